@@ -1,0 +1,77 @@
+-- Up Migration
+
+-- One row: how the events table is cut. A period is the arrival time rounded down to period_days.
+CREATE TABLE storage_settings (
+  only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  period_days integer NOT NULL CHECK (period_days BETWEEN 1 AND 31)
+);
+INSERT INTO storage_settings (period_days) VALUES (7);
+
+-- One row for each committed batch; written in the transaction that stores the batch's events.
+CREATE TABLE batches (
+  id             bigint PRIMARY KEY,
+  processor      text        NOT NULL,
+  meters_version bigint      NOT NULL, -- the meters its deltas were evaluated with (meter_registry.version)
+  events         integer     NOT NULL, -- rows stored
+  duplicates     integer     NOT NULL, -- events left out, their identity was stored already
+  arrived_from   timestamptz NOT NULL,
+  arrived_to     timestamptz NOT NULL,
+  stored_at      timestamptz NOT NULL DEFAULT now()
+);
+-- Processors take ids in blocks, so that a batch is encoded before its transaction begins.
+CREATE SEQUENCE batch_ids AS bigint INCREMENT BY 64;
+
+-- Fixed-width columns first: no padding. `data` is json, not jsonb: the text as it came, and a fifth cheaper to COPY.
+CREATE TABLE events (
+  time        timestamptz NOT NULL, -- when it happened, as the client says
+  ingested_at timestamptz NOT NULL, -- when Redis took its frame: one clock for all gateways
+  batch_id    bigint      NOT NULL,
+  period      date        NOT NULL, -- first day of the arrival period: the partitioning column
+  namespace   text        NOT NULL,
+  source      text        NOT NULL,
+  id          text        NOT NULL,
+  type        text        NOT NULL,
+  subject     text        NOT NULL,
+  attributes  json,                 -- CloudEvents attributes beyond the named ones
+  data        json
+) PARTITION BY RANGE (period);
+
+DO $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') THEN
+    -- A hypertable can't be a natively partitioned table.
+    CREATE TABLE events_plain (LIKE events INCLUDING ALL);
+    DROP TABLE events;
+    ALTER TABLE events_plain RENAME TO events;
+    PERFORM create_hypertable('events', by_range('period', INTERVAL '7 days'), create_default_indexes => false);
+    ALTER TABLE events SET (timescaledb.compress, timescaledb.compress_segmentby = 'namespace',
+                            timescaledb.compress_orderby = 'batch_id, time');
+  END IF;
+END $$;
+
+-- The identity of an event within its period. What COPY trips over when a frame is replayed.
+CREATE UNIQUE INDEX events_identity ON events (period, namespace, source, id);
+-- Finds the rows of a batch (backfill, lists) and of a minute (unaligned query bounds): +10 % on COPY, a btree +140 %.
+CREATE INDEX events_blocks ON events USING brin (batch_id, time timestamptz_minmax_multi_ops);
+
+-- Makes the native partition of a period, once; with TimescaleDB chunks make themselves.
+CREATE FUNCTION ensure_events_period(period_start date) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  days integer;
+BEGIN
+  IF EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') THEN
+    RETURN;
+  END IF;
+  PERFORM pg_advisory_xact_lock(hashtext('usage.events.period'));
+  SELECT period_days INTO days FROM storage_settings;
+  EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF events FOR VALUES FROM (%L) TO (%L)',
+                 'events_' || to_char(period_start, 'YYYYMMDD'), period_start, period_start + days);
+END $$;
+
+-- Down Migration
+
+DROP FUNCTION ensure_events_period(date);
+DROP TABLE events;
+DROP SEQUENCE batch_ids;
+DROP TABLE batches;
+DROP TABLE storage_settings;

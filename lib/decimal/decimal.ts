@@ -1,0 +1,105 @@
+/**
+ * Exact decimals for sums that a bill is made of. A whole number that JavaScript holds exactly is kept as a number
+ * (the common case, and the fast one); everything else as a BigInt coefficient with a scale: 1.25 = 125 / 10^2.
+ */
+export type Decimal = number | { coefficient: bigint; scale: number };
+
+const numberForm = /^([+-]?)(\d+(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d+))?$/;
+
+/** Exponents beyond a double's are refused: no finite value has them, and 1e999999999 would fill the memory. */
+const exponentMax = 400;
+const digitsMax = 1_000;
+
+/** The exact value of a decimal text ("12", "-0.50", "1e-7"); undefined where it isn't one or is out of bounds. */
+export function parseDecimal(text: string): Decimal | undefined {
+  if (text.length > digitsMax) return undefined;
+  const match = numberForm.exec(text);
+  if (!match) return undefined;
+  const [, sign, mantissa, exponentText] = match;
+  const exponent = Number(exponentText ?? 0);
+  if (Math.abs(exponent) > exponentMax) return undefined;
+  const point = mantissa!.indexOf('.');
+  const digits = mantissa!.replace('.', '');
+  const scale = (point < 0 ? 0 : mantissa!.length - point - 1) - exponent;
+  const coefficient = BigInt(sign === '-' ? `-${digits}` : digits);
+  return scale < 0 ? normalise(coefficient * 10n ** BigInt(-scale), 0) : normalise(coefficient, scale);
+}
+
+/** The decimal that a finite JavaScript number prints as: 0.1 is a tenth, not the nearest double to it. */
+export function decimalOfNumber(value: number): Decimal {
+  if (Number.isSafeInteger(value)) return value + 0;
+  return parseDecimal(value.toString())!;
+}
+
+export function addDecimals(a: Decimal, b: Decimal): Decimal {
+  if (typeof a === 'number' && typeof b === 'number') {
+    const sum = a + b;
+    if (Number.isSafeInteger(sum)) return sum;
+  }
+  const x = parts(a);
+  const y = parts(b);
+  const scale = Math.max(x.scale, y.scale);
+  return normalise(scaled(x, scale) + scaled(y, scale), scale);
+}
+
+/** Negative, zero or positive as a is less than, equal to or greater than b. */
+export function compareDecimals(a: Decimal, b: Decimal): number {
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  const x = parts(a);
+  const y = parts(b);
+  const scale = Math.max(x.scale, y.scale);
+  const difference = scaled(x, scale) - scaled(y, scale);
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+}
+
+/** a / count, rounded half away from zero to `fractionDigits` decimals. */
+export function divideDecimal(a: Decimal, count: number, fractionDigits: number): Decimal {
+  const { coefficient, scale } = parts(a);
+  const shift = fractionDigits - scale;
+  const numerator = shift >= 0 ? coefficient * 10n ** BigInt(shift) : coefficient;
+  const denominator = BigInt(count) * (shift >= 0 ? 1n : 10n ** BigInt(-shift));
+  const half = denominator / 2n;
+  const magnitude = numerator < 0n ? -numerator : numerator;
+  const quotient = (magnitude + half) / denominator;
+  return normalise(numerator < 0n ? -quotient : quotient, fractionDigits);
+}
+
+/** Plain notation without exponent, trailing zeros or "-0"; PostgreSQL's numeric reads it exactly. */
+export function formatDecimal(value: Decimal): string {
+  if (typeof value === 'number') return Math.abs(value) < 1e21 ? String(value + 0) : BigInt(value).toString();
+  const { coefficient, scale } = value;
+  if (scale === 0) return coefficient.toString();
+  const negative = coefficient < 0n;
+  const digits = (negative ? -coefficient : coefficient).toString().padStart(scale + 1, '0');
+  const point = digits.length - scale;
+  return `${negative ? '-' : ''}${digits.slice(0, point)}.${digits.slice(point)}`;
+}
+
+/** The nearest JavaScript number, and whether it is the value itself and not merely near it. */
+export function toNumber(value: Decimal): { number: number; exact: boolean } {
+  if (typeof value === 'number') return { number: value, exact: true };
+  const number = Number(formatDecimal(value));
+  const exact = Number.isFinite(number) && compareDecimals(decimalOfNumber(number), value) === 0;
+  return { number, exact };
+}
+
+function parts(value: Decimal): { coefficient: bigint; scale: number } {
+  return typeof value === 'number' ? { coefficient: BigInt(value), scale: 0 } : value;
+}
+
+function scaled(value: { coefficient: bigint; scale: number }, scale: number): bigint {
+  return value.scale === scale ? value.coefficient : value.coefficient * 10n ** BigInt(scale - value.scale);
+}
+
+/** One form for each value: no trailing zeros, safe whole numbers as numbers. */
+function normalise(coefficient: bigint, scale: number): Decimal {
+  while (scale > 0 && coefficient % 10n === 0n) {
+    coefficient /= 10n;
+    scale--;
+  }
+  if (scale === 0) {
+    const number = Number(coefficient);
+    if (Number.isSafeInteger(number)) return number;
+  }
+  return { coefficient, scale };
+}
