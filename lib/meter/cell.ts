@@ -1,4 +1,4 @@
-import { compareDecimals, addDecimals, type Decimal } from '../decimal/decimal.ts';
+import { addDecimals, compareDecimals, type Decimal } from '../decimal/decimal.ts';
 import type { Aggregation } from './meter.ts';
 
 /**

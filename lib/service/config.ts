@@ -24,7 +24,10 @@ export class ConfigError extends Error {
 }
 
 /** Reads every setting; throws one ConfigError that names all faults. An empty variable counts as not set. */
-export function readConfig<S extends Settings>(settings: S, env: Record<string, string | undefined> = process.env): ConfigOf<S> {
+export function readConfig<S extends Settings>(
+  settings: S,
+  env: Record<string, string | undefined> = process.env,
+): ConfigOf<S> {
   const faults: string[] = [];
   const config: Record<string, unknown> = {};
   for (const [key, setting] of Object.entries(settings)) {
@@ -73,13 +76,18 @@ export function integer(name: string, options: Options & { min: number; max: num
   };
 }
 
-export function oneOf<const T extends string>(name: string, values: readonly T[], options: Options): Setting<T> {
+export function oneOf<const T extends string>(
+  name: string,
+  values: readonly T[],
+  options: Options,
+): Setting<T> {
   return {
     name,
     fallback: options.default?.toString(),
     about: options.about,
     parse(value) {
-      if (!(values as readonly string[]).includes(value)) throw new Error(`expected one of ${values.join(', ')}`);
+      if (!(values as readonly string[]).includes(value))
+        throw new Error(`expected one of ${values.join(', ')}`);
       return value as T;
     },
   };

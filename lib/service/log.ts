@@ -11,6 +11,8 @@ export function createLog(service: string, level: string): Logger {
     base: { service },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    redact: { paths: ['authorization', '*.authorization', 'headers.authorization', 'password', '*.password'] },
+    redact: {
+      paths: ['authorization', '*.authorization', 'headers.authorization', 'password', '*.password'],
+    },
   });
 }

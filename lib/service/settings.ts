@@ -7,8 +7,16 @@ export const commonSettings = {
     default: 'postgres://usage_user:usage_password@127.0.0.1:5432/usage_tracking',
     about: 'PostgreSQL connection',
   }),
-  redisUrl: url('REDIS_URL', ['redis:', 'rediss:'], { default: 'redis://127.0.0.1:6379', about: 'Redis connection' }),
+  redisUrl: url('REDIS_URL', ['redis:', 'rediss:'], {
+    default: 'redis://127.0.0.1:6379',
+    about: 'Redis connection',
+  }),
   logLevel: oneOf('LOG_LEVEL', logLevels, { default: 'info', about: 'least severe level that is logged' }),
   host: text('API_HOST', { default: '127.0.0.1', about: 'address the HTTP ports listen on' }),
-  stopMsMax: integer('STOP_MS_MAX', { default: 15_000, min: 1_000, max: 600_000, about: 'ms an app may take to stop' }),
+  stopMsMax: integer('STOP_MS_MAX', {
+    default: 15_000,
+    min: 1_000,
+    max: 600_000,
+    about: 'ms an app may take to stop',
+  }),
 };

@@ -1,0 +1,199 @@
+import type { Redis } from 'ioredis';
+
+/**
+ * The stream of frames between gateways and processors, with two counters that stay in step with it: events accepted
+ * and events settled. All keys share a hash tag, so that they live on one node of a Redis Cluster.
+ */
+export interface StreamEntry {
+  /** `<ms>-<seq>`: Redis' clock at arrival. */
+  id: string;
+  frame: Buffer;
+  events: number;
+}
+
+export interface StreamPosition {
+  /** All events that arrived before this are settled: committed, or dead letters. */
+  asOfMs: number;
+  eventsWaiting: number;
+  frames: number;
+}
+
+export interface StreamPressure {
+  usedBytes: number;
+  /** Redis' maxmemory; 0 = none. */
+  limitBytes: number;
+  frames: number;
+}
+
+const appendScript = `
+local id = redis.call('XADD', KEYS[1], '*', 'f', ARGV[1], 'n', ARGV[2])
+redis.call('INCRBY', KEYS[2], ARGV[2])
+return id`;
+
+/** An entry counts as settled by the one call that deletes it, however many processors try. */
+const settleScript = `
+local events = 0
+for i = 2, #ARGV, 2 do
+  redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
+  if redis.call('XDEL', KEYS[1], ARGV[i]) == 1 then events = events + ARGV[i + 1] end
+end
+if events > 0 then redis.call('INCRBY', KEYS[2], events) end
+return events`;
+
+const positionScript = `
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+local now = redis.call('TIME')
+return {first[1] and first[1][1] or '', now[1], now[2], redis.call('GET', KEYS[2]) or '0', redis.call('GET', KEYS[3]) or '0', redis.call('XLEN', KEYS[1])}`;
+
+interface Scripts {
+  usageAppend(keys: number, stream: string, accepted: string, frame: Buffer, events: number): Promise<string>;
+  usageSettle(
+    keys: number,
+    stream: string,
+    settled: string,
+    group: string,
+    ...idsAndEvents: (string | number)[]
+  ): Promise<number>;
+  usagePosition(
+    keys: number,
+    stream: string,
+    accepted: string,
+    settled: string,
+  ): Promise<[string, string, string, string, string, number]>;
+}
+
+export const processorGroup = 'processors';
+
+export class EventStream {
+  readonly #redis: Redis & Scripts;
+  readonly key: string;
+  readonly #accepted: string;
+  readonly #settled: string;
+
+  constructor(
+    redis: Redis,
+    readonly name = 'usage',
+  ) {
+    redis.defineCommand('usageAppend', { lua: appendScript });
+    redis.defineCommand('usageSettle', { lua: settleScript });
+    redis.defineCommand('usagePosition', { lua: positionScript });
+    this.#redis = redis as Redis & Scripts;
+    this.key = `{${name}}:events`;
+    this.#accepted = `{${name}}:accepted`;
+    this.#settled = `{${name}}:settled`;
+  }
+
+  /** Appends a frame; resolves to its id once Redis has acknowledged it (with appendfsync always: on disk). */
+  append(frame: Buffer, events: number): Promise<string> {
+    return this.#redis.usageAppend(2, this.key, this.#accepted, frame, events);
+  }
+
+  /** Acknowledges and deletes frames; returns how many events that settled. Safe to repeat. */
+  settle(entries: readonly { id: string; events: number }[]): Promise<number> {
+    const args = entries.flatMap(({ id, events }) => [id, events]);
+    return this.#redis.usageSettle(2, this.key, this.#settled, processorGroup, ...args);
+  }
+
+  async position(): Promise<StreamPosition> {
+    const [first, seconds, micros, accepted, settled, frames] = await this.#redis.usagePosition(
+      3,
+      this.key,
+      this.#accepted,
+      this.#settled,
+    );
+    const nowMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+    const asOfMs = first === '' ? nowMs : entryMs(first);
+    return {
+      asOfMs,
+      frames,
+      eventsWaiting: frames === 0 ? 0 : Math.max(0, Number(accepted) - Number(settled)),
+    };
+  }
+
+  async pressure(): Promise<StreamPressure> {
+    const [info, frames] = await Promise.all([this.#redis.info('memory'), this.#redis.xlen(this.key)]);
+    const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+    return { usedBytes: field('used_memory'), limitBytes: field('maxmemory'), frames };
+  }
+
+  /** Makes the group of the processors, from the stream's beginning; nothing happens when it is there. */
+  async ensureGroup(): Promise<void> {
+    try {
+      await this.#redis.xgroup('CREATE', this.key, processorGroup, '0', 'MKSTREAM');
+    } catch (error) {
+      if (!(error as Error).message.startsWith('BUSYGROUP')) throw error;
+    }
+  }
+
+  /** Frames that no processor has had yet; waits up to blockMs for the first (0 = does not wait). */
+  async read(consumer: string, count: number, blockMs: number): Promise<StreamEntry[]> {
+    const reply = (await (blockMs > 0
+      ? this.#redis.xreadgroupBuffer(
+          'GROUP',
+          processorGroup,
+          consumer,
+          'COUNT',
+          count,
+          'BLOCK',
+          blockMs,
+          'STREAMS',
+          this.key,
+          '>',
+        )
+      : this.#redis.xreadgroupBuffer(
+          'GROUP',
+          processorGroup,
+          consumer,
+          'COUNT',
+          count,
+          'STREAMS',
+          this.key,
+          '>',
+        ))) as [Buffer, RawEntry[]][] | null;
+    return reply ? reply.flatMap(([, entries]) => entries.flatMap(toEntry)) : [];
+  }
+
+  /** Takes over frames that another processor has held for longer than idleMsMin without settling them. */
+  async claim(consumer: string, idleMsMin: number, count: number): Promise<StreamEntry[]> {
+    const reply = (await this.#redis.callBuffer(
+      'XAUTOCLAIM',
+      this.key,
+      processorGroup,
+      consumer,
+      idleMsMin,
+      '0',
+      'COUNT',
+      count,
+    )) as [Buffer, RawEntry[], Buffer[]];
+    return reply[1].flatMap(toEntry);
+  }
+
+  /** Forgets processors that hold no frame and have been silent for longer than idleMsMin. */
+  async dropIdleConsumers(idleMsMin: number): Promise<void> {
+    const consumers = (await this.#redis.xinfo('CONSUMERS', this.key, processorGroup)) as (
+      | string
+      | number
+    )[][];
+    for (const fields of consumers) {
+      const of = (name: string) => fields[fields.indexOf(name) + 1];
+      if (of('pending') === 0 && Number(of('idle')) > idleMsMin) {
+        await this.#redis.xgroup('DELCONSUMER', this.key, processorGroup, String(of('name')));
+      }
+    }
+  }
+}
+
+/** Milliseconds since 1970 at which Redis took the entry. */
+export function entryMs(id: string): number {
+  return Number(id.slice(0, id.indexOf('-')));
+}
+
+type RawEntry = [Buffer, Buffer[] | null];
+
+/** Entries that were deleted while pending come without fields: there is nothing left to do for them. */
+function toEntry([id, fields]: RawEntry): StreamEntry[] {
+  if (!fields) return [];
+  const of = (name: string) =>
+    fields[fields.findIndex((field, index) => index % 2 === 0 && field.toString() === name) + 1];
+  return [{ id: id.toString(), frame: of('f') ?? Buffer.alloc(0), events: Number(of('n')?.toString() ?? 0) }];
+}
