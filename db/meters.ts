@@ -1,0 +1,280 @@
+import { ulid } from 'ulid';
+import type { Aggregation, Meter } from '../lib/meter/meter.ts';
+import type { Executor, Sql, Transaction } from './connect.ts';
+import { changeMeters } from './meterRegistry.ts';
+import { bumpRegistryVersion } from './registry.ts';
+
+/** A meter with what is stored beside its definition. */
+export interface StoredMeter extends Meter {
+  /** ULID. */
+  id: string;
+  name: string;
+  description: string | undefined;
+  metadata: Record<string, string> | undefined;
+  /** Events before it don't count; µs since 1970. */
+  eventFromUs: number | undefined;
+  createdAt: Date;
+  updatedAt: Date;
+  deletedAt: Date | undefined;
+  /** Batches with a lower meters_version came without deltas for this build. */
+  buildVersion: bigint;
+  /** The backfill has read the batches up to this id; -1 before the first. */
+  backfillAfter: bigint;
+  /** Undefined while the backfill runs: queries read raw events until then. */
+  backfilledAt: Date | undefined;
+}
+
+export interface NewMeter {
+  slug: string;
+  name: string;
+  description: string | undefined;
+  metadata: Record<string, string> | undefined;
+  eventType: string;
+  eventFromUs: number | undefined;
+  aggregation: Aggregation;
+  valueProperty: string | undefined;
+  groupBy: Record<string, string>;
+}
+
+/** What can change of a meter; a field that is undefined stays as it is, null clears it. */
+export interface MeterChanges {
+  name?: string | undefined;
+  description?: string | null | undefined;
+  metadata?: Record<string, string> | null | undefined;
+  groupBy?: Record<string, string> | undefined;
+}
+
+export const metersPerNamespaceMax = 1_000;
+
+export type MeterOrder = 'key' | 'name' | 'aggregation' | 'createdAt' | 'updatedAt';
+
+export interface MeterListing {
+  page: number;
+  pageSize: number;
+  orderBy: MeterOrder;
+  order: 'ASC' | 'DESC';
+  includeDeleted: boolean;
+}
+
+/**
+ * Creates a meter under a new registry version. Where batches are stored already, its rollups wait for the backfill.
+ * Refuses a slug that a meter of the namespace has, and more than `metersPerNamespaceMax` of them; the version stays
+ * then. Throws MeterRegistryBusy.
+ */
+export async function createMeter(
+  sql: Sql,
+  namespace: string,
+  meter: NewMeter,
+): Promise<{ meter: StoredMeter } | { refused: 'slug' | 'limit' }> {
+  return await changeMeters(sql, async (tx) => {
+    if ((await countMeters(tx, namespace)) >= metersPerNamespaceMax) return { refused: 'limit' };
+    const created = await insertMeter(tx, namespace, meter);
+    if (!created) return { refused: 'slug' };
+    await bumpRegistryVersion(tx);
+    return { meter: created };
+  });
+}
+
+/**
+ * Changes a meter that is not deleted; undefined where there is none. A `groupBy` that differs starts a new build
+ * under a new registry version; everything else leaves both as they are. Throws MeterRegistryBusy.
+ */
+export async function updateMeter(
+  sql: Sql,
+  namespace: string,
+  id: string,
+  changes: MeterChanges,
+): Promise<StoredMeter | undefined> {
+  return await changeMeters(sql, async (tx) => {
+    const before = await getMeter(tx, namespace, id);
+    if (!before || before.deletedAt) return undefined;
+    if (changes.groupBy && !sameGroupBy(before.groupBy, changes.groupBy)) {
+      await startMeterBuild(tx, id, changes.groupBy);
+      await bumpRegistryVersion(tx);
+    }
+    return await updateMeterTexts(tx, id, changes);
+  });
+}
+
+/**
+ * Deletes a meter softly, under a new registry version. False where it is deleted already or was never there.
+ * Throws MeterRegistryBusy.
+ */
+export async function deleteMeter(sql: Sql, namespace: string, id: string): Promise<boolean> {
+  return await changeMeters(sql, async (tx) => {
+    const deleted = await markMeterDeleted(tx, namespace, id);
+    if (deleted) await bumpRegistryVersion(tx);
+    return deleted;
+  });
+}
+
+/** Key order says nothing. */
+export function sameGroupBy(a: Record<string, string>, b: Record<string, string>): boolean {
+  const names = Object.keys(a);
+  return (
+    names.length === Object.keys(b).length &&
+    names.every((name) => Object.hasOwn(b, name) && a[name] === b[name])
+  );
+}
+
+/** Every meter that is not deleted, of all namespaces, with the registry's version: one statement, one snapshot. */
+export async function loadMeters(sql: Executor): Promise<{ version: bigint; meters: StoredMeter[] }> {
+  const rows = await sql<({ version: bigint } & (MeterRow | { id: null }))[]>`
+    SELECT r.version, ${columns(sql)}
+    FROM meter_registry r LEFT JOIN meters m ON m.deleted_at IS NULL
+    ORDER BY m.namespace COLLATE "C", m.slug COLLATE "C"`;
+  const meters = rows.filter((row): row is { version: bigint } & MeterRow => row.id !== null);
+  return { version: rows[0]!.version, meters: meters.map(toMeter) };
+}
+
+/** By id, deleted or not, or by the slug of one that is not deleted. */
+export async function getMeter(
+  sql: Executor,
+  namespace: string,
+  idOrSlug: string,
+): Promise<StoredMeter | undefined> {
+  const [row] = await sql<MeterRow[]>`
+    SELECT ${columns(sql)} FROM meters m
+    WHERE m.namespace = ${namespace}
+      AND (m.id = ${idOrSlug} OR (m.slug = ${idOrSlug} AND m.deleted_at IS NULL))`;
+  return row && toMeter(row);
+}
+
+/** One page, ordered by the field and then by id. */
+export async function listMeters(
+  sql: Executor,
+  namespace: string,
+  listing: MeterListing,
+): Promise<StoredMeter[]> {
+  const rows = await sql<MeterRow[]>`
+    SELECT ${columns(sql)} FROM meters m
+    WHERE m.namespace = ${namespace} ${listing.includeDeleted ? sql`` : sql`AND m.deleted_at IS NULL`}
+    ORDER BY ${orderColumn(sql, listing.orderBy)} ${listing.order === 'DESC' ? sql`DESC` : sql`ASC`}, m.id
+    LIMIT ${listing.pageSize} OFFSET ${(listing.page - 1) * listing.pageSize}`;
+  return rows.map(toMeter);
+}
+
+async function countMeters(tx: Transaction, namespace: string): Promise<number> {
+  const [row] = await tx<{ count: number }[]>`
+    SELECT count(*)::integer AS count FROM meters WHERE namespace = ${namespace} AND deleted_at IS NULL`;
+  return row!.count;
+}
+
+/** Undefined where the slug is taken. */
+async function insertMeter(
+  tx: Transaction,
+  namespace: string,
+  meter: NewMeter,
+): Promise<StoredMeter | undefined> {
+  const [row] = await tx<MeterRow[]>`
+    INSERT INTO meters AS m (id, namespace, slug, name, description, event_type, event_from, aggregation,
+                             value_property, group_by, metadata, build_version, backfilled_at)
+    SELECT ${ulid()}, ${namespace}, ${meter.slug}, ${meter.name}, ${meter.description ?? null}, ${meter.eventType},
+           timestamptz 'epoch' + ${meter.eventFromUs ?? null}::bigint * interval '1 microsecond', ${meter.aggregation},
+           ${meter.valueProperty ?? null}, ${tx.json(meter.groupBy)},
+           ${meter.metadata ? tx.json(meter.metadata) : null}::jsonb, r.version + 1, ${nothingToBackfill(tx)}
+    FROM meter_registry r
+    ON CONFLICT (namespace, slug) WHERE deleted_at IS NULL DO NOTHING
+    RETURNING ${columns(tx)}`;
+  return row && toMeter(row);
+}
+
+/** New rollups for a meter whose grouping changes. */
+async function startMeterBuild(tx: Transaction, id: string, groupBy: Record<string, string>): Promise<void> {
+  await tx`
+    UPDATE meters SET group_by = ${tx.json(groupBy)}, build = nextval('meter_builds'),
+           build_version = (SELECT version + 1 FROM meter_registry),
+           backfill_after = -1, backfilled_at = ${nothingToBackfill(tx)}
+    WHERE id = ${id}`;
+}
+
+async function updateMeterTexts(tx: Transaction, id: string, changes: MeterChanges): Promise<StoredMeter> {
+  const { name, description, metadata } = changes;
+  const [row] = await tx<MeterRow[]>`
+    UPDATE meters AS m SET updated_at = now()
+      ${name === undefined ? tx`` : tx`, name = ${name}`}
+      ${description === undefined ? tx`` : tx`, description = ${description}`}
+      ${metadata === undefined ? tx`` : tx`, metadata = ${metadata ? tx.json(metadata) : null}::jsonb`}
+    WHERE id = ${id}
+    RETURNING ${columns(tx)}`;
+  return toMeter(row!);
+}
+
+async function markMeterDeleted(tx: Transaction, namespace: string, id: string): Promise<boolean> {
+  const { count } = await tx`
+    UPDATE meters SET deleted_at = now(), updated_at = now()
+    WHERE namespace = ${namespace} AND id = ${id} AND deleted_at IS NULL`;
+  return count > 0;
+}
+
+/** Under the exclusive lock every stored batch is older than the version to come: any batch means a backfill. */
+function nothingToBackfill(tx: Transaction) {
+  return tx`CASE WHEN NOT EXISTS (SELECT FROM batches) THEN now() END`;
+}
+
+interface MeterRow {
+  id: string;
+  namespace: string;
+  slug: string;
+  name: string;
+  description: string | null;
+  event_type: string;
+  event_from_us: bigint | null;
+  aggregation: Aggregation;
+  value_property: string | null;
+  group_by: Record<string, string>;
+  metadata: Record<string, string> | null;
+  created_at: Date;
+  updated_at: Date;
+  deleted_at: Date | null;
+  build: bigint;
+  build_version: bigint;
+  backfill_after: bigint;
+  backfilled_at: Date | null;
+}
+
+function columns(sql: Executor) {
+  return sql`m.id, m.namespace, m.slug, m.name, m.description, m.event_type,
+    (extract(epoch FROM m.event_from) * 1000000)::bigint AS event_from_us, m.aggregation, m.value_property, m.group_by,
+    m.metadata, m.created_at, m.updated_at, m.deleted_at, m.build, m.build_version, m.backfill_after, m.backfilled_at`;
+}
+
+function orderColumn(sql: Executor, orderBy: MeterOrder) {
+  switch (orderBy) {
+    case 'key':
+      return sql`m.slug COLLATE "C"`;
+    case 'name':
+      return sql`m.name COLLATE "C"`;
+    case 'aggregation':
+      return sql`m.aggregation COLLATE "C"`;
+    case 'createdAt':
+      return sql`m.created_at`;
+    case 'updatedAt':
+      return sql`m.updated_at`;
+    default:
+      return orderBy satisfies never;
+  }
+}
+
+function toMeter(row: MeterRow): StoredMeter {
+  return {
+    id: row.id,
+    namespace: row.namespace,
+    slug: row.slug,
+    name: row.name,
+    description: row.description ?? undefined,
+    metadata: row.metadata ?? undefined,
+    eventType: row.event_type,
+    eventFromUs: row.event_from_us === null ? undefined : Number(row.event_from_us),
+    aggregation: row.aggregation,
+    valueProperty: row.value_property ?? undefined,
+    groupBy: row.group_by,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    deletedAt: row.deleted_at ?? undefined,
+    build: row.build,
+    buildVersion: row.build_version,
+    backfillAfter: row.backfill_after,
+    backfilledAt: row.backfilled_at ?? undefined,
+  };
+}
