@@ -1,5 +1,6 @@
 import { ulid } from 'ulid';
 import type { Aggregation, Meter } from '../lib/meter/meter.ts';
+import type { MeterDefinition } from '../lib/meter/rules.ts';
 import type { Executor, Sql, Transaction } from './connect.ts';
 import { changeMeters } from './meterRegistry.ts';
 import { bumpRegistryVersion } from './registry.ts';
@@ -22,18 +23,6 @@ export interface StoredMeter extends Meter {
   backfillAfter: bigint;
   /** Undefined while the backfill runs: queries read raw events until then. */
   backfilledAt: Date | undefined;
-}
-
-export interface NewMeter {
-  slug: string;
-  name: string;
-  description: string | undefined;
-  metadata: Record<string, string> | undefined;
-  eventType: string;
-  eventFromUs: number | undefined;
-  aggregation: Aggregation;
-  valueProperty: string | undefined;
-  groupBy: Record<string, string>;
 }
 
 /** What can change of a meter; a field that is undefined stays as it is, null clears it. */
@@ -64,7 +53,7 @@ export interface MeterListing {
 export async function createMeter(
   sql: Sql,
   namespace: string,
-  meter: NewMeter,
+  meter: MeterDefinition,
 ): Promise<{ meter: StoredMeter } | { refused: 'slug' | 'limit' }> {
   return await changeMeters(sql, async (tx) => {
     if ((await countMeters(tx, namespace)) >= metersPerNamespaceMax) return { refused: 'limit' };
@@ -164,7 +153,7 @@ async function countMeters(tx: Transaction, namespace: string): Promise<number> 
 async function insertMeter(
   tx: Transaction,
   namespace: string,
-  meter: NewMeter,
+  meter: MeterDefinition,
 ): Promise<StoredMeter | undefined> {
   const [row] = await tx<MeterRow[]>`
     INSERT INTO meters AS m (id, namespace, slug, name, description, event_type, event_from, aggregation,
