@@ -1,0 +1,144 @@
+import { Type } from '@sinclair/typebox';
+import type { Sql } from '@usage/db/connect.ts';
+import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
+import { readJson } from '@usage/lib/http/jsonBody.ts';
+import { Elysia } from 'elysia';
+import {
+  createExample,
+  Meter,
+  MeterCreate,
+  MeterUpdate,
+  meterExample,
+  meterOrders,
+  meterPageSizeMax,
+  updateExample,
+} from './model.ts';
+import { createMeter, deleteMeter, getMeter, listMeters, updateMeter } from './service.ts';
+
+export interface MeterRoutes {
+  sql: Sql;
+  /** Whose meters a request is about; throws a Problem where it may not ask. */
+  namespaceOf(request: Request): string;
+}
+
+/** Room for every limit of a definition at once. */
+export const meterBodyBytesMax = 2 * 1024 * 1024;
+
+/** /api/v1/meters: create, list, get, replace, delete. Errors are thrown as Problem. */
+export function meterRoutes({ sql, namespaceOf }: MeterRoutes) {
+  return new Elysia({ name: 'meters', prefix: '/api/v1/meters' })
+    .post(
+      '',
+      async ({ request }) => {
+        const namespace = namespaceOf(request);
+        const body = await readJson(request, meterBodyBytesMax);
+        return Response.json(await createMeter(sql, namespace, body), { status: 201 });
+      },
+      { parse: 'none', detail: createDetail },
+    )
+    .get(
+      '',
+      async ({ request }) =>
+        Response.json(await listMeters(sql, namespaceOf(request), new URL(request.url).searchParams)),
+      { detail: listDetail },
+    )
+    .get(
+      '/:meterIdOrSlug',
+      async ({ request, params }) =>
+        Response.json(await getMeter(sql, namespaceOf(request), params.meterIdOrSlug)),
+      { detail: getDetail },
+    )
+    .put(
+      '/:meterIdOrSlug',
+      async ({ request, params }) => {
+        const namespace = namespaceOf(request);
+        const body = await readJson(request, meterBodyBytesMax);
+        return Response.json(await updateMeter(sql, namespace, params.meterIdOrSlug, body));
+      },
+      { parse: 'none', detail: updateDetail },
+    )
+    .delete(
+      '/:meterIdOrSlug',
+      async ({ request, params }) => {
+        await deleteMeter(sql, namespaceOf(request), params.meterIdOrSlug);
+        return new Response(null, { status: 204 });
+      },
+      { parse: 'none', detail: deleteDetail },
+    );
+}
+
+const tags = ['Meters'];
+const idOrSlug = parameter('path', 'meterIdOrSlug', Type.String(), 'Its id or slug.', 'tokens_total');
+
+const createDetail = {
+  tags,
+  operationId: 'createMeter',
+  summary: 'Create a meter',
+  description: 'It covers the events that are stored already, too.',
+  requestBody: jsonRequest(MeterCreate, createExample),
+  responses: {
+    201: jsonResponse('The meter as created.', Meter, meterExample),
+    ...problemResponses(400, 409, 413, 415, 503),
+  },
+};
+
+const listDetail = {
+  tags,
+  operationId: 'listMeters',
+  summary: 'List meters',
+  parameters: [
+    parameter('query', 'page', Type.Integer({ minimum: 1, default: 1 }), 'Number of the page.'),
+    parameter(
+      'query',
+      'pageSize',
+      Type.Integer({ minimum: 1, maximum: meterPageSizeMax, default: meterPageSizeMax }),
+      'Meters on a page. By default all that a namespace can have.',
+    ),
+    parameter(
+      'query',
+      'orderBy',
+      Type.String({ enum: [...meterOrders], default: 'key' }),
+      'Field to sort by.',
+    ),
+    parameter('query', 'order', Type.String({ enum: ['ASC', 'DESC'], default: 'ASC' }), 'Direction.'),
+    parameter(
+      'query',
+      'includeDeleted',
+      Type.Boolean({ default: false }),
+      'Whether deleted ones are listed.',
+    ),
+  ],
+  responses: {
+    200: jsonResponse('The meters.', Type.Array(Meter), [meterExample]),
+    ...problemResponses(400, 503),
+  },
+};
+
+const getDetail = {
+  tags,
+  operationId: 'getMeter',
+  summary: 'Get a meter',
+  parameters: [idOrSlug],
+  responses: { 200: jsonResponse('The meter.', Meter, meterExample), ...problemResponses(404, 503) },
+};
+
+const updateDetail = {
+  tags,
+  operationId: 'updateMeter',
+  summary: 'Change a meter',
+  parameters: [idOrSlug],
+  requestBody: jsonRequest(MeterUpdate, updateExample),
+  responses: {
+    200: jsonResponse('The meter as changed.', Meter, meterExample),
+    ...problemResponses(400, 404, 413, 415, 503),
+  },
+};
+
+const deleteDetail = {
+  tags,
+  operationId: 'deleteMeter',
+  summary: 'Delete a meter',
+  description: 'Its events stay; a new meter may take its slug.',
+  parameters: [idOrSlug],
+  responses: { 204: { description: 'It is deleted.' }, ...problemResponses(404, 503) },
+};

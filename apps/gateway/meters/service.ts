@@ -1,0 +1,155 @@
+import type { Sql } from '@usage/db/connect.ts';
+import { MeterRegistryBusy } from '@usage/db/meterRegistry.ts';
+import * as store from '@usage/db/meters.ts';
+import { formatTimeUs } from '@usage/lib/event/time.ts';
+import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import { type MeterFault, readMeterDefinition, readMeterUpdate } from '@usage/lib/meter/rules.ts';
+import { type Meter, meterOrders, meterPageSizeMax } from './model.ts';
+
+const busyRetrySeconds = 2;
+const pageMax = 1_000_000;
+const shownLengthMax = 100;
+
+/** From the parsed body of a request. Problems: 400 with every fault, 409, 503 while the meters are locked. */
+export async function createMeter(sql: Sql, namespace: string, body: unknown): Promise<Meter> {
+  const read = readMeterDefinition(body);
+  if ('faults' in read) throw invalidMeter(read.faults);
+  const outcome = await unlessBusy(store.createMeter(sql, namespace, read.value));
+  if ('meter' in outcome) return toWire(outcome.meter);
+  if (outcome.refused === 'slug') {
+    throw new Problem(
+      'conflict',
+      `There is a meter with the slug ${read.value.slug} already; change it by PUT or choose another slug.`,
+    );
+  }
+  throw new Problem(
+    'conflict',
+    `The namespace has ${store.metersPerNamespaceMax} meters, the most it can have; delete one first.`,
+  );
+}
+
+/** Replaces what can change of a meter. Problems: 400, 404, 503. */
+export async function updateMeter(
+  sql: Sql,
+  namespace: string,
+  idOrSlug: string,
+  body: unknown,
+): Promise<Meter> {
+  const meter = await findMeter(sql, namespace, idOrSlug);
+  if (meter.deletedAt) throw meterNotFound(idOrSlug);
+  const read = readMeterUpdate(body, meter.valueProperty);
+  if ('faults' in read) throw invalidMeter(read.faults);
+  const { name, description, metadata, groupBy } = read.value;
+  const changes = { name: name ?? meter.slug, description, metadata: metadata ?? null, groupBy };
+  const updated = await unlessBusy(store.updateMeter(sql, namespace, meter.id, changes));
+  if (!updated) throw meterNotFound(idOrSlug);
+  return toWire(updated);
+}
+
+/** Deleting one that is deleted already, by its id, succeeds. Problems: 404, 503. */
+export async function deleteMeter(sql: Sql, namespace: string, idOrSlug: string): Promise<void> {
+  const meter = await findMeter(sql, namespace, idOrSlug);
+  await unlessBusy(store.deleteMeter(sql, namespace, meter.id));
+}
+
+/** By id, deleted or not, or by slug. Problems: 404. */
+export async function getMeter(sql: Sql, namespace: string, idOrSlug: string): Promise<Meter> {
+  return toWire(await findMeter(sql, namespace, idOrSlug));
+}
+
+/** Problems: 400 for a wrong parameter. */
+export async function listMeters(sql: Sql, namespace: string, query: URLSearchParams): Promise<Meter[]> {
+  const faults: MeterFault[] = [];
+  const listing: store.MeterListing = {
+    page: integerIn(query, 'page', 1, pageMax, faults),
+    pageSize: integerIn(query, 'pageSize', meterPageSizeMax, meterPageSizeMax, faults),
+    orderBy: oneOf(query, 'orderBy', meterOrders, 'key', faults),
+    order: oneOf(query, 'order', ['ASC', 'DESC'], 'ASC', faults),
+    includeDeleted: oneOf(query, 'includeDeleted', ['true', 'false'], 'false', faults) === 'true',
+  };
+  if (faults.length > 0) throw invalid('query', faults);
+  return (await store.listMeters(sql, namespace, listing)).map(toWire);
+}
+
+/** As OpenMeter answers: what is not set, and an empty groupBy, is left out. */
+export function toWire(meter: store.StoredMeter): Meter {
+  const { id, slug, name, description, metadata, eventType, eventFromUs, aggregation, valueProperty } = meter;
+  return {
+    id,
+    slug,
+    name,
+    ...(description !== undefined && { description }),
+    ...(metadata !== undefined && { metadata }),
+    eventType,
+    ...(eventFromUs !== undefined && { eventFrom: formatTimeUs(eventFromUs) }),
+    aggregation,
+    ...(valueProperty !== undefined && { valueProperty }),
+    ...(Object.keys(meter.groupBy).length > 0 && { groupBy: meter.groupBy }),
+    createdAt: meter.createdAt.toISOString(),
+    updatedAt: meter.updatedAt.toISOString(),
+    ...(meter.deletedAt !== undefined && { deletedAt: meter.deletedAt.toISOString() }),
+  };
+}
+
+async function findMeter(sql: Sql, namespace: string, idOrSlug: string): Promise<store.StoredMeter> {
+  // PostgreSQL takes no NUL; no meter has it in its name either.
+  const meter = idOrSlug.includes('\0') ? undefined : await store.getMeter(sql, namespace, idOrSlug);
+  if (!meter) throw meterNotFound(idOrSlug);
+  return meter;
+}
+
+async function unlessBusy<T>(change: Promise<T>): Promise<T> {
+  try {
+    return await change;
+  } catch (error) {
+    if (error instanceof MeterRegistryBusy) throw unavailable(error.message, busyRetrySeconds, error);
+    throw error;
+  }
+}
+
+function meterNotFound(idOrSlug: string): Problem {
+  return new Problem(
+    'not_found',
+    `There is no meter with the id or slug ${JSON.stringify(idOrSlug.slice(0, shownLengthMax))}.`,
+  );
+}
+
+function invalidMeter(faults: MeterFault[]): Problem {
+  return invalid('meter', faults);
+}
+
+function invalid(what: string, faults: MeterFault[]): Problem {
+  const list = faults.map(({ field, reason }) => (field ? `${field} ${reason}` : reason)).join('; ');
+  return new Problem('bad_request', `The ${what} is not valid: ${list}.`, {
+    extensions: { validationErrors: faults },
+  });
+}
+
+function integerIn(
+  query: URLSearchParams,
+  field: string,
+  fallback: number,
+  max: number,
+  faults: MeterFault[],
+) {
+  const text = query.get(field);
+  if (text === null) return fallback;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
+  faults.push({ field, reason: `must be a whole number from 1 to ${max}` });
+  return fallback;
+}
+
+function oneOf<const T extends string>(
+  query: URLSearchParams,
+  field: string,
+  values: readonly T[],
+  fallback: NoInfer<T>,
+  faults: MeterFault[],
+): T {
+  const text = query.get(field);
+  if (text === null) return fallback;
+  const value = values.find((candidate) => candidate === text);
+  if (value === undefined) faults.push({ field, reason: `must be one of ${values.join(', ')}` });
+  return value ?? fallback;
+}
