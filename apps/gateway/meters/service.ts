@@ -2,8 +2,9 @@ import type { Sql } from '@usage/db/connect.ts';
 import { MeterRegistryBusy } from '@usage/db/meterRegistry.ts';
 import * as store from '@usage/db/meters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
+import { type Fault, integerIn, invalid, oneOf } from '@usage/lib/http/faults.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
-import { type MeterFault, readMeterDefinition, readMeterUpdate } from '@usage/lib/meter/rules.ts';
+import { readMeterDefinition, readMeterUpdate } from '@usage/lib/meter/rules.ts';
 import { type Meter, meterOrders, meterPageSizeMax } from './model.ts';
 
 const busyRetrySeconds = 2;
@@ -13,7 +14,7 @@ const shownLengthMax = 100;
 /** From the parsed body of a request. Problems: 400 with every fault, 409, 503 while the meters are locked. */
 export async function createMeter(sql: Sql, namespace: string, body: unknown): Promise<Meter> {
   const read = readMeterDefinition(body);
-  if ('faults' in read) throw invalidMeter(read.faults);
+  if ('faults' in read) throw invalid('meter', read.faults);
   const outcome = await unlessBusy(store.createMeter(sql, namespace, read.value));
   if ('meter' in outcome) return toWire(outcome.meter);
   if (outcome.refused === 'slug') {
@@ -38,7 +39,7 @@ export async function updateMeter(
   const meter = await findMeter(sql, namespace, idOrSlug);
   if (meter.deletedAt) throw meterNotFound(idOrSlug);
   const read = readMeterUpdate(body, meter.valueProperty);
-  if ('faults' in read) throw invalidMeter(read.faults);
+  if ('faults' in read) throw invalid('meter', read.faults);
   const { name, description, metadata, groupBy } = read.value;
   const changes = { name: name ?? meter.slug, description, metadata: metadata ?? null, groupBy };
   const updated = await unlessBusy(store.updateMeter(sql, namespace, meter.id, changes));
@@ -59,7 +60,7 @@ export async function getMeter(sql: Sql, namespace: string, idOrSlug: string): P
 
 /** Problems: 400 for a wrong parameter. */
 export async function listMeters(sql: Sql, namespace: string, query: URLSearchParams): Promise<Meter[]> {
-  const faults: MeterFault[] = [];
+  const faults: Fault[] = [];
   const listing: store.MeterListing = {
     page: integerIn(query, 'page', 1, pageMax, faults),
     pageSize: integerIn(query, 'pageSize', meterPageSizeMax, meterPageSizeMax, faults),
@@ -112,44 +113,4 @@ function meterNotFound(idOrSlug: string): Problem {
     'not_found',
     `There is no meter with the id or slug ${JSON.stringify(idOrSlug.slice(0, shownLengthMax))}.`,
   );
-}
-
-function invalidMeter(faults: MeterFault[]): Problem {
-  return invalid('meter', faults);
-}
-
-function invalid(what: string, faults: MeterFault[]): Problem {
-  const list = faults.map(({ field, reason }) => (field ? `${field} ${reason}` : reason)).join('; ');
-  return new Problem('bad_request', `The ${what} is not valid: ${list}.`, {
-    extensions: { validationErrors: faults },
-  });
-}
-
-function integerIn(
-  query: URLSearchParams,
-  field: string,
-  fallback: number,
-  max: number,
-  faults: MeterFault[],
-) {
-  const text = query.get(field);
-  if (text === null) return fallback;
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
-  faults.push({ field, reason: `must be a whole number from 1 to ${max}` });
-  return fallback;
-}
-
-function oneOf<const T extends string>(
-  query: URLSearchParams,
-  field: string,
-  values: readonly T[],
-  fallback: NoInfer<T>,
-  faults: MeterFault[],
-): T {
-  const text = query.get(field);
-  if (text === null) return fallback;
-  const value = values.find((candidate) => candidate === text);
-  if (value === undefined) faults.push({ field, reason: `must be one of ${values.join(', ')}` });
-  return value ?? fallback;
 }

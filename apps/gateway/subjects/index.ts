@@ -1,0 +1,114 @@
+import { Type } from '@sinclair/typebox';
+import type { Sql } from '@usage/db/connect.ts';
+import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
+import { readJson } from '@usage/lib/http/jsonBody.ts';
+import { Elysia } from 'elysia';
+import {
+  Subject,
+  SubjectUpsert,
+  subjectExample,
+  subjectPageSizeMax,
+  subjectsPerRequestMax,
+  upsertExample,
+} from './model.ts';
+import { deleteSubject, getSubject, listSubjects, upsertSubjects } from './service.ts';
+
+export interface SubjectRoutes {
+  sql: Sql;
+  /** Whose subjects a request is about; throws a Problem where it may not ask. */
+  namespaceOf(request: Request): string;
+}
+
+export const subjectBodyBytesMax = 8 * 1024 * 1024;
+
+const path = '/api/v1/subjects';
+
+/** /api/v1/subjects: upsert, list, get, delete. Errors are thrown as Problem. */
+export function subjectRoutes({ sql, namespaceOf }: SubjectRoutes) {
+  return new Elysia({ name: 'subjects', prefix: path })
+    .post(
+      '',
+      async ({ request }) => {
+        const namespace = namespaceOf(request);
+        const body = await readJson(request, subjectBodyBytesMax);
+        return Response.json(await upsertSubjects(sql, namespace, body));
+      },
+      { parse: 'none', detail: upsertDetail },
+    )
+    .get(
+      '',
+      async ({ request }) => {
+        const query = new URL(request.url).searchParams;
+        const { subjects, pageSize, nextPage } = await listSubjects(sql, namespaceOf(request), query);
+        const next = `<${path}?page=${nextPage}&pageSize=${pageSize}>; rel="next"`;
+        return Response.json(subjects, nextPage === undefined ? {} : { headers: { Link: next } });
+      },
+      { detail: listDetail },
+    )
+    .get(
+      '/:subjectIdOrKey',
+      async ({ request, params }) =>
+        Response.json(await getSubject(sql, namespaceOf(request), params.subjectIdOrKey)),
+      { detail: getDetail },
+    )
+    .delete(
+      '/:subjectIdOrKey',
+      async ({ request, params }) => {
+        await deleteSubject(sql, namespaceOf(request), params.subjectIdOrKey);
+        return new Response(null, { status: 204 });
+      },
+      { parse: 'none', detail: deleteDetail },
+    );
+}
+
+const tags = ['Subjects'];
+const idOrKey = parameter('path', 'subjectIdOrKey', Type.String(), 'Its id or key.', 'customer-id');
+
+const upsertDetail = {
+  tags,
+  operationId: 'upsertSubject',
+  summary: 'Create or change subjects',
+  description: 'All of them or none. Subjects need not be created: events may name any.',
+  requestBody: jsonRequest(Type.Array(SubjectUpsert, { maxItems: subjectsPerRequestMax }), upsertExample),
+  responses: {
+    200: jsonResponse('The subjects, in the order of the request.', Type.Array(Subject), [subjectExample]),
+    ...problemResponses(400, 413, 415, 503),
+  },
+};
+
+const listDetail = {
+  tags,
+  operationId: 'listSubjects',
+  summary: 'List subjects by key',
+  description: 'The header Link (RFC 8288) leads to the next page where there is one.',
+  parameters: [
+    parameter('query', 'page', Type.Integer({ minimum: 1, default: 1 }), 'Number of the page.'),
+    parameter(
+      'query',
+      'pageSize',
+      Type.Integer({ minimum: 1, maximum: subjectPageSizeMax, default: subjectPageSizeMax }),
+      'Subjects on a page.',
+    ),
+  ],
+  responses: {
+    200: jsonResponse('The subjects.', Type.Array(Subject), [subjectExample]),
+    ...problemResponses(400, 503),
+  },
+};
+
+const getDetail = {
+  tags,
+  operationId: 'getSubject',
+  summary: 'Get a subject',
+  parameters: [idOrKey],
+  responses: { 200: jsonResponse('The subject.', Subject, subjectExample), ...problemResponses(404, 503) },
+};
+
+const deleteDetail = {
+  tags,
+  operationId: 'deleteSubject',
+  summary: 'Delete a subject',
+  description: 'Its events and usage stay.',
+  parameters: [idOrKey],
+  responses: { 204: { description: 'It is deleted.' }, ...problemResponses(404, 503) },
+};
