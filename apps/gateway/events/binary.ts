@@ -1,0 +1,43 @@
+import type { EventFault } from '@usage/lib/event/event.ts';
+import { invalidEvents } from './invalidEvents.ts';
+
+const attributePrefix = 'ce-';
+
+/**
+ * CloudEvents' HTTP binary mode as JSON text: `ce-*` headers become attributes, the body becomes `data` untouched,
+ * Content-Type becomes `datacontenttype`. The body must have been parsed as JSON before.
+ */
+export function eventTextOf(headers: Headers, body: string): string {
+  const members: string[] = [];
+  const faults: EventFault[] = [];
+  headers.forEach((value, name) => {
+    if (!name.startsWith(attributePrefix)) return;
+    const attribute = name.slice(attributePrefix.length);
+    if (attribute === 'data' || attribute === 'datacontenttype') {
+      faults.push({
+        field: attribute,
+        reason: 'data is the body and its type is Content-Type: leave the header out',
+      });
+      return;
+    }
+    const text = decoded(value);
+    if (text === undefined)
+      faults.push({ field: attribute, reason: 'the header is not percent-encoded UTF-8' });
+    else members.push(`${JSON.stringify(attribute)}:${JSON.stringify(text)}`);
+  });
+  if (faults.length > 0) throw invalidEvents(1, [{ index: 0, faults }]);
+  const contentType = headers.get('content-type');
+  if (contentType !== null) members.push(`"datacontenttype":${JSON.stringify(contentType)}`);
+  if (body.trim() !== '') members.push(`"data":${body}`);
+  return `{${members.join(',')}}`;
+}
+
+/** First the quoted string, then one round of percent-decoding, as the HTTP binding says. */
+function decoded(value: string): string | undefined {
+  const unquoted = /^".*"$/s.test(value) ? value.slice(1, -1).replace(/\\(.)/gs, '$1') : value;
+  try {
+    return decodeURIComponent(unquoted);
+  } catch {
+    return undefined;
+  }
+}

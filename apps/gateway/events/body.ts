@@ -1,0 +1,56 @@
+import { jsonFaultOf } from '@usage/lib/http/jsonFault.ts';
+import { Problem } from '@usage/lib/http/problem.ts';
+import { bodyTooLarge } from '@usage/lib/http/server.ts';
+
+export interface Body {
+  text: string;
+  bytes: number;
+}
+
+/** The whole body as text; 413 when it is too long, 400 when it isn't UTF-8. */
+export async function readBody(request: Request, bytesMax: number): Promise<Body> {
+  const bytes = request.headers.has('content-length')
+    ? new Uint8Array(await request.arrayBuffer())
+    : await readChunks(request, bytesMax);
+  if (bytes.length > bytesMax) throw bodyTooLarge(bytesMax);
+  try {
+    return { text: utf8.decode(bytes), bytes: bytes.length };
+  } catch {
+    throw new Problem('malformed_json', `The body is not valid UTF-8.${encodingHint(request)}`);
+  }
+}
+
+/** Throws 400 with the position of the first fault. */
+export function parseBody(request: Request, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    const fault = jsonFaultOf(text);
+    if (!fault) throw new Problem('malformed_json', 'The JSON is nested too deep.');
+    const { position, line, column, reason } = fault;
+    const detail = `The body is not JSON: ${reason} at position ${position} (line ${line}, column ${column}).`;
+    throw new Problem('malformed_json', detail + encodingHint(request), {
+      extensions: { position, line, column },
+    });
+  }
+}
+
+/** Strict: PostgreSQL refuses what isn't UTF-8. A byte order mark is left out. */
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** A body of unknown length is given up as soon as it is too long. */
+async function readChunks(request: Request, bytesMax: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body ?? []) {
+    length += chunk.length;
+    if (length > bytesMax) throw bodyTooLarge(bytesMax);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function encodingHint(request: Request): string {
+  const encoding = request.headers.get('content-encoding');
+  return encoding ? ` Content-Encoding ${encoding.slice(0, 40)} is not taken: send the body as it is.` : '';
+}

@@ -1,0 +1,64 @@
+import type { FrameVersion } from '@usage/lib/frame/frame.ts';
+import { createServer } from '@usage/lib/http/server.ts';
+import { apiDescription } from '@usage/lib/http/swagger.ts';
+import type { Health } from '@usage/lib/service/health.ts';
+import type { Logger } from '@usage/lib/service/log.ts';
+import type { EventStream } from '@usage/lib/stream/stream.ts';
+import type { Registry } from 'prom-client';
+import type { GatewayConfig } from './config.ts';
+import { eventRoutes } from './events/index.ts';
+import { frameAppender } from './events/service.ts';
+import { FrameBatcher } from './frames.ts';
+import { createMetrics, watchQueue } from './metrics.ts';
+import { namespaceOf } from './namespace.ts';
+import { PressureGate } from './pressure.ts';
+import { readRoutes } from './reads.ts';
+
+export interface GatewayParts {
+  config: Omit<GatewayConfig, 'databaseUrl' | 'redisUrl' | 'logLevel' | 'host' | 'port' | 'stopMsMax'>;
+  stream: EventStream;
+  health: Health;
+  registry: Registry;
+  log: Logger;
+}
+
+/** The gateway without its connections: routes, batcher and gate. Nothing runs until the gate is started. */
+export function createGateway({ config, stream, health, registry, log }: GatewayParts) {
+  const metrics = createMetrics(registry);
+  const gate = new PressureGate(
+    () => stream.pressure(),
+    {
+      pollMs: config.pressurePollMs,
+      memoryPercentMax: config.memoryPercentMax,
+      memoryBytesMax: config.memoryBytesMax,
+      framesMax: config.framesMax,
+    },
+    log,
+  );
+  const batcher = new FrameBatcher(frameAppender(stream, config.frameVersion as FrameVersion, metrics), {
+    lingerMs: config.frameLingerMs,
+    frameBytesMax: config.frameBytesMax,
+    frameEventsMax: config.frameEventsMax,
+    appendsMax: config.appendsMax,
+    queuedBytesMax: config.queuedBytesMax,
+  });
+  watchQueue(registry, batcher, gate);
+  health.ready('stream', () => gate.refusal);
+  const app = createServer({ log, health, registry, bodyBytesMax: config.bodyBytesMax })
+    .use(apiDescription(description))
+    .use(eventRoutes({ gate, batcher, limits: config, metrics }, namespaceOf))
+    .use(readRoutes(config));
+  return { app, gate, batcher };
+}
+
+const description = {
+  title: 'Usage tracking: gateway',
+  description:
+    'Takes usage events, manages meters and subjects, answers how much was used. The API is OpenMeter’s v1.',
+  tags: [
+    { name: 'Events', description: 'Usage goes in here.' },
+    { name: 'Meters', description: 'What is measured, and how much of it was used.' },
+    { name: 'Subjects', description: 'Whose usage it is.' },
+    { name: 'Operations', description: 'Health and metrics.' },
+  ],
+};

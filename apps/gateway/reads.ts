@@ -1,0 +1,66 @@
+import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import { Elysia } from 'elysia';
+
+export interface ReadOptions {
+  /** Where the query service listens. */
+  queryUrl: string;
+  /** From the request to the last byte of the answer. */
+  readMsMax: number;
+}
+
+const retrySeconds = 1;
+const passedToQuery = ['accept', 'content-type', 'content-length', 'prefer'];
+const passedToClient =
+  /^(content-type|content-length|content-disposition|cache-control|etag|vary|link|allow|retry-after|preference-applied|usage-.*)$/;
+
+/** Passes reads on to the query service as they are, and its answers back: status, body and the headers named here. */
+export function readRoutes({ queryUrl, readMsMax }: ReadOptions) {
+  const origin = queryUrl.replace(/\/+$/, '');
+  const pass = ({ request, requestId }: { request: Request; requestId: string }) =>
+    passOn(origin, readMsMax, request, requestId);
+  const hidden = { parse: 'none', detail: { hide: true } } as const;
+  return new Elysia({ name: 'reads', normalize: false })
+    .decorate('requestId', '')
+    .get('/api/v1/events', pass, hidden)
+    .get('/api/v2/events', pass, hidden)
+    .get('/api/v1/meters/:idOrSlug/query', pass, hidden)
+    .post('/api/v1/meters/:idOrSlug/query', pass, hidden)
+    .get('/api/v1/meters/:idOrSlug/subjects', pass, hidden)
+    .get('/api/v1/meters/:idOrSlug/group-by/:key/values', pass, hidden);
+}
+
+async function passOn(origin: string, msMax: number, request: Request, requestId: string): Promise<Response> {
+  const headers = new Headers({ 'X-Request-Id': requestId, 'Accept-Encoding': 'identity' });
+  for (const name of passedToQuery) {
+    const value = request.headers.get(name);
+    if (value !== null) headers.set(name, value);
+  }
+  const timeLimit = AbortSignal.timeout(msMax);
+  try {
+    const response = await fetch(origin + targetOf(request.url), {
+      method: request.method,
+      headers,
+      redirect: 'manual',
+      signal: AbortSignal.any([request.signal, timeLimit]),
+      ...(request.body && { body: request.body }),
+    });
+    return answer(response);
+  } catch (error) {
+    if (timeLimit.aborted)
+      throw new Problem('timeout', `The query took longer than ${msMax} ms; ask for less.`);
+    throw unavailable('The query service does not answer.', retrySeconds, error);
+  }
+}
+
+/** Path and query string, byte for byte. */
+function targetOf(url: string): string {
+  return url.slice(url.indexOf('/', url.indexOf('//') + 2));
+}
+
+function answer(response: Response): Response {
+  const headers = new Headers();
+  response.headers.forEach((value, name) => {
+    if (passedToClient.test(name)) headers.append(name, value);
+  });
+  return new Response(response.body, { status: response.status, headers });
+}

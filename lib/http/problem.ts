@@ -1,0 +1,107 @@
+import { ValidationError } from 'elysia';
+import type { Logger } from '../service/log.ts';
+
+/** What can go wrong for a client: the one table from code to HTTP status (RFC 9110 titles). */
+export const problemCodes = {
+  bad_request: [400, 'Bad Request'],
+  malformed_json: [400, 'Bad Request'],
+  invalid_events: [400, 'Bad Request'],
+  unauthorized: [401, 'Unauthorized'],
+  forbidden: [403, 'Forbidden'],
+  not_found: [404, 'Not Found'],
+  method_not_allowed: [405, 'Method Not Allowed'],
+  not_acceptable: [406, 'Not Acceptable'],
+  conflict: [409, 'Conflict'],
+  precondition_failed: [412, 'Precondition Failed'],
+  too_large: [413, 'Content Too Large'],
+  unsupported_media_type: [415, 'Unsupported Media Type'],
+  too_many_requests: [429, 'Too Many Requests'],
+  internal: [500, 'Internal Server Error'],
+  not_implemented: [501, 'Not Implemented'],
+  unavailable: [503, 'Service Unavailable'],
+  timeout: [504, 'Gateway Timeout'],
+} as const satisfies Record<string, readonly [number, string]>;
+
+export type ProblemCode = keyof typeof problemCodes;
+
+interface ProblemOptions {
+  headers?: Record<string, string>;
+  /** Members of `extensions`, as OpenMeter's problems have them. */
+  extensions?: Record<string, unknown>;
+  /** Logged, never shown. */
+  cause?: unknown;
+}
+
+/** An error that is meant for the client: `detail` says what happened, why, and what to do. */
+export class Problem extends Error {
+  readonly status: number;
+  readonly headers: Record<string, string> | undefined;
+  readonly extensions: Record<string, unknown> | undefined;
+
+  constructor(
+    readonly code: ProblemCode,
+    readonly detail: string,
+    options: ProblemOptions = {},
+  ) {
+    super(detail, { cause: options.cause });
+    this.name = 'Problem';
+    this.status = problemCodes[code][0];
+    this.headers = options.headers;
+    this.extensions = options.extensions;
+  }
+}
+
+/** 503 with Retry-After: nothing was kept, the same request may be sent again. */
+export function unavailable(detail: string, retryAfterSeconds: number, cause?: unknown): Problem {
+  return new Problem('unavailable', detail, { headers: { 'Retry-After': String(retryAfterSeconds) }, cause });
+}
+
+/** The answer to an error, as application/problem+json (RFC 9457). */
+export function problemResponse(problem: Problem, requestId: string): Response {
+  const body = {
+    type: 'about:blank',
+    title: problemCodes[problem.code][1],
+    status: problem.status,
+    detail: problem.detail,
+    instance: `urn:request:${requestId}`,
+    code: problem.code,
+    ...(problem.extensions && { extensions: problem.extensions }),
+  };
+  const headers = {
+    ...problem.headers,
+    'Content-Type': 'application/problem+json',
+    'X-Request-Id': requestId,
+  };
+  return new Response(JSON.stringify(body), { status: problem.status, headers });
+}
+
+/**
+ * Makes a Problem of whatever a route threw. Errors that aren't meant for clients become a bare 500: their message
+ * could hold SQL, addresses or data, so it goes to the log only, next to the request's id.
+ */
+export function toProblem(error: unknown, log: Logger, requestId: string): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof ValidationError) return validationProblem(error);
+  switch ((error as { code?: unknown } | undefined)?.code) {
+    case 'NOT_FOUND':
+      return new Problem('not_found', 'There is no such route; /swagger lists those that are there.');
+    case 'PARSE':
+      return new Problem('bad_request', 'The body could not be read as its Content-Type says.');
+  }
+  log.error({ err: error, requestId }, 'request failed');
+  return new Problem('internal', 'An unexpected error; the log of the server has it under this request id.');
+}
+
+const validationErrorsMax = 20;
+
+/** From Elysia's schema check of a body, query or path. */
+function validationProblem(error: ValidationError): Problem {
+  const all = error.all as { path?: string; summary?: string; message?: string }[];
+  const faults = all.slice(0, validationErrorsMax).map((fault) => ({
+    field: `${error.type}${(fault.path ?? '').replaceAll('/', '.')}`,
+    reason: fault.summary ?? fault.message ?? 'is not valid',
+  }));
+  const first = faults[0];
+  const detail = first ? `${first.field}: ${first.reason}` : `The ${error.type} is not valid.`;
+  return new Problem('bad_request', detail, { extensions: { validationErrors: faults } });
+}

@@ -1,0 +1,112 @@
+import { Elysia } from 'elysia';
+import type { Registry } from 'prom-client';
+import type { Health } from '../service/health.ts';
+import type { Logger } from '../service/log.ts';
+import { operations, requestIdOf } from './operations.ts';
+import { Problem, problemResponse, toProblem } from './problem.ts';
+
+export interface ServerOptions {
+  log: Logger;
+  health: Health;
+  registry: Registry;
+  /** A body that says it is longer is refused with 413 before it is read. */
+  bodyBytesMax: number;
+}
+
+/** Bodies without a Content-Length may grow to this many times bodyBytesMax before Bun itself ends them. */
+const chunkedBodyShare = 2;
+/** A connection on which nothing moves for so long is closed; longer than any time limit of a request. */
+const idleSecondsMax = 60;
+
+/**
+ * The Elysia app that every service adds its routes to: operations routes, every error as problem+json, 404 and 405
+ * told apart, unknown keys kept (so that a schema can refuse them), the port not shared with a second process.
+ */
+export function createServer({ log, health, registry, bodyBytesMax }: ServerOptions) {
+  const app = new Elysia({
+    name: 'server',
+    normalize: false,
+    serve: {
+      reusePort: false,
+      maxRequestBodySize: bodyBytesMax * chunkedBodyShare,
+      idleTimeout: idleSecondsMax,
+      development: false,
+    },
+  })
+    .headers({ 'X-Content-Type-Options': 'nosniff' })
+    .use(operations({ log, health, registry }))
+    .onRequest(({ request }) => {
+      if (Number(request.headers.get('content-length')) > bodyBytesMax) throw bodyTooLarge(bodyBytesMax);
+    })
+    .onError({ as: 'global' }, ({ error, code, request, requestId, set }) => {
+      const id = requestId || requestIdOf(request);
+      const problem = code === 'NOT_FOUND' ? noRoute(app.routes, request) : toProblem(error, log, id);
+      set.status = problem.status;
+      if (problem.status >= 500 && problem.code !== 'internal') {
+        log.warn(
+          { requestId: id, code: problem.code, detail: problem.detail, err: problem.cause },
+          'request refused',
+        );
+      }
+      return problemResponse(problem, id);
+    });
+  return app;
+}
+
+export function bodyTooLarge(bodyBytesMax: number): Problem {
+  return new Problem('too_large', `The body is longer than ${bodyBytesMax} bytes; send it in smaller parts.`);
+}
+
+/** Listens; throws one Error that says what to do when the port is taken or not allowed. Returns the real port. */
+export function listen(app: Listening, hostname: string, port: number): number {
+  try {
+    app.listen({ hostname, port, reusePort: false });
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    const address = `${hostname}:${port}`;
+    if (code === 'EADDRINUSE') {
+      throw new Error(
+        `Port ${port} on ${hostname} is taken by another process: stop that one or choose another port.`,
+      );
+    }
+    if (code === 'EACCES') throw new Error(`No right to listen on ${address}: choose a port from 1024 up.`);
+    throw new Error(`Can't listen on ${address}: ${message}`);
+  }
+  const listening = app.server?.port;
+  if (listening === undefined) throw new Error(`Can't listen on ${hostname}:${port}`);
+  return listening;
+}
+
+/** Takes no new connections and resolves when every request in flight has been answered. */
+export async function stopListening(app: Listening): Promise<void> {
+  await app.server?.stop();
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: an Elysia's type lists all of its routes; any of them will do here
+type Listening = Elysia<any, any, any, any, any, any, any>;
+
+/** 405 with Allow where the path has other methods, else 404. A NotFound that a route threw itself passes on. */
+function noRoute(routes: readonly { method: string; path: string }[], request: Request): Problem {
+  const { pathname } = new URL(request.url);
+  const allowed = new Set(routes.filter(({ path }) => matches(path, pathname)).map(({ method }) => method));
+  if (allowed.size === 0) {
+    return new Problem(
+      'not_found',
+      `There is no ${pathname.slice(0, 200)} here; /swagger lists the routes that are.`,
+    );
+  }
+  const allow = [...allowed].join(', ');
+  return new Problem('method_not_allowed', `${request.method} is not possible here; ${allow} is.`, {
+    headers: { Allow: allow },
+  });
+}
+
+/** Only for paths that met no route, so that speed doesn't matter. */
+function matches(template: string, pathname: string): boolean {
+  const expected = template.split('/');
+  const given = pathname.split('/');
+  return (
+    expected.length === given.length &&
+    expected.every((part, n) => part === given[n] || (part[0] === ':' && given[n] !== ''))
+  );
+}
