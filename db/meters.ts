@@ -129,6 +129,13 @@ export async function getMeter(
   return row && toMeter(row);
 }
 
+/** The meter whose rollups the build makes; undefined where it was deleted or has a newer build. */
+export async function getMeterOfBuild(sql: Executor, build: bigint): Promise<StoredMeter | undefined> {
+  const [row] = await sql<MeterRow[]>`
+    SELECT ${columns(sql)} FROM meters m WHERE m.build = ${build} AND m.deleted_at IS NULL`;
+  return row && toMeter(row);
+}
+
 /** One page, ordered by the field and then by id. */
 export async function listMeters(
   sql: Executor,

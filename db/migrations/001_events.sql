@@ -54,15 +54,21 @@ CREATE UNIQUE INDEX events_identity ON events (period, namespace, source, id);
 -- Finds the rows of a batch (backfill, lists) and of a minute (unaligned query bounds): +10 % on COPY, a btree +140 %.
 CREATE INDEX events_blocks ON events USING brin (batch_id, time timestamptz_minmax_multi_ops);
 
--- Makes the native partition of a period, once; with TimescaleDB chunks make themselves.
-CREATE FUNCTION ensure_events_period(period_start date) RETURNS void LANGUAGE plpgsql AS $$
+-- The periods that are open. Opening one is a change that processors must not miss (see db/registry.ts).
+CREATE TABLE periods (
+  period    date PRIMARY KEY,
+  opened_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Opens a period once and makes its native partition; with TimescaleDB chunks make themselves.
+CREATE FUNCTION open_period(period_start date) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   days integer;
 BEGIN
-  IF EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') THEN
+  INSERT INTO periods (period) VALUES (period_start) ON CONFLICT DO NOTHING;
+  IF NOT FOUND OR EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') THEN
     RETURN;
   END IF;
-  PERFORM pg_advisory_xact_lock(hashtext('usage.events.period'));
   SELECT period_days INTO days FROM storage_settings;
   EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF events FOR VALUES FROM (%L) TO (%L)',
                  'events_' || to_char(period_start, 'YYYYMMDD'), period_start, period_start + days);
@@ -70,7 +76,8 @@ END $$;
 
 -- Down Migration
 
-DROP FUNCTION ensure_events_period(date);
+DROP FUNCTION open_period(date);
+DROP TABLE periods;
 DROP TABLE events;
 DROP SEQUENCE batch_ids;
 DROP TABLE batches;

@@ -17,10 +17,12 @@ CREATE INDEX deltas_build ON deltas (build, id);
 CREATE TABLE series (
   id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   build        bigint NOT NULL,
+  key          uuid   NOT NULL, -- the first half of the SHA-256 of subject and group values: they may be long
   subject      text   NOT NULL,
   group_values text[] NOT NULL,
-  UNIQUE (build, subject, group_values)
+  UNIQUE (build, key)
 );
+CREATE INDEX series_subject ON series (build, subject);
 
 -- One cell a series and minute; `value` is the sum, minimum, maximum or latest, by the meter's aggregation.
 CREATE TABLE rollup_minutes (

@@ -28,20 +28,20 @@ const quotedLengthMax = 64;
 /** Throws an Error when a path of the meter isn't understood; stored meters have been checked. */
 export function compileMeter(meter: Meter): CompiledMeter {
   const lookups = groupByNames(meter).map((name) => compilePath(meter.groupBy[name]!));
-  const valueOf = meter.valueProperty === undefined ? undefined : compilePath(meter.valueProperty);
+  const valueAt = meter.valueProperty === undefined ? undefined : compilePath(meter.valueProperty);
   if (meter.aggregation === 'COUNT') {
     return {
       meter,
       measure: (data) => ({ value: undefined, unique: undefined, groups: groupsOf(lookups, data) }),
     };
   }
-  if (!valueOf) throw new Error(`meter ${meter.slug}: value property is missing`);
+  if (!valueAt) throw new Error(`meter ${meter.slug}: value property is missing`);
   const unique = meter.aggregation === 'UNIQUE_COUNT';
   return {
     meter,
     measure(data) {
       if (data === null || data === undefined) return 'invalid event: null and missing value property';
-      const raw = valueOf(data);
+      const raw = valueAt(data);
       if (raw === undefined) return `invalid event: missing value property: "${meter.valueProperty}"`;
       if (raw === null) return 'invalid event: value cannot be null';
       if (unique) {

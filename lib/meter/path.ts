@@ -38,13 +38,13 @@ function parsePath(path: string): (string | number)[] {
       );
     }
     const [whole, name, single, double, index] = match;
-    steps.push(index === undefined ? (name ?? unescape(single ?? double!)) : Number(index));
+    steps.push(index === undefined ? (name ?? unquote(single ?? double!)) : Number(index));
     at += whole.length;
   }
   return steps;
 }
 
-function unescape(quoted: string): string {
+function unquote(quoted: string): string {
   if (!quoted.includes('\\')) return quoted;
   const text = quoted.replaceAll("\\'", "'").replace(/(?<!\\)"/g, '\\"');
   try {

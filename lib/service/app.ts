@@ -1,4 +1,5 @@
 import type { Logger } from './log.ts';
+import { pauseUnless } from './pause.ts';
 
 /**
  * The one place where an app starts and stops its parts.
@@ -10,6 +11,7 @@ import type { Logger } from './log.ts';
  */
 export class App {
   #parts: { name: string; stop: () => unknown }[] = [];
+  #stopping = new AbortController();
   #requestStop: (reason: string) => void = () => {};
   #stopRequested = new Promise<string>((resolve) => {
     this.#requestStop = resolve;
@@ -25,6 +27,15 @@ export class App {
   use<T>(name: string, part: T, stop: (part: T) => unknown): T {
     this.#parts.push({ name, stop: () => stop(part) });
     return part;
+  }
+
+  get stopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  /** Waits, but not beyond the beginning of the stop. */
+  pause(ms: number): Promise<void> {
+    return pauseUnless(this.#stopping.signal, ms);
   }
 
   /** Asks for an orderly stop from inside, for a fault that no retry mends. */
@@ -44,6 +55,7 @@ export class App {
     }
     const reason = await this.#stopRequested;
     this.log.info({ reason }, 'stopping');
+    this.#stopping.abort();
     const orderly = await this.stop();
     this.log.info({ orderly }, 'stopped');
     process.exit(orderly && !reason.startsWith('fault') ? 0 : 1);

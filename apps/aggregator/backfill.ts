@@ -1,0 +1,50 @@
+import { advanceBackfill, finishBackfill, lockBackfill, nextStretch } from '@usage/db/backfills.ts';
+import type { Sql } from '@usage/db/connect.ts';
+import { insertDeltas } from '@usage/db/deltas.ts';
+import { eventsOfBatches } from '@usage/db/events.ts';
+import { getMeterOfBuild } from '@usage/db/meters.ts';
+import { DeltaBuilder, encodeDelta } from '@usage/lib/meter/delta.ts';
+import { compileMeter } from '@usage/lib/meter/evaluate.ts';
+import { parseJson } from '@usage/lib/meter/json.ts';
+
+/**
+ * Reads the next stretch of batches that were stored before a meter was made, and writes what they add to it as a
+ * delta, in one transaction with the mark of how far it has come: a crash repeats nothing and skips nothing.
+ * Returns whether there was anything to do.
+ */
+export async function backfillStretch(sql: Sql, eventsMax: number): Promise<boolean> {
+  return (await sql.begin(async (tx) => {
+    const backfill = await lockBackfill(tx);
+    if (!backfill) return false;
+    const meter = await getMeterOfBuild(tx, backfill.build);
+    const range = { afterBatch: backfill.backfill_after, versionBelow: backfill.build_version };
+    const toBatch = meter && (await nextStretch(tx, { ...range, eventsMax }));
+    if (!meter || toBatch === undefined) {
+      await finishBackfill(tx, backfill.id);
+      return true;
+    }
+    const delta = new DeltaBuilder(compileMeter(meter));
+    const events = eventsOfBatches(tx, {
+      ...range,
+      toBatch,
+      namespace: meter.namespace,
+      type: meter.eventType,
+    });
+    for await (const rows of events) {
+      for (const row of rows)
+        delta.add(row.subject, row.time_us, row.data === null ? undefined : parseJson(row.data));
+    }
+    if (delta.size > 0) {
+      await insertDeltas(tx, [
+        {
+          build: backfill.build,
+          cells: delta.size,
+          arrivedMs: Date.now(),
+          payload: encodeDelta(delta.cells()),
+        },
+      ]);
+    }
+    await advanceBackfill(tx, backfill.id, toBatch);
+    return true;
+  })) as boolean;
+}

@@ -1,0 +1,49 @@
+import { integer, optional, readConfig } from '@usage/lib/service/config.ts';
+import { commonSettings } from '@usage/lib/service/settings.ts';
+
+export const settings = {
+  ...commonSettings,
+  port: integer('AGGREGATOR_PORT', {
+    default: 8003,
+    min: 0,
+    max: 65_535,
+    about: 'port for health and metrics',
+  }),
+  mergeWaitMs: integer('MERGE_WAIT_MS', {
+    default: 1_000,
+    min: 10,
+    max: 60_000,
+    about: 'ms between two rounds of merging deltas into rollups',
+  }),
+  mergeDeltasMax: integer('MERGE_DELTAS_MAX', {
+    default: 64,
+    min: 1,
+    max: 1_000,
+    about: 'deltas of one meter merged in one transaction',
+  }),
+  backfillEventsMax: integer('BACKFILL_EVENTS_MAX', {
+    default: 100_000,
+    min: 1,
+    max: 1_000_000,
+    about: 'events read in one transaction of a backfill',
+  }),
+  dedupeWindowHours: integer('DEDUPE_WINDOW_HOURS', {
+    default: 24,
+    min: 24,
+    max: 720,
+    about: 'hours for which an event that is sent again is recognised, at least',
+  }),
+  retentionDays: optional(
+    integer('EVENT_RETENTION_DAYS', {
+      min: 31,
+      max: 36_500,
+      about: 'days after which raw events are dropped; rollups stay. Empty = never',
+    }),
+  ),
+};
+
+export type AggregatorConfig = ReturnType<typeof readAggregatorConfig>;
+
+export function readAggregatorConfig(env: Record<string, string | undefined> = process.env) {
+  return readConfig(settings, env);
+}

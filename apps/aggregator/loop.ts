@@ -1,0 +1,131 @@
+import type { Sql } from '@usage/db/connect.ts';
+import { buildsWithDeltas } from '@usage/db/deltas.ts';
+import { dropDeadSeries } from '@usage/db/rollups.ts';
+import { dropOldPartitions, hasTimescale, setStoragePolicies } from '@usage/db/upkeep.ts';
+import type { App } from '@usage/lib/service/app.ts';
+import { backfillStretch } from './backfill.ts';
+import type { AggregatorConfig } from './config.ts';
+import { mergeBuild } from './merge.ts';
+import type { AggregatorMetrics } from './metrics.ts';
+import { SeriesIds } from './series.ts';
+
+const upkeepEveryMs = 600_000;
+const deadSeriesMax = 1_000;
+const retryMsMax = 5_000;
+export const loopSilenceMsMax = 120_000;
+
+/** Rounds of: merge what waits, read a stretch for new meters, now and then the upkeep. Any number may run at once. */
+export class Loop {
+  #ids = new SeriesIds();
+  #done: Promise<void> = Promise.resolve();
+  #lastSeenMs = performance.now();
+  #lastUpkeepMs = Number.NEGATIVE_INFINITY;
+  #faults = new Map<string, string>();
+
+  constructor(
+    readonly app: App,
+    readonly sql: Sql,
+    readonly config: Pick<
+      AggregatorConfig,
+      'mergeWaitMs' | 'mergeDeltasMax' | 'backfillEventsMax' | 'dedupeWindowHours' | 'retentionDays'
+    >,
+    readonly metrics: AggregatorMetrics,
+  ) {}
+
+  start(): void {
+    this.#done = this.#run();
+  }
+
+  /** Resolves when the transaction under way has ended; the app is stopping by now. */
+  async stopped(): Promise<void> {
+    await this.#done;
+  }
+
+  get fault(): string | undefined {
+    return [...this.#faults].map(([step, message]) => `${step}: ${message}`).join('; ') || undefined;
+  }
+
+  get stuck(): string | undefined {
+    const silentMs = performance.now() - this.#lastSeenMs;
+    return silentMs > loopSilenceMsMax
+      ? `the loop has been silent for ${Math.round(silentMs / 1000)} s`
+      : undefined;
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0;
+    while (!this.app.stopping) {
+      await this.#step('merge', () => this.#mergeAll());
+      const more = await this.#step('backfill', () =>
+        backfillStretch(this.sql, this.config.backfillEventsMax),
+      );
+      if (more) this.metrics.backfills.inc();
+      await this.#step('upkeep', () => this.#upkeep());
+      failures = this.#faults.size > 0 ? failures + 1 : 0;
+      const waitMs =
+        failures > 0
+          ? Math.min(this.config.mergeWaitMs * 2 ** failures, retryMsMax)
+          : this.config.mergeWaitMs;
+      if (!more) await this.app.pause(waitMs);
+    }
+  }
+
+  /** A step that fails is tried again in the next round and does not keep the others from theirs. */
+  async #step<T>(name: string, run: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const result = await run();
+      this.#faults.delete(name);
+      return result;
+    } catch (error) {
+      this.#faults.set(name, (error as Error).message);
+      this.metrics.faults.inc({ step: name });
+      this.app.log.warn({ err: error, step: name }, 'trying again in the next round');
+      return undefined;
+    } finally {
+      this.#lastSeenMs = performance.now();
+    }
+  }
+
+  async #mergeAll(): Promise<void> {
+    const builds = await buildsWithDeltas(this.sql);
+    this.metrics.waiting.set(builds.reduce((sum, { deltas }) => sum + deltas, 0));
+    this.metrics.waitingSeconds.set(Math.max(0, ...builds.map(({ waiting_ms }) => waiting_ms)) / 1_000);
+    for (const { build, deltas } of builds) {
+      for (let left = deltas; left > 0 && !this.app.stopping; left -= this.config.mergeDeltasMax) {
+        if (!(await this.#merge(build))) break;
+      }
+    }
+  }
+
+  async #merge(build: bigint): Promise<boolean> {
+    const startedMs = performance.now();
+    const merged = await mergeBuild(this.sql, this.#ids, build, this.config.mergeDeltasMax);
+    this.#lastSeenMs = performance.now();
+    if (!merged || merged.deltas === 0) return false;
+    this.metrics.merged.inc(merged.deltas);
+    this.metrics.rows.inc(merged.rows);
+    this.metrics.mergeSeconds.observe((performance.now() - startedMs) / 1_000);
+    const nowMs = Date.now();
+    for (const arrivedMs of merged.arrivedMs)
+      this.metrics.rollupDelay.observe(Math.max(0, nowMs - arrivedMs) / 1_000);
+    return true;
+  }
+
+  /** Compresses or drops old periods, and forgets rollups of deleted and rebuilt meters. */
+  async #upkeep(): Promise<void> {
+    if (performance.now() - this.#lastUpkeepMs < upkeepEveryMs) return;
+    const { retentionDays, dedupeWindowHours } = this.config;
+    if (await hasTimescale(this.sql)) {
+      await setStoragePolicies(this.sql, {
+        compressAfterDays: Math.ceil(dedupeWindowHours / 24) + 1,
+        retentionDays,
+      });
+    } else if (retentionDays !== undefined) {
+      for (const name of await dropOldPartitions(this.sql, retentionDays))
+        this.app.log.info({ partition: name }, 'dropped, older than the retention');
+    }
+    while (!this.app.stopping && (await dropDeadSeries(this.sql, deadSeriesMax)) === deadSeriesMax)
+      this.#lastSeenMs = performance.now();
+    this.#lastUpkeepMs = performance.now();
+  }
+}

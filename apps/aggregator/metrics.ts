@@ -1,0 +1,50 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+const secondsBuckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800];
+
+export type AggregatorMetrics = ReturnType<typeof createMetrics>;
+
+export function createMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    merged: new Counter({
+      name: 'usage_deltas_merged_total',
+      help: 'Deltas added to the rollups.',
+      registers,
+    }),
+    rows: new Counter({
+      name: 'usage_rollup_rows_written_total',
+      help: 'Rollup rows inserted or updated.',
+      registers,
+    }),
+    mergeSeconds: new Histogram({
+      name: 'usage_merge_seconds',
+      help: 'Time to merge deltas of one meter in one transaction.',
+      buckets: secondsBuckets,
+      registers,
+    }),
+    rollupDelay: new Histogram({
+      name: 'usage_rollup_delay_seconds',
+      help: 'Time from the acceptance of the oldest event of a delta to its rollup.',
+      buckets: secondsBuckets,
+      registers,
+    }),
+    waiting: new Gauge({ name: 'usage_deltas_waiting', help: 'Deltas not merged yet.', registers }),
+    waitingSeconds: new Gauge({
+      name: 'usage_deltas_waiting_seconds',
+      help: 'Age of the oldest event of a delta not merged yet.',
+      registers,
+    }),
+    backfills: new Counter({
+      name: 'usage_backfill_stretches_total',
+      help: 'Stretches of batches read for new meters.',
+      registers,
+    }),
+    faults: new Counter({
+      name: 'usage_aggregator_faults_total',
+      help: 'Rounds that failed and were tried again, by step.',
+      labelNames: ['step'],
+      registers,
+    }),
+  };
+}

@@ -1,0 +1,66 @@
+import type { Transaction } from '@usage/db/connect.ts';
+import { ensureSeries } from '@usage/db/series.ts';
+
+export interface Series {
+  /** 0n until it is resolved. */
+  id: bigint;
+  key: string;
+  subject: string;
+  groups: readonly string[];
+}
+
+/** About 150 bytes an entry: 60 MB at most. */
+const entriesMax = 400_000;
+
+/** The ids of series that were used lately. They never change, so any number of aggregators may remember them. */
+export class SeriesIds {
+  #builds = new Map<bigint, Map<string, bigint>>();
+  #entries = 0;
+
+  /** What one transaction finds out becomes known to others by keep(), after its commit. */
+  of(build: bigint) {
+    const known = this.#builds.get(build) ?? new Map<string, bigint>();
+    const found = new Map<string, bigint>();
+    return {
+      resolve: async (tx: Transaction, series: Series[]): Promise<void> => {
+        const unknown = series.filter((one) => !known.has(one.key));
+        if (unknown.length > 0) await lookUp(tx, build, unknown, found);
+        for (const one of series) one.id = known.get(one.key) ?? found.get(one.key)!;
+      },
+      keep: (): void => {
+        if (this.#entries + found.size > entriesMax) this.#forget();
+        for (const [key, id] of found) known.set(key, id);
+        this.#entries += found.size;
+        if (known.size > 0) this.#builds.set(build, known);
+      },
+    };
+  }
+
+  #forget(): void {
+    for (const build of this.#builds.values()) build.clear();
+    this.#builds.clear();
+    this.#entries = 0;
+  }
+}
+
+async function lookUp(
+  tx: Transaction,
+  build: bigint,
+  series: Series[],
+  found: Map<string, bigint>,
+): Promise<void> {
+  const uuids = series.map((one) => uuidOf(one.key));
+  const ids = await ensureSeries(
+    tx,
+    build,
+    series.map(({ subject, groups }, i) => ({ key: uuids[i]!, subject, groups })),
+  );
+  series.forEach((one, i) => {
+    found.set(one.key, ids.get(uuids[i]!)!);
+  });
+}
+
+function uuidOf(key: string): string {
+  const hex = new Bun.CryptoHasher('sha256').update(key).digest('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
+}

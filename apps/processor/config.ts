@@ -1,0 +1,49 @@
+import { integer, readConfig, text } from '@usage/lib/service/config.ts';
+import { commonSettings } from '@usage/lib/service/settings.ts';
+
+export const settings = {
+  ...commonSettings,
+  port: integer('PROCESSOR_PORT', {
+    default: 8001,
+    min: 0,
+    max: 65_535,
+    about: 'port for health and metrics',
+  }),
+  streamName: text('STREAM_NAME', { default: 'usage', about: 'prefix of the keys in Redis' }),
+  batchRowsMax: integer('BATCH_ROWS_MAX', {
+    default: 20_000,
+    min: 1,
+    max: 200_000,
+    about: 'events a batch may hold (one frame more at most)',
+  }),
+  batchBytesMax: integer('BATCH_BYTES_MAX', {
+    default: 16_777_216,
+    min: 65_536,
+    max: 268_435_456,
+    about: 'bytes of frames a batch may hold',
+  }),
+  batchWaitMsMax: integer('BATCH_WAIT_MS_MAX', {
+    default: 20,
+    min: 0,
+    max: 10_000,
+    about: 'ms a batch waits for more events while the database is idle',
+  }),
+  claimIdleMsMin: integer('CLAIM_IDLE_MS', {
+    default: 5_000,
+    min: 1_000,
+    max: 600_000,
+    about: 'ms after which frames of a silent processor are taken over',
+  }),
+  dedupeWindowHours: integer('DEDUPE_WINDOW_HOURS', {
+    default: 24,
+    min: 24,
+    max: 720,
+    about: 'hours for which an event that is sent again is recognised, at least',
+  }),
+};
+
+export type ProcessorConfig = ReturnType<typeof readProcessorConfig>;
+
+export function readProcessorConfig(env: Record<string, string | undefined> = process.env) {
+  return readConfig(settings, env);
+}

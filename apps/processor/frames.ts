@@ -1,0 +1,95 @@
+import type { Logger } from '@usage/lib/service/log.ts';
+import { type EventStream, processorGroup, type StreamEntry } from '@usage/lib/stream/stream.ts';
+import type { Redis } from 'ioredis';
+
+const silentConsumerMsMin = 600_000;
+
+/**
+ * This processor's side of the consumer group. A frame that was read is held until it is settled: while it is held, its
+ * idle time is reset now and then, so that other processors take over only what a dead or stopped one has left behind.
+ */
+export class FrameSource {
+  #held = new Map<string, number>();
+  #lastClaimMs = 0;
+  #lastKeepMs = 0;
+
+  constructor(
+    readonly reading: EventStream,
+    readonly readingRedis: Redis,
+    readonly settling: EventStream,
+    readonly settlingRedis: Redis,
+    readonly consumer: string,
+    readonly claimIdleMsMin: number,
+    readonly log: Logger,
+  ) {}
+
+  get held(): number {
+    return this.#held.size;
+  }
+
+  /** New frames, and at times those of silent processors; waits up to blockMs for the first. */
+  async read(count: number, blockMs: number): Promise<{ fresh: StreamEntry[]; claimed: StreamEntry[] }> {
+    const claimed = await this.#claim(count);
+    const fresh = claimed.length > 0 ? [] : await this.#readFresh(count, blockMs);
+    for (const entry of [...claimed, ...fresh]) this.#held.set(entry.id, entry.events);
+    return { fresh, claimed };
+  }
+
+  async #readFresh(count: number, blockMs: number): Promise<StreamEntry[]> {
+    try {
+      return await this.reading.read(this.consumer, count, blockMs);
+    } catch (error) {
+      if (!(error as Error).message.startsWith('NOGROUP')) throw error;
+      this.log.error(
+        'the stream or its group is gone from Redis (FLUSHALL, or a Redis without its file): frames in it are lost; a new group is made',
+      );
+      await this.reading.ensureGroup();
+      return [];
+    }
+  }
+
+  async #claim(count: number): Promise<StreamEntry[]> {
+    const nowMs = performance.now();
+    if (nowMs - this.#lastClaimMs < this.claimIdleMsMin / 2) return [];
+    this.#lastClaimMs = nowMs;
+    let entries: StreamEntry[];
+    try {
+      entries = await this.settling.claim(this.consumer, this.claimIdleMsMin, count);
+    } catch (error) {
+      if ((error as Error).message.startsWith('NOGROUP')) return [];
+      throw error;
+    }
+    return entries.filter((entry) => !this.#held.has(entry.id));
+  }
+
+  /** Tells the group that the held frames are being worked on. Does nothing when it did so lately. */
+  async keep(): Promise<void> {
+    const nowMs = performance.now();
+    if (this.#held.size === 0 || nowMs - this.#lastKeepMs < this.claimIdleMsMin / 4) return;
+    this.#lastKeepMs = nowMs;
+    await this.settlingRedis.xclaim(
+      this.settling.key,
+      processorGroup,
+      this.consumer,
+      0,
+      ...this.#held.keys(),
+      'JUSTID',
+    );
+  }
+
+  /** Forgets processors of earlier runs that hold nothing. */
+  async dropSilentConsumers(): Promise<void> {
+    await this.settling.dropIdleConsumers(silentConsumerMsMin);
+  }
+
+  async settle(ids: readonly { id: string; events: number }[]): Promise<void> {
+    await this.settling.settle(ids);
+    for (const { id } of ids) this.#held.delete(id);
+  }
+
+  /** Leaves the group; frames that are still held go to the other processors at once. */
+  async leave(): Promise<void> {
+    if (this.#held.size === 0)
+      await this.settlingRedis.xgroup('DELCONSUMER', this.settling.key, processorGroup, this.consumer);
+  }
+}

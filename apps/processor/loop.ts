@@ -1,0 +1,183 @@
+import type { Sql } from '@usage/db/connect.ts';
+import { insertDeadLetter } from '@usage/db/deadLetters.ts';
+import type { Logger } from '@usage/lib/service/log.ts';
+import { pauseUnless } from '@usage/lib/service/pause.ts';
+import { entryMs } from '@usage/lib/stream/stream.ts';
+import { Batch, eventBytes } from './batch.ts';
+import type { ProcessorConfig } from './config.ts';
+import type { FrameSource } from './frames.ts';
+import type { ProcessorMetrics } from './metrics.ts';
+import type { PeriodRules } from './period.ts';
+import type { Prepared, Store, Stored } from './store.ts';
+
+const blockMs = 500;
+const busyBlockMs = 5;
+const keepMs = 500;
+const readFramesMax = 64;
+const retryMsMin = 50;
+const retryMsMax = 2_000;
+/** A loop that has not come round for this long is stuck. */
+export const loopSilenceMsMax = 30_000;
+
+/**
+ * Frames become committed batches, one batch being stored while the next one is gathered.
+ *
+ *   1. gather   read and unpack frames until the batch is full, or the database is idle and the wait is over
+ *   2. store    one transaction; from here on the events are durable and counted exactly once
+ *   3. settle   dead letters written, waiting requests told, frames acknowledged and deleted
+ *
+ * A crash before 2 leaves the frames to be claimed by another processor, a crash after it leaves them to be replayed
+ * against rows that are there already.
+ */
+export class Loop {
+  #stopping = new AbortController();
+  #lastSeenMs = performance.now();
+  #fault: string | undefined;
+  #done: Promise<void> = Promise.resolve();
+
+  constructor(
+    readonly config: Pick<ProcessorConfig, 'batchRowsMax' | 'batchBytesMax' | 'batchWaitMsMax'>,
+    readonly rules: PeriodRules,
+    readonly source: FrameSource,
+    readonly store: Store,
+    readonly sql: Sql,
+    readonly metrics: ProcessorMetrics,
+    readonly log: Logger,
+    readonly announce: (batch: Batch, outcome: Stored) => Promise<void>,
+  ) {}
+
+  start(): void {
+    const keeping = setInterval(() => this.source.keep().catch(() => {}), keepMs);
+    this.#done = this.#run().finally(() => clearInterval(keeping));
+  }
+
+  /** Stores what has been gathered, then ends. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#done;
+  }
+
+  /** Why no work is being done now; undefined while all is well. */
+  get fault(): string | undefined {
+    return this.#fault;
+  }
+
+  get stuck(): string | undefined {
+    const silentMs = performance.now() - this.#lastSeenMs;
+    return silentMs > loopSilenceMsMax
+      ? `the loop has been silent for ${Math.round(silentMs / 1000)} s`
+      : undefined;
+  }
+
+  async #run(): Promise<void> {
+    let storing: Promise<void> | undefined;
+    while (!this.#stopping.signal.aborted) {
+      const batch = await this.#gather(() => storing === undefined);
+      if (batch.empty) continue;
+      const prepared = await this.#retrying('prepare', () => this.store.prepare(batch.rows));
+      await storing;
+      if (!prepared) break;
+      storing = this.#storeAndSettle(batch, prepared).finally(() => {
+        storing = undefined;
+      });
+    }
+    await storing;
+  }
+
+  async #gather(databaseIdle: () => boolean): Promise<Batch> {
+    const { batchRowsMax, batchBytesMax, batchWaitMsMax } = this.config;
+    const batch = new Batch();
+    const waitedMs = () => performance.now() - batch.startedMs;
+    while (
+      !this.#stopping.signal.aborted &&
+      batch.rows.length < batchRowsMax &&
+      batch.bytes < batchBytesMax
+    ) {
+      if (!batch.empty && databaseIdle() && waitedMs() >= batchWaitMsMax) break;
+      const waitMs = batch.empty
+        ? blockMs
+        : databaseIdle()
+          ? Math.max(1, Math.ceil(batchWaitMsMax - waitedMs()))
+          : busyBlockMs;
+      const eventsPerFrame = batch.empty ? 1 : Math.max(1, batch.rows.length / batch.frames.length);
+      const count = Math.min(readFramesMax, Math.ceil((batchRowsMax - batch.rows.length) / eventsPerFrame));
+      const frames = await this.#retrying('read', () => this.source.read(count, waitMs));
+      if (!frames) break;
+      this.metrics.claimed.inc(frames.claimed.length);
+      for (const entry of [...frames.claimed, ...frames.fresh]) batch.add(entry, this.rules);
+    }
+    return batch;
+  }
+
+  async #storeAndSettle(batch: Batch, prepared: Prepared): Promise<void> {
+    const startedMs = performance.now();
+    const outcome = await this.#retrying('store', () => this.store.store(prepared));
+    if (!outcome) return;
+    outcome.duplicates.push(...batch.repeats);
+    const storedMs = Date.now();
+    for (const frame of batch.frames)
+      this.metrics.commitSeconds.observe(Math.max(0, storedMs - entryMs(frame.id)) / 1_000);
+    this.metrics.batchSeconds.observe((performance.now() - startedMs) / 1_000);
+    this.metrics.batchRows.observe(batch.rows.length);
+    this.metrics.stored.inc(outcome.stored);
+    this.metrics.duplicates.inc(outcome.duplicates.length);
+
+    await this.#retrying('settle', async () => {
+      await this.#bury(batch, outcome);
+      await this.announce(batch, outcome);
+      await this.source.settle(batch.frames);
+    });
+    this.log.debug(
+      { events: outcome.stored, duplicates: outcome.duplicates.length, frames: batch.frames.length },
+      'batch stored',
+    );
+  }
+
+  async #bury(batch: Batch, outcome: Stored): Promise<void> {
+    for (const { row, reason } of outcome.refused) {
+      const { namespace, frame, position } = row;
+      batch.rejected.push({
+        kind: 'event',
+        namespace,
+        reason,
+        frameId: frame.id,
+        position,
+        payload: eventBytes(row),
+      });
+    }
+    outcome.refused = [];
+    for (const letter of batch.rejected) {
+      await insertDeadLetter(this.sql, letter);
+      this.metrics.dead.inc({ kind: letter.kind });
+      this.log.error(
+        { frame: letter.frameId, position: letter.position, reason: letter.reason },
+        'dead letter',
+      );
+    }
+    batch.rejected.length = 0;
+  }
+
+  /** Tries until it succeeds, with growing, jittered pauses; undefined when the app is being stopped meanwhile. */
+  async #retrying<T>(step: string, attempt: () => Promise<T>): Promise<T | undefined> {
+    for (let tries = 0; ; tries++) {
+      try {
+        const result = await attempt();
+        this.#fault = undefined;
+        this.#lastSeenMs = performance.now();
+        this.metrics.lastLoop.setToCurrentTime();
+        return result;
+      } catch (error) {
+        const code = String((error as { code?: unknown }).code ?? (error as Error).name);
+        this.#fault = `${step}: ${(error as Error).message}`;
+        this.#lastSeenMs = performance.now();
+        this.metrics.retries.inc({ code });
+        this.log.warn({ err: error, step, tries }, 'trying again');
+        if (this.#stopping.signal.aborted) return undefined;
+        await pauseUnless(
+          this.#stopping.signal,
+          Math.min(retryMsMin * 2 ** tries, retryMsMax) * (0.5 + Math.random() / 2),
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { hostname } from 'node:os';
+import { connect } from '@usage/db/connect.ts';
+import { periodDays } from '@usage/db/periods.ts';
+import { createServer, listen, stopListening } from '@usage/lib/http/server.ts';
+import { App } from '@usage/lib/service/app.ts';
+import { Health } from '@usage/lib/service/health.ts';
+import { createLog } from '@usage/lib/service/log.ts';
+import { waitFor } from '@usage/lib/service/waitFor.ts';
+import { connectRedis } from '@usage/lib/stream/redis.ts';
+import { EventStream } from '@usage/lib/stream/stream.ts';
+import { Registry } from 'prom-client';
+import { createAnnouncer } from './announce.ts';
+import { readProcessorConfig } from './config.ts';
+import { FrameSource } from './frames.ts';
+import { Loop } from './loop.ts';
+import { createMetrics } from './metrics.ts';
+import { Store } from './store.ts';
+
+const connectionsMax = 4;
+const statementMsMax = 60_000;
+const commandMsMax = 5_000;
+const hourMs = 3_600_000;
+
+const config = readProcessorConfig();
+const log = createLog('processor', config.logLevel);
+const app = new App('processor', log, config.stopMsMax);
+const registry = new Registry();
+const metrics = createMetrics(registry);
+const health = new Health();
+const server = createServer({ log, health, registry, bodyBytesMax: 1_024 });
+const name = `${hostname()}-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
+
+const sql = app.use(
+  'database',
+  connect({ url: config.databaseUrl, name: 'processor', connectionsMax, statementMsMax }),
+  (pool) => pool.end({ timeout: 5 }),
+);
+const redis = app.use(
+  'redis',
+  connectRedis({ url: config.redisUrl, name: 'processor', log, commandMsMax }),
+  (it) => it.disconnect(),
+);
+const reader = app.use(
+  'redis reader',
+  connectRedis({ url: config.redisUrl, name: 'processor-reader', log, commandMsMax }),
+  (it) => it.disconnect(),
+);
+const stream = new EventStream(redis, config.streamName);
+const source = new FrameSource(
+  new EventStream(reader, config.streamName),
+  reader,
+  stream,
+  redis,
+  name,
+  config.claimIdleMsMin,
+  log,
+);
+
+let loop: Loop | undefined;
+health.live('loop', () => loop?.stuck);
+health.ready('loop', () => (loop ? loop.fault : 'waiting for the database and Redis'));
+health.ready('redis', () => (redis.status === 'ready' ? undefined : `redis is ${redis.status}`));
+app.use('operations server', listen(server, config.host, config.port), () => stopListening(server));
+
+const started = waitFor(app, 'the database and Redis', async () => {
+  const rules = { periodDays: await periodDays(sql), dedupeWindowMs: config.dedupeWindowHours * hourMs };
+  await stream.ensureGroup();
+  await source.dropSilentConsumers();
+  loop = new Loop(
+    config,
+    rules,
+    source,
+    new Store(sql, rules, name),
+    sql,
+    metrics,
+    log,
+    createAnnouncer(redis, config.streamName),
+  );
+  loop.start();
+  log.info({ processor: name, ...rules }, 'processing');
+});
+
+app.use('loop', started, async () => {
+  health.stopping();
+  await started;
+  await loop?.stop();
+  await source.leave().catch(() => {});
+});
+await app.runUntilSignal();

@@ -1,0 +1,88 @@
+/**
+ * Under which period an event is filed, and whether an earlier copy of it may lie under another.
+ *
+ * Identity is unique within a period by index. An event that arrives within the dedupe window W of a boundary may have
+ * arrived before on the other side of it, so it has to be looked for there, unless its id carries a time (UUIDv7, ULID):
+ *
+ *   - An id is filed under the period of its own time where that is later than its arrival (up to 2 W ahead: a client's
+ *     clock may be wrong), else under the period of its arrival.
+ *   - So an id whose time lies in its period, and at most W ahead of its arrival, has been filed under that same period at
+ *     every arrival of the last W: before the boundary its time was in the future, by at most 2 W. No look-up is needed.
+ *   - All others ("opaque") are looked for in the neighbouring periods, if W reaches into one.
+ */
+
+export const dayMs = 86_400_000;
+/** Periods begin on a Monday: 1970-01-01 was a Thursday. */
+const mondayShift = 3;
+
+export interface PeriodRules {
+  periodDays: number;
+  /** W: how long after its arrival an identity is still recognised. */
+  dedupeWindowMs: number;
+}
+
+/** First day (since 1970) of the period that a moment lies in. */
+export function periodOf(ms: number, periodDays: number): number {
+  const day = Math.floor(ms / dayMs) + mondayShift;
+  return day - (((day % periodDays) + periodDays) % periodDays) - mondayShift;
+}
+
+export interface Filing {
+  period: number;
+  /** An earlier copy may lie in a neighbouring period. */
+  lookAround: boolean;
+  /** A later copy may be stored in the next period before this one is: after a replay or a backlog. */
+  mayBeOvertaken: boolean;
+}
+
+/** How the ids of one arrival are filed: one function for all events of a frame. */
+export function filingAt(
+  arrivalMs: number,
+  { periodDays, dedupeWindowMs }: PeriodRules,
+): (id: string) => Filing {
+  const here = periodOf(arrivalMs, periodDays);
+  const before = periodOf(arrivalMs - dedupeWindowMs, periodDays);
+  const soon = periodOf(arrivalMs + dedupeWindowMs, periodDays);
+  const after = periodOf(arrivalMs + 2 * dedupeWindowMs, periodDays);
+  const plain: Filing = { period: here, lookAround: false, mayBeOvertaken: false };
+  if (before === here && after === here) return () => plain;
+  const opaque: Filing = { period: here, lookAround: before !== here, mayBeOvertaken: soon !== here };
+  return (id) => {
+    const ownMs = timeOfId(id);
+    if (ownMs === undefined || ownMs > arrivalMs + 2 * dedupeWindowMs) return opaque;
+    const own = periodOf(ownMs, periodDays);
+    if (own < here) return opaque;
+    const settled = ownMs <= arrivalMs + dedupeWindowMs;
+    return { period: own, lookAround: !settled, mayBeOvertaken: false };
+  };
+}
+
+/** The periods in which copies of rows that arrived from one moment to another may lie. */
+export function periodsAround(
+  fromMs: number,
+  toMs: number,
+  { periodDays, dedupeWindowMs }: PeriodRules,
+): { from: number; to: number } {
+  return {
+    from: periodOf(fromMs - dedupeWindowMs, periodDays),
+    to: periodOf(toMs + 2 * dedupeWindowMs, periodDays),
+  };
+}
+
+const uuidV7 = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
+const ulid = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/i;
+const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+/** Milliseconds since 1970 that a UUIDv7 (RFC 9562) or a ULID carries; undefined for any other id. */
+export function timeOfId(id: string): number | undefined {
+  if (id.length === 36) {
+    const match = uuidV7.exec(id);
+    return match ? Number.parseInt(match[1]!, 16) * 65_536 + Number.parseInt(match[2]!, 16) : undefined;
+  }
+  if (id.length === 26 && ulid.test(id)) {
+    let ms = 0;
+    for (const letter of id.slice(0, 10).toUpperCase()) ms = ms * 32 + crockford.indexOf(letter);
+    return ms;
+  }
+  return undefined;
+}

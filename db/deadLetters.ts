@@ -1,0 +1,55 @@
+import type { Executor } from './connect.ts';
+
+export interface NewDeadLetter {
+  kind: 'frame' | 'event';
+  namespace: string | undefined;
+  reason: string;
+  frameId: string;
+  position: number;
+  payload: Uint8Array;
+}
+
+export async function insertDeadLetter(sql: Executor, letter: NewDeadLetter): Promise<void> {
+  await sql`
+    INSERT INTO dead_letters (kind, namespace, reason, frame_id, position, payload)
+    VALUES (${letter.kind}, ${letter.namespace ?? null}, ${letter.reason}, ${letter.frameId}, ${letter.position},
+            ${Buffer.from(letter.payload)})
+    ON CONFLICT (frame_id, position) DO NOTHING`;
+}
+
+export interface DeadLetter {
+  id: bigint;
+  kind: 'frame' | 'event';
+  namespace: string | null;
+  reason: string;
+  frame_id: string;
+  position: number;
+  payload: Buffer;
+  created_at: string;
+  redriven_at: string | null;
+}
+
+/** The newest first, after (older than) the given id. */
+export async function listDeadLetters(
+  sql: Executor,
+  of: { namespace: string; beforeId: bigint | undefined; limit: number },
+): Promise<DeadLetter[]> {
+  return sql<DeadLetter[]>`
+    SELECT id, kind, namespace, reason, frame_id, position, payload, created_at::text, redriven_at::text
+    FROM dead_letters
+    WHERE (namespace = ${of.namespace} OR namespace IS NULL) AND (${of.beforeId ?? null}::bigint IS NULL OR id < ${of.beforeId ?? null})
+    ORDER BY id DESC LIMIT ${of.limit}`;
+}
+
+/** Locks the dead letters that are to be driven again; those that were already are left out. */
+export async function lockForRedrive(sql: Executor, ids: bigint[], namespace: string): Promise<DeadLetter[]> {
+  return sql<DeadLetter[]>`
+    SELECT id, kind, namespace, reason, frame_id, position, payload, created_at::text, redriven_at::text
+    FROM dead_letters
+    WHERE id = ANY (${ids}::bigint[]) AND redriven_at IS NULL AND (namespace = ${namespace} OR namespace IS NULL)
+    ORDER BY id FOR UPDATE`;
+}
+
+export async function markRedriven(sql: Executor, ids: bigint[]): Promise<void> {
+  await sql`UPDATE dead_letters SET redriven_at = now() WHERE id = ANY (${ids}::bigint[])`;
+}

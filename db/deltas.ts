@@ -1,0 +1,46 @@
+import type { Executor, Transaction } from './connect.ts';
+
+export interface NewDelta {
+  build: bigint;
+  cells: number;
+  arrivedMs: number;
+  payload: Buffer;
+}
+
+export async function insertDeltas(sql: Executor, deltas: NewDelta[]): Promise<void> {
+  if (deltas.length === 0) return;
+  await sql`
+    INSERT INTO deltas (build, cells, arrived_at, payload)
+    SELECT build, cells, to_timestamp(arrived_ms / 1000), payload
+    FROM unnest(${deltas.map((d) => d.build)}::bigint[], ${deltas.map((d) => d.cells)}::int[],
+                ${deltas.map((d) => d.arrivedMs)}::float8[], ${deltas.map((d) => d.payload)}::bytea[])
+      AS d (build, cells, arrived_ms, payload)`;
+}
+
+export interface StoredDelta {
+  id: bigint;
+  payload: Buffer;
+  arrived_ms: number;
+}
+
+/** Builds that have deltas, those waiting longest first. */
+export async function buildsWithDeltas(
+  sql: Executor,
+): Promise<{ build: bigint; waiting_ms: number; deltas: number }[]> {
+  return sql<{ build: bigint; waiting_ms: number; deltas: number }[]>`
+    SELECT build, (extract(epoch FROM now() - min(arrived_at)) * 1000)::float8 AS waiting_ms, count(*)::int AS deltas
+    FROM deltas GROUP BY build ORDER BY min(id)`;
+}
+
+/** Makes this transaction the only one that merges the build; false when another is at it. */
+export async function tryLockBuild(tx: Transaction, build: bigint): Promise<boolean> {
+  const [row] = await tx<{ locked: boolean }[]>`SELECT pg_try_advisory_xact_lock(${build}) AS locked`;
+  return row!.locked;
+}
+
+/** Takes the oldest deltas of the build out of the table, up to about `cellsMax` cells. */
+export async function takeDeltas(tx: Transaction, build: bigint, deltasMax: number): Promise<StoredDelta[]> {
+  return tx<StoredDelta[]>`
+    DELETE FROM deltas WHERE id IN (SELECT id FROM deltas WHERE build = ${build} ORDER BY id LIMIT ${deltasMax})
+    RETURNING id, payload, (extract(epoch FROM arrived_at) * 1000)::float8 AS arrived_ms`;
+}

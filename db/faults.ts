@@ -1,0 +1,32 @@
+/**
+ * What a failed statement means for who sent it, by SQLSTATE (PostgreSQL, Appendix A) or by the driver's code.
+ *
+ *   duplicate   an identity is stored already
+ *   data        this very input can't be stored: trying again fails again
+ *   transient   the same again may succeed later: everything else
+ */
+export type Fault = 'duplicate' | 'data' | 'transient';
+
+const uniqueViolation = '23505';
+
+/** By class, the first two characters. */
+const dataClasses: Record<string, string> = {
+  '21': 'cardinality violation',
+  '22': 'data exception',
+  '23': 'integrity constraint violation',
+  '54': 'program limit exceeded',
+};
+
+/** Transient although their class is not: a partition that is missing is opened before the next attempt. */
+const transientCodes: Record<string, string> = {
+  '23514': 'check violation: no partition of the table found for the row',
+};
+
+export function faultOf(error: unknown): Fault {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (typeof code !== 'string') return 'transient';
+  if (code === uniqueViolation) return 'duplicate';
+  return code.length === 5 && code.slice(0, 2) in dataClasses && !(code in transientCodes)
+    ? 'data'
+    : 'transient';
+}

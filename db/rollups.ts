@@ -1,0 +1,93 @@
+import type { Aggregation } from '../lib/meter/meter.ts';
+import type { Executor, Transaction } from './connect.ts';
+
+/** Cells to be added to a rollup table, column by column, sorted by series and start. */
+export interface RollupColumns {
+  series: bigint[];
+  /** Minutes since 1970 at which the cell's window starts. */
+  startMinutes: number[];
+  firstUs: number[];
+  lastUs: number[];
+  counts: number[];
+  /** Decimal text; null for COUNT and UNIQUE_COUNT. */
+  values: (string | null)[];
+}
+
+export type Grain = 'minute' | 'hour';
+
+/** Adds cells to the rollups of a grain. The same as mergeCell of lib/meter/cell.ts, in SQL. */
+export async function addToRollups(
+  tx: Transaction,
+  grain: Grain,
+  aggregation: Aggregation,
+  cells: RollupColumns,
+): Promise<void> {
+  if (cells.series.length === 0) return;
+  const table = grain === 'minute' ? tx`rollup_minutes` : tx`rollup_hours`;
+  await tx`
+    INSERT INTO ${table} AS r (series_id, start, first_at, last_at, count, value)
+    SELECT series_id, to_timestamp(start_minute::float8 * 60),
+           TIMESTAMPTZ 'epoch' + first_us * INTERVAL '1 microsecond', TIMESTAMPTZ 'epoch' + last_us * INTERVAL '1 microsecond',
+           count, value
+    FROM unnest(${cells.series}::bigint[], ${cells.startMinutes}::int[], ${cells.firstUs}::float8[], ${cells.lastUs}::float8[],
+                ${cells.counts}::bigint[], ${cells.values}::numeric[])
+      AS c (series_id, start_minute, first_us, last_us, count, value)
+    ON CONFLICT (series_id, start) DO UPDATE SET
+      first_at = least(r.first_at, excluded.first_at),
+      last_at = greatest(r.last_at, excluded.last_at),
+      count = r.count + excluded.count,
+      value = ${mergedValue(tx, aggregation)}`;
+}
+
+function mergedValue(tx: Transaction, aggregation: Aggregation) {
+  switch (aggregation) {
+    case 'SUM':
+    case 'AVG':
+      return tx`r.value + excluded.value`;
+    case 'MIN':
+      return tx`least(r.value, excluded.value)`;
+    case 'MAX':
+      return tx`greatest(r.value, excluded.value)`;
+    case 'LATEST':
+      return tx`CASE WHEN (excluded.last_at, excluded.value) > (r.last_at, r.value) THEN excluded.value ELSE r.value END`;
+    case 'COUNT':
+    case 'UNIQUE_COUNT':
+      return tx`NULL`;
+    default:
+      return aggregation satisfies never;
+  }
+}
+
+export interface UniqueColumns {
+  series: bigint[];
+  startMinutes: number[];
+  values: string[];
+}
+
+/** Adds distinct values to those of a grain. */
+export async function addUniques(tx: Transaction, grain: Grain, uniques: UniqueColumns): Promise<void> {
+  if (uniques.series.length === 0) return;
+  const table = grain === 'minute' ? tx`unique_minutes` : tx`unique_hours`;
+  await tx`
+    INSERT INTO ${table} (series_id, start, value)
+    SELECT series_id, to_timestamp(start_minute::float8 * 60), value
+    FROM unnest(${uniques.series}::bigint[], ${uniques.startMinutes}::int[], ${uniques.values}::text[])
+      AS u (series_id, start_minute, value)
+    ON CONFLICT DO NOTHING`;
+}
+
+/** Removes up to `seriesMax` series, with their rollups, of builds that no meter has any more; returns how many. */
+export async function dropDeadSeries(sql: Executor, seriesMax: number): Promise<number> {
+  const rows = await sql`
+    WITH dead AS (
+      SELECT s.id FROM series s
+      WHERE NOT EXISTS (SELECT FROM meters m WHERE m.build = s.build AND m.deleted_at IS NULL)
+      LIMIT ${seriesMax}
+    ),
+    minutes AS (DELETE FROM rollup_minutes WHERE series_id IN (SELECT id FROM dead)),
+    hours AS (DELETE FROM rollup_hours WHERE series_id IN (SELECT id FROM dead)),
+    unique_m AS (DELETE FROM unique_minutes WHERE series_id IN (SELECT id FROM dead)),
+    unique_h AS (DELETE FROM unique_hours WHERE series_id IN (SELECT id FROM dead))
+    DELETE FROM series WHERE id IN (SELECT id FROM dead) RETURNING id`;
+  return rows.length;
+}

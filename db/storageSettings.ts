@@ -1,0 +1,38 @@
+import type { MigrationClient } from './migrate.ts';
+
+export interface PeriodDaysOutcome {
+  /** In force from now on. */
+  periodDays: number;
+  /** False where another value was asked for, but events are cut by the present one already. */
+  asAsked: boolean;
+}
+
+/**
+ * Sets how many days of arrivals a partition holds, as long as no period has been opened: partitions that exist can't
+ * be cut anew. One transaction; whoever opens a period waits for it.
+ */
+export async function applyPeriodDays(client: MigrationClient, days: number): Promise<PeriodDaysOutcome> {
+  await client.query('BEGIN');
+  try {
+    await client.query('LOCK TABLE periods IN EXCLUSIVE MODE');
+    const changed = await client.query(
+      `UPDATE storage_settings SET period_days = $1
+       WHERE period_days <> $1 AND NOT EXISTS (SELECT FROM periods) RETURNING period_days`,
+      [days],
+    );
+    if (changed.rows.length > 0) await setChunkDays(client, days);
+    const settings = await client.query('SELECT period_days FROM storage_settings');
+    await client.query('COMMIT');
+    const periodDays = Number(settings.rows[0]?.period_days);
+    return { periodDays, asAsked: periodDays === days };
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => {});
+    throw error;
+  }
+}
+
+async function setChunkDays(client: MigrationClient, days: number): Promise<void> {
+  const extension = await client.query(`SELECT FROM pg_extension WHERE extname = 'timescaledb'`);
+  if (extension.rows.length === 0) return;
+  await client.query(`SELECT set_chunk_time_interval('events', make_interval(days => $1))`, [days]);
+}

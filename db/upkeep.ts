@@ -1,0 +1,38 @@
+import type { Executor, Sql } from './connect.ts';
+
+export async function hasTimescale(sql: Executor): Promise<boolean> {
+  const [row] = await sql<{ found: boolean }[]>`
+    SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') AS found`;
+  return row!.found;
+}
+
+/**
+ * With TimescaleDB: its own jobs compress periods that no retry reaches any more and drop those past their retention.
+ * Setting the same policies again changes nothing.
+ */
+export async function setStoragePolicies(
+  sql: Sql,
+  of: { compressAfterDays: number; retentionDays: number | undefined },
+): Promise<void> {
+  await sql.begin(async (tx) => {
+    await tx`SELECT pg_advisory_xact_lock(hashtext('usage.storage.policies'))`;
+    await tx`SELECT remove_compression_policy('events', if_exists => true)`;
+    await tx`SELECT add_compression_policy('events', compress_after => make_interval(days => ${of.compressAfterDays}))`;
+    await tx`SELECT remove_retention_policy('events', if_exists => true)`;
+    if (of.retentionDays !== undefined) {
+      await tx`SELECT add_retention_policy('events', drop_after => make_interval(days => ${of.retentionDays}))`;
+    }
+  });
+}
+
+/** On native partitions: drops those whose last day is older than the retention; returns their names. */
+export async function dropOldPartitions(sql: Sql, retentionDays: number): Promise<string[]> {
+  const old = await sql<{ name: string }[]>`
+    SELECT c.relname AS name
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid, storage_settings s
+    WHERE i.inhparent = 'events'::regclass
+      AND to_date(right(c.relname, 8), 'YYYYMMDD') + s.period_days + ${retentionDays}::int < current_date
+    ORDER BY 1`;
+  for (const { name } of old) await sql`DROP TABLE IF EXISTS ${sql(name)}`;
+  return old.map(({ name }) => name);
+}

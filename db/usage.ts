@@ -1,0 +1,278 @@
+import { type Decimal, parseDecimal } from '../lib/decimal/decimal.ts';
+import type { Aggregation } from '../lib/meter/meter.ts';
+import type { Executor, Sql, Transaction } from './connect.ts';
+import { timeOf, timesOf } from './times.ts';
+
+/**
+ * The statements of a meter query. Times go in and come out as µs since 1970.
+ *
+ * `cuts` are ascending instants that cut time into buckets as width_bucket counts them: bucket i is
+ * [cuts[i-1], cuts[i]); what lies before the first or at or after the last cut is left out.
+ */
+
+/** Which series are summed, and by what they are grouped. */
+export interface UsageScope {
+  build: bigint;
+  /** 'all': the series of all subjects together; 'each': every subject's own; or those of certain subjects. */
+  subjects: 'all' | 'each' | readonly string[];
+  /** Values that the group at an index (of groupByNames) may have; no entry = any. */
+  allowed: readonly { index: number; values: readonly string[] }[];
+  groupBySubject: boolean;
+  /** Indexes of groupByNames. */
+  groupByIndexes: readonly number[];
+}
+
+export interface TimeRange {
+  fromUs: number;
+  toUs: number;
+}
+
+/** Which cells are read: all of them lie within one bucket. */
+export interface UsagePieces {
+  cuts: readonly number[];
+  /** Whole hours that no cut divides are read from rollup_hours. */
+  wholeHours: boolean;
+  /** Minutes that are read one by one, as ranges. */
+  minutes: readonly TimeRange[];
+}
+
+/** What one group comes to in one bucket. */
+export interface UsageRow {
+  bucket: number;
+  /** The subject if grouped by it, then the group values in the order of groupByIndexes. */
+  key: string[];
+  count: number;
+  value: Decimal | undefined;
+  firstUs: number;
+  lastUs: number;
+}
+
+/** Runs `read` on one snapshot of the database, with plans made for the very parameters and no JIT. */
+export async function usageSnapshot<T>(
+  sql: Sql,
+  statementMsMax: number,
+  read: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  return (await sql.begin('ISOLATION LEVEL REPEATABLE READ READ ONLY', async (tx) => {
+    await tx`SELECT set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
+                    set_config('statement_timeout', ${String(statementMsMax)}, true)`;
+    return await read(tx);
+  })) as T;
+}
+
+/** Sums the pieces; at most rowsMax rows, in no order. */
+export async function sumRollups(
+  tx: Executor,
+  scope: UsageScope,
+  aggregation: Aggregation,
+  pieces: UsagePieces,
+  rowsMax: number,
+): Promise<UsageRow[]> {
+  const grouped = scope.groupBySubject || scope.groupByIndexes.length > 0;
+  const rows = await tx<SummedRow[]>`
+    WITH ${parameters(tx, scope, pieces)},
+    cells AS (
+      SELECT series_id, first_at, last_at, count, value FROM rollup_hours
+      WHERE ${wholeHours(tx, pieces)}
+      UNION ALL
+      SELECT m.series_id, m.first_at, m.last_at, m.count, m.value FROM ${minutesOf(tx, pieces, tx`rollup_minutes`)}
+    ),
+    summed AS (
+      SELECT ${grouped ? tx`series_id,` : tx``} width_bucket(first_at, (SELECT cuts FROM p)) AS bucket, sum(count) AS count,
+             ${valueOf(tx, aggregation)} AS value, min(first_at) AS first_at, max(last_at) AS last_at
+      FROM cells GROUP BY ${grouped ? tx`series_id,` : tx``} bucket
+    )
+    SELECT bucket, ${grouped ? tx`key` : tx`'{}'::text[] AS key`}, sum(count)::float8 AS count,
+           ${valueOf(tx, aggregation)}::text AS value,
+           (extract(epoch FROM min(first_at)) * 1000000)::float8 AS first_us,
+           (extract(epoch FROM max(last_at)) * 1000000)::float8 AS last_us
+    FROM summed ${grouped ? tx`JOIN (SELECT id, ${keyOf(tx, scope)} AS key FROM series) s ON s.id = series_id` : tx``}
+    WHERE bucket > 0 AND bucket < ${pieces.cuts.length}
+    GROUP BY bucket ${grouped ? tx`, key` : tx``}
+    LIMIT ${rowsMax}`;
+  return rows.map((row) => ({
+    bucket: row.bucket,
+    key: row.key,
+    count: row.count,
+    value: row.value === null ? undefined : parseDecimal(row.value),
+    firstUs: row.first_us,
+    lastUs: row.last_us,
+  }));
+}
+
+interface SummedRow {
+  bucket: number;
+  key: string[];
+  count: number;
+  value: string | null;
+  first_us: number;
+  last_us: number;
+}
+
+/** A distinct value that is not in the rollups yet. */
+export interface UniqueValue {
+  bucket: number;
+  key: readonly string[];
+  value: string;
+}
+
+/** Distinct values by bucket and group, over the pieces and `more` together. */
+export async function countUniques(
+  tx: Executor,
+  scope: UsageScope,
+  pieces: UsagePieces,
+  more: readonly UniqueValue[],
+): Promise<{ bucket: number; key: string[]; count: number }[]> {
+  const addition = JSON.stringify(more.map(({ bucket, key, value }) => ({ b: bucket, k: key, v: value })));
+  return tx<{ bucket: number; key: string[]; count: number }[]>`
+    WITH ${parameters(tx, scope, pieces)},
+    found AS (
+      SELECT series_id, width_bucket(start, (SELECT cuts FROM p)) AS bucket, value FROM unique_hours
+      WHERE ${wholeHours(tx, pieces)}
+      UNION ALL
+      SELECT m.series_id, width_bucket(c.first_at, (SELECT cuts FROM p)), m.value
+      FROM ${minutesOf(tx, pieces, tx`unique_minutes`)}
+      JOIN rollup_minutes c ON c.series_id = m.series_id AND c.start = m.start
+    ),
+    keyed AS (
+      SELECT bucket, key, value
+      FROM (SELECT DISTINCT series_id, bucket, value FROM found) f
+      JOIN (SELECT id, ${keyOf(tx, scope)} AS key FROM series) s ON s.id = f.series_id
+      UNION ALL
+      SELECT b, k, v FROM jsonb_to_recordset(${addition}::text::jsonb) AS more (b int, k text[], v text)
+    )
+    SELECT bucket, key, count(DISTINCT value)::float8 AS count FROM keyed
+    WHERE bucket > 0 AND bucket < ${pieces.cuts.length} GROUP BY bucket, key`;
+}
+
+/** Those of the minutes in which a cell of the scope lies on both sides of a cut; starts in µs. */
+export async function straddledMinutes(
+  tx: Executor,
+  scope: UsageScope,
+  cuts: readonly number[],
+  minutes: readonly number[],
+): Promise<number[]> {
+  const rows = await tx<{ start_us: number }[]>`
+    WITH ${parameters(tx, scope, { cuts, wholeHours: false, minutes: [] })}
+    SELECT DISTINCT (extract(epoch FROM start) * 1000000)::float8 AS start_us FROM rollup_minutes
+    WHERE series_id = ANY((SELECT ids FROM p)::bigint[]) AND start = ANY(${timesOf(tx, minutes)})
+      AND width_bucket(first_at, (SELECT cuts FROM p)) <> width_bucket(last_at, (SELECT cuts FROM p))`;
+  return rows.map((row) => row.start_us);
+}
+
+/** From the first to the last hour that the scope's rollups hold; undefined while there is none. */
+export async function rollupExtent(tx: Executor, scope: UsageScope): Promise<TimeRange | undefined> {
+  const [row] = await tx<{ from_us: number | null; to_us: number | null }[]>`
+    SELECT (extract(epoch FROM min(bounds.first)) * 1000000)::float8 AS from_us,
+           (extract(epoch FROM max(bounds.last) + interval '1 hour') * 1000000)::float8 AS to_us
+    FROM series s CROSS JOIN LATERAL (
+      SELECT (SELECT start FROM rollup_hours WHERE series_id = s.id ORDER BY start LIMIT 1) AS first,
+             (SELECT start FROM rollup_hours WHERE series_id = s.id ORDER BY start DESC LIMIT 1) AS last
+    ) bounds
+    WHERE ${seriesOf(tx, scope)}`;
+  if (row?.from_us == null || row.to_us == null) return undefined;
+  return { fromUs: row.from_us, toUs: row.to_us };
+}
+
+/** The values that a group has in the scope's series, whatever `allowed` says; at most valuesMax. */
+export async function groupValues(
+  tx: Executor,
+  scope: UsageScope,
+  index: number,
+  valuesMax: number,
+): Promise<string[]> {
+  const rows = await tx<{ value: string }[]>`
+    SELECT DISTINCT group_values[${index + 1}::int] AS value FROM series s
+    WHERE ${seriesOf(tx, { ...scope, allowed: [] })} LIMIT ${valuesMax}`;
+  return rows.map((row) => row.value);
+}
+
+/** The subjects that a build has series of; at most subjectsMax. */
+export async function buildSubjects(tx: Executor, build: bigint, subjectsMax: number): Promise<string[]> {
+  const rows = await tx<{ subject: string }[]>`
+    SELECT DISTINCT subject FROM series WHERE build = ${build} AND subject <> '' LIMIT ${subjectsMax}`;
+  return rows.map((row) => row.subject);
+}
+
+/** Deltas of a build that no aggregator has merged yet, oldest first. */
+export async function waitingDeltas(tx: Executor, build: bigint): Promise<{ id: bigint; cells: number }[]> {
+  return tx<{ id: bigint; cells: number }[]>`SELECT id, cells FROM deltas WHERE build = ${build} ORDER BY id`;
+}
+
+export async function deltaPayloads(
+  tx: Executor,
+  ids: readonly bigint[],
+): Promise<{ id: bigint; payload: Buffer }[]> {
+  return tx<{ id: bigint; payload: Buffer }[]>`
+    SELECT id, payload FROM deltas WHERE id = ANY(${ids.map(String)}::text[]::bigint[])`;
+}
+
+/** The parameters that every row is compared with, worked out once: a cast in place would run for each row. */
+function parameters(tx: Executor, scope: UsageScope, pieces: UsagePieces) {
+  return tx`p AS MATERIALIZED (
+      SELECT ${timesOf(tx, pieces.cuts)} AS cuts, ARRAY(SELECT s.id FROM series s WHERE ${seriesOf(tx, scope)}) AS ids
+    )`;
+}
+
+function seriesOf(tx: Executor, scope: UsageScope) {
+  const subject =
+    scope.subjects === 'all'
+      ? tx`s.subject = ''`
+      : scope.subjects === 'each'
+        ? tx`s.subject <> ''`
+        : tx`s.subject = ANY(${[...scope.subjects]}::text[])`;
+  return scope.allowed.reduce(
+    (condition, { index, values }) =>
+      tx`${condition} AND s.group_values[${index + 1}::int] = ANY(${[...values]}::text[])`,
+    tx`s.build = ${scope.build} AND ${subject}`,
+  );
+}
+
+function keyOf(tx: Executor, scope: UsageScope) {
+  const subject = scope.groupBySubject ? tx`ARRAY[subject]` : tx`'{}'::text[]`;
+  return scope.groupByIndexes.reduce(
+    (key, index) => tx`${key} || group_values[${index + 1}::int]`,
+    tx`${subject}`,
+  );
+}
+
+/** Hours of the range that no cut divides. */
+function wholeHours(tx: Executor, { cuts, wholeHours }: UsagePieces) {
+  if (!wholeHours) return tx`false`;
+  return tx`series_id = ANY((SELECT ids FROM p)::bigint[])
+        AND start >= ${timeOf(tx, cuts[0]!)} AND start < ${timeOf(tx, cuts.at(-1)!)}
+        AND width_bucket(start, (SELECT cuts FROM p))
+          = width_bucket(start + interval '59 minutes 59.999999 seconds', (SELECT cuts FROM p))`;
+}
+
+function minutesOf(tx: Executor, { minutes }: UsagePieces, table: ReturnType<Executor>) {
+  return tx`unnest(${timesOf(
+    tx,
+    minutes.map((range) => range.fromUs),
+  )},
+                   ${timesOf(
+                     tx,
+                     minutes.map((range) => range.toUs),
+                   )}) AS r (since, until)
+      JOIN ${table} m ON m.series_id = ANY((SELECT ids FROM p)::bigint[]) AND m.start >= r.since AND m.start < r.until`;
+}
+
+/** The sum over cells; the same again over sums of cells. */
+function valueOf(tx: Executor, aggregation: Aggregation) {
+  switch (aggregation) {
+    case 'SUM':
+    case 'AVG':
+      return tx`sum(value)`;
+    case 'MIN':
+      return tx`min(value)`;
+    case 'MAX':
+      return tx`max(value)`;
+    case 'LATEST':
+      return tx`(array_agg(value ORDER BY last_at DESC, value DESC))[1]`;
+    case 'COUNT':
+    case 'UNIQUE_COUNT':
+      return tx`NULL::numeric`;
+    default:
+      return aggregation satisfies never;
+  }
+}
