@@ -1,3 +1,4 @@
+import { jsonFaultOf } from './jsonFault.ts';
 import { Problem } from './problem.ts';
 
 const jsonMediaType = /^application\/(?:[\w.-]+\+)?json$/;
@@ -13,16 +14,24 @@ export async function readJson(request: Request, bytesMax: number): Promise<unkn
   requireJson(request.headers.get('content-type'));
   const text = decodeUtf8(await readBytes(request, bytesMax));
   if (text.trim() === '') throw new Problem('bad_request', 'The body is empty; JSON is expected.');
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new Problem('malformed_json', `The body is not valid JSON: ${(error as Error).message}`);
-  }
+  const value = parse(text);
   if (isDeeperThan(value, depthMax)) {
     throw new Problem('bad_request', `The JSON is nested deeper than ${depthMax} levels.`);
   }
   return value;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    const fault = jsonFaultOf(text);
+    if (!fault) throw new Problem('malformed_json', 'The JSON is nested too deep.');
+    const { position, line, column, reason } = fault;
+    throw new Problem('malformed_json', `The body is not JSON: ${reason} (line ${line}, column ${column}).`, {
+      extensions: { position, line, column },
+    });
+  }
 }
 
 function requireJson(contentType: string | null): void {
