@@ -23,10 +23,10 @@ export function readRoutes({ queryUrl, readMsMax }: ReadOptions) {
     .decorate('requestId', '')
     .get('/api/v1/events', pass, hidden)
     .get('/api/v2/events', pass, hidden)
-    .get('/api/v1/meters/:idOrSlug/query', pass, hidden)
-    .post('/api/v1/meters/:idOrSlug/query', pass, hidden)
-    .get('/api/v1/meters/:idOrSlug/subjects', pass, hidden)
-    .get('/api/v1/meters/:idOrSlug/group-by/:key/values', pass, hidden);
+    .get('/api/v1/meters/:meterIdOrSlug/query', pass, hidden)
+    .post('/api/v1/meters/:meterIdOrSlug/query', pass, hidden)
+    .get('/api/v1/meters/:meterIdOrSlug/subjects', pass, hidden)
+    .get('/api/v1/meters/:meterIdOrSlug/group-by/:key/values', pass, hidden);
 }
 
 async function passOn(origin: string, msMax: number, request: Request, requestId: string): Promise<Response> {
