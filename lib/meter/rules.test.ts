@@ -1,0 +1,265 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { aggregations } from './meter.ts';
+import { compilePath } from './path.ts';
+import {
+  groupByKeysMax,
+  type MeterFault,
+  readMeterDefinition,
+  readMeterUpdate,
+  reservedGroupByNames,
+} from './rules.ts';
+
+const valid = { slug: 'tokens_total', eventType: 'prompt', aggregation: 'SUM', valueProperty: '$.tokens' };
+
+/** Fields with faults, and the reasons joined. */
+function faultsOf(input: unknown): { fields: string[]; reasons: string } {
+  const read = readMeterDefinition(input);
+  const faults: MeterFault[] = 'faults' in read ? read.faults : [];
+  return { fields: faults.map(({ field }) => field), reasons: faults.map(({ reason }) => reason).join('; ') };
+}
+
+describe('a definition', () => {
+  test('takes the fields of OpenMeter and fills in the defaults', () => {
+    expect(readMeterDefinition(valid)).toEqual({
+      value: {
+        slug: 'tokens_total',
+        name: 'tokens_total',
+        description: undefined,
+        metadata: undefined,
+        eventType: 'prompt',
+        eventFromUs: undefined,
+        aggregation: 'SUM',
+        valueProperty: '$.tokens',
+        groupBy: {},
+      },
+    });
+    const full = {
+      ...valid,
+      name: 'Tokens',
+      description: 'AI tokens',
+      eventFrom: '2023-01-01T01:01:01.001002+01:00',
+      groupBy: { model: '$.model', Plan_2: "$.user['plan']", _first: '$.list[0]' },
+      metadata: { owner: 'billing' },
+    };
+    expect(readMeterDefinition(full)).toEqual({
+      value: { ...full, eventFrom: undefined, eventFromUs: 1_672_531_261_001_002 } as never,
+    });
+  });
+
+  test('names every fault at once, by field', () => {
+    const { fields } = faultsOf({
+      slug: 'Not-A-Slug',
+      name: '',
+      description: 'x'.repeat(1_025),
+      eventType: '',
+      eventFrom: 'yesterday',
+      aggregation: 'MEDIAN',
+      valueProperty: 'tokens',
+      groupBy: { '1st': '$.a', b: 'b' },
+      metadata: { a: 1 },
+      color: 'red',
+      id: '01G65Z755AFWAKHE12NY0CQ9FH',
+    });
+    expect(fields.sort()).toEqual([
+      'aggregation',
+      'color',
+      'description',
+      'eventFrom',
+      'eventType',
+      'groupBy.1st',
+      'groupBy.b',
+      'id',
+      'metadata.a',
+      'name',
+      'slug',
+      'valueProperty',
+    ]);
+    expect(faultsOf({}).fields).toEqual(['slug', 'eventType', 'aggregation']);
+  });
+
+  test('is an object', () => {
+    for (const input of [null, undefined, [], 'meter', 1, true]) expect(faultsOf(input).fields).toEqual(['']);
+  });
+
+  test.each([
+    ['a', true],
+    ['a_b_1', true],
+    ['0', true],
+    ['a'.repeat(64), true],
+    ['a'.repeat(65), false],
+    ['', false],
+    ['_a', false],
+    ['a_', false],
+    ['a__b', false],
+    ['a-b', false],
+    ['A', false],
+    ['a\n', false],
+    [7, false],
+    [null, false],
+  ])('with the slug %p is taken: %p', (slug, taken) => {
+    expect(faultsOf({ ...valid, slug }).fields).toEqual(taken ? [] : ['slug']);
+  });
+
+  test.each(aggregations.filter((aggregation) => aggregation !== 'COUNT'))(
+    'with %s needs a value property',
+    (aggregation) => {
+      expect(faultsOf({ ...valid, aggregation }).fields).toEqual([]);
+      expect(faultsOf({ ...valid, aggregation, valueProperty: undefined })).toEqual({
+        fields: ['valueProperty'],
+        reasons: `is required when the aggregation is ${aggregation}`,
+      });
+      expect(faultsOf({ ...valid, aggregation, valueProperty: '' }).fields).toEqual(['valueProperty']);
+    },
+  );
+
+  test('with COUNT takes no value property', () => {
+    expect(faultsOf({ ...valid, aggregation: 'COUNT' })).toEqual({
+      fields: ['valueProperty'],
+      reasons: 'is not allowed when the aggregation is COUNT',
+    });
+    expect(faultsOf({ slug: 'calls', eventType: 'request', aggregation: 'COUNT' }).fields).toEqual([]);
+  });
+
+  test.each(['sum', 'PERCENTILE', '', null, 1])('has no aggregation %p', (aggregation) => {
+    expect(faultsOf({ ...valid, aggregation }).fields).toContain('aggregation');
+  });
+
+  test('groups by paths that differ from the value property', () => {
+    expect(faultsOf({ ...valid, groupBy: { tokens: '$.tokens' } })).toEqual({
+      fields: ['groupBy.tokens'],
+      reasons: 'must differ from valueProperty',
+    });
+  });
+
+  test.each([...reservedGroupByNames, '__proto__'])('can not group by a key of its own named %s', (name) => {
+    expect(faultsOf({ ...valid, groupBy: JSON.parse(`{"${name}":"$.a"}`) })).toEqual({
+      fields: [`groupBy.${name}`],
+      reasons: expect.stringContaining('reserved'),
+    });
+  });
+
+  test('has a limited number of group-by names', () => {
+    const names = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, `$.k${i}`]));
+    expect(faultsOf({ ...valid, groupBy: names(groupByKeysMax) }).fields).toEqual([]);
+    expect(faultsOf({ ...valid, groupBy: names(groupByKeysMax + 1) })).toEqual({
+      fields: ['groupBy'],
+      reasons: 'must not have more than 32 names',
+    });
+  });
+
+  test.each(['$..tokens', '$.*', '$[*]', '$.a[?@.b]', '$[0:1]', '$.a,b', "$['a", 'tokens', '', 7, null])(
+    'has no path that could lead to many values or none: %p',
+    (path) => {
+      expect(faultsOf({ ...valid, valueProperty: path }).fields).toEqual(['valueProperty']);
+      expect(faultsOf({ ...valid, groupBy: { key: path } }).fields).toEqual(['groupBy.key']);
+    },
+  );
+
+  test('has no text that PostgreSQL can not store', () => {
+    for (const bad of ['a\0b', 'a\ud800b']) {
+      const input = {
+        ...valid,
+        name: bad,
+        description: bad,
+        eventType: bad,
+        metadata: { [bad]: 'x', a: bad },
+        groupBy: { a: `$['${bad}']` },
+      };
+      expect(faultsOf(input).fields).toEqual([
+        'name',
+        'description',
+        'eventType',
+        'groupBy.a',
+        'metadata',
+        'metadata.a',
+      ]);
+    }
+  });
+
+  test('counts lengths in characters, not in UTF-16 units', () => {
+    expect(faultsOf({ ...valid, name: '🦊'.repeat(256) }).fields).toEqual([]);
+    expect(faultsOf({ ...valid, name: '🦊'.repeat(257) }).fields).toEqual(['name']);
+  });
+
+  test('may have null for metadata, and for nothing else', () => {
+    expect(faultsOf({ ...valid, metadata: null }).fields).toEqual([]);
+    expect(faultsOf({ ...valid, description: null, name: null, groupBy: null }).fields.sort()).toEqual([
+      'description',
+      'groupBy',
+      'name',
+    ]);
+  });
+});
+
+describe('an update', () => {
+  test('has no field that is fixed', () => {
+    const read = readMeterUpdate({ name: 'x', slug: 'y', aggregation: 'MAX', id: '1', nope: 1 }, '$.tokens');
+    expect(read).toEqual({
+      faults: [
+        { field: 'slug', reason: "can't be changed; make a new meter instead" },
+        { field: 'aggregation', reason: "can't be changed; make a new meter instead" },
+        { field: 'id', reason: 'is set by the system' },
+        { field: 'nope', reason: expect.stringContaining('is not a field') },
+      ],
+    });
+  });
+
+  test('holds groupBy against the value property that stays', () => {
+    expect(readMeterUpdate({ groupBy: { a: '$.tokens' } }, '$.tokens')).toHaveProperty('faults');
+    expect(readMeterUpdate({ groupBy: { a: '$.model' } }, '$.tokens')).toHaveProperty('value');
+  });
+});
+
+describe('whatever comes in', () => {
+  test('is answered without throwing', () => {
+    fc.assert(
+      fc.property(fc.anything(), fc.anything(), (input, other) => {
+        readMeterDefinition(input);
+        readMeterDefinition({ ...valid, groupBy: input, metadata: other });
+        readMeterUpdate(input, undefined);
+      }),
+    );
+  });
+
+  test('is taken only as a meter that can be evaluated', () => {
+    const path = fc.oneof(
+      fc.constantFrom('$', '$.a', "$['a b'][0]", '$..a', 'a', '$.a[-1]', '$.ü'),
+      fc.string().map((text) => `$.${text}`),
+      fc.string().map((text) => `$[${JSON.stringify(text)}]`),
+    );
+    const definition = fc.record(
+      {
+        slug: fc.oneof(fc.stringMatching(/^[a-z0-9]+(_[a-z0-9]+)*$/), fc.string()),
+        name: fc.string(),
+        eventType: fc.string({ minLength: 1 }),
+        aggregation: fc.constantFrom(...aggregations, 'NONE'),
+        valueProperty: path,
+        groupBy: fc.dictionary(fc.oneof(fc.stringMatching(/^[a-z_][a-z0-9_]*$/), fc.string()), path, {
+          maxKeys: 3,
+        }),
+      },
+      { requiredKeys: ['slug', 'eventType', 'aggregation'] },
+    );
+    fc.assert(
+      fc.property(definition, (input) => {
+        const read = readMeterDefinition(input);
+        if ('faults' in read) {
+          expect(read.faults.length).toBeGreaterThan(0);
+          return;
+        }
+        const { slug, name, aggregation, valueProperty, groupBy } = read.value;
+        expect(slug).toMatch(/^[a-z0-9]+(_[a-z0-9]+)*$/);
+        expect(name.length).toBeGreaterThan(0);
+        expect(valueProperty === undefined).toBe(aggregation === 'COUNT');
+        for (const each of [valueProperty, ...Object.values(groupBy)]) if (each) compilePath(each);
+        for (const [key, each] of Object.entries(groupBy)) {
+          expect(key).toMatch(/^[a-zA-Z_]\w*$/);
+          expect(each).not.toBe(valueProperty as string);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
