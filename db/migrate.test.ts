@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { readdir } from 'node:fs/promises';
+import { createDatabase, type TestDatabase } from '../tests/support/database.ts';
+import { migrate, migrationsFolder } from './migrate.ts';
+import { withClient } from './server.ts';
+
+const files = (await readdir(migrationsFolder)).map((file) => file.replace('.sql', '')).sort();
+const all = files.length;
+
+describe('migrations', () => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await createDatabase();
+  });
+  afterAll(() => database.drop());
+
+  test('up a second time changes nothing', async () => {
+    expect((await migrate(database.url, { direction: 'up' })).ran).toEqual([]);
+  });
+
+  test('down leaves nothing behind, and up from there works', async () => {
+    const down = await migrate(database.url, { direction: 'down', count: all });
+    expect(down.ran).toEqual([...files].reverse());
+    expect(await ownObjects(database.url)).toEqual(['table migrations']);
+    expect((await migrate(database.url, { direction: 'up' })).ran).toEqual(files);
+  });
+
+  test('two at once: each migration runs once', async () => {
+    await migrate(database.url, { direction: 'down', count: all });
+    const both = await Promise.all([
+      migrate(database.url, { direction: 'up' }),
+      migrate(database.url, { direction: 'up' }),
+    ]);
+    expect(both.flatMap((outcome) => outcome.ran).sort()).toEqual(files);
+  });
+
+  test('the period is set until the first one is opened, then kept', async () => {
+    const set = await migrate(database.url, { direction: 'up', periodDays: 3 });
+    expect(set.periodDays).toEqual({ periodDays: 3, asAsked: true });
+    await withClient(database.url, (client) => client.query(`SELECT open_period('2026-01-01')`));
+    const kept = await migrate(database.url, { direction: 'up', periodDays: 5 });
+    expect(kept.periodDays).toEqual({ periodDays: 3, asAsked: false });
+  });
+});
+
+/** Tables, sequences and functions of the schema public that no extension brought. */
+async function ownObjects(url: string): Promise<string[]> {
+  return withClient(url, async (client) => {
+    const { rows } = await client.query(`
+      SELECT 'table ' || relname AS name FROM pg_class
+      WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')
+      UNION ALL
+      SELECT 'sequence ' || relname FROM pg_class
+      WHERE relnamespace = 'public'::regnamespace AND relkind = 'S' AND relname <> 'migrations_id_seq'
+      UNION ALL
+      SELECT 'function ' || proname FROM pg_proc
+      WHERE pronamespace = 'public'::regnamespace
+        AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
+      ORDER BY name`);
+    return rows.map((row) => row.name);
+  });
+}

@@ -1,0 +1,73 @@
+import pg from 'pg';
+
+/**
+ * What is done to a whole server, outside migrations: is it there, which extension does it have. For scripts and tests.
+ */
+
+export interface ServerInfo {
+  /** Like 15.20. */
+  postgres: string;
+  /** TimescaleDB's version in this database; undefined: native partitions. */
+  timescale: string | undefined;
+}
+
+const connectMsMax = 5_000;
+
+/** True when the server takes connections; false while it starts up, recovers or isn't there. Throws when it refuses us. */
+export async function isAccepting(url: string): Promise<boolean> {
+  try {
+    await withClient(url, async () => {});
+    return true;
+  } catch (error) {
+    const code = (error as { code?: string }).code ?? '';
+    // 28: wrong password, 3D: no such database. Everything else may pass.
+    if (code.startsWith('28') || code === '3D000') throw error;
+    return false;
+  }
+}
+
+/** Creates the database that the URL names, over a URL of the same server; does nothing when it is there. */
+export async function createDatabaseIfMissing(adminUrl: string, name: string): Promise<void> {
+  await withClient(adminUrl, async (client) => {
+    const found = await client.query('SELECT FROM pg_database WHERE datname = $1', [name]);
+    if (found.rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
+  });
+}
+
+/** Creates the timescaledb extension where the server offers it (a new version of it is taken over by an update). */
+export async function createTimescaleIfOffered(url: string): Promise<void> {
+  await withClient(url, async (client) => {
+    const offered = await client.query(
+      `SELECT installed_version, default_version FROM pg_available_extensions WHERE name = 'timescaledb'`,
+    );
+    const [extension] = offered.rows;
+    if (!extension) return;
+    if (extension.installed_version === null) await client.query('CREATE EXTENSION timescaledb');
+    // Must be the first statement of its connection.
+    else if (extension.installed_version !== extension.default_version) {
+      await withClient(url, (first) => first.query('ALTER EXTENSION timescaledb UPDATE'));
+    }
+  });
+}
+
+export async function serverInfo(url: string): Promise<ServerInfo> {
+  return withClient(url, async (client) => {
+    const { rows } = await client.query(
+      `SELECT split_part(current_setting('server_version'), ' ', 1) AS postgres,
+              (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS timescale`,
+    );
+    return { postgres: rows[0].postgres, timescale: rows[0].timescale ?? undefined };
+  });
+}
+
+/** Runs with a connection of its own, closed afterwards. */
+export async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectMsMax });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return await use(client);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
