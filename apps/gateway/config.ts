@@ -1,4 +1,4 @@
-import { type ConfigOf, integer, url } from '@usage/lib/service/config.ts';
+import { type ConfigOf, integer, optional, text, url } from '@usage/lib/service/config.ts';
 import { commonSettings } from '@usage/lib/service/settings.ts';
 
 export const gatewaySettings = {
@@ -9,6 +9,8 @@ export const gatewaySettings = {
     max: 65_535,
     about: 'port of the gateway (0 = any free one)',
   }),
+  streamName: text('STREAM_NAME', { default: 'usage', about: 'prefix of the keys in Redis' }),
+  metersFile: optional(text('METERS_FILE', { about: 'YAML file of meters that are applied at start' })),
   queryUrl: url('QUERY_URL', ['http:', 'https:'], {
     default: 'http://127.0.0.1:8002',
     about: 'query service that reads are passed on to',

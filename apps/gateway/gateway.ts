@@ -1,3 +1,4 @@
+import type { Sql } from '@usage/db/connect.ts';
 import type { FrameVersion } from '@usage/lib/frame/frame.ts';
 import { createServer } from '@usage/lib/http/server.ts';
 import { apiDescription } from '@usage/lib/http/swagger.ts';
@@ -9,13 +10,16 @@ import type { GatewayConfig } from './config.ts';
 import { eventRoutes } from './events/index.ts';
 import { frameAppender } from './events/service.ts';
 import { FrameBatcher } from './frames.ts';
+import { meterRoutes } from './meters/index.ts';
 import { createMetrics, watchQueue } from './metrics.ts';
 import { namespaceOf } from './namespace.ts';
 import { PressureGate } from './pressure.ts';
 import { readRoutes } from './reads.ts';
+import { subjectRoutes } from './subjects/index.ts';
 
 export interface GatewayParts {
-  config: Omit<GatewayConfig, 'databaseUrl' | 'redisUrl' | 'logLevel' | 'host' | 'port' | 'stopMsMax'>;
+  config: GatewayConfig;
+  sql: Sql;
   stream: EventStream;
   health: Health;
   registry: Registry;
@@ -23,7 +27,7 @@ export interface GatewayParts {
 }
 
 /** The gateway without its connections: routes, batcher and gate. Nothing runs until the gate is started. */
-export function createGateway({ config, stream, health, registry, log }: GatewayParts) {
+export function createGateway({ config, sql, stream, health, registry, log }: GatewayParts) {
   const metrics = createMetrics(registry);
   const gate = new PressureGate(
     () => stream.pressure(),
@@ -47,6 +51,8 @@ export function createGateway({ config, stream, health, registry, log }: Gateway
   const app = createServer({ log, health, registry, bodyBytesMax: config.bodyBytesMax })
     .use(apiDescription(description))
     .use(eventRoutes({ gate, batcher, limits: config, metrics }, namespaceOf))
+    .use(meterRoutes({ sql, namespaceOf }))
+    .use(subjectRoutes({ sql, namespaceOf }))
     .use(readRoutes(config));
   return { app, gate, batcher };
 }

@@ -1,35 +1,55 @@
 import { once } from 'node:events';
+import { connect, type Sql } from '@usage/db/connect.ts';
 import { listen, stopListening } from '@usage/lib/http/server.ts';
 import { App } from '@usage/lib/service/app.ts';
-import { readConfig } from '@usage/lib/service/config.ts';
+import { ConfigError, readConfig } from '@usage/lib/service/config.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
+import { waitFor } from '@usage/lib/service/waitFor.ts';
 import { connectRedis } from '@usage/lib/stream/redis.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Registry } from 'prom-client';
 import { gatewaySettings } from './config.ts';
 import { createGateway } from './gateway.ts';
+import { applyMetersFile } from './meters/file.ts';
+import { defaultNamespace } from './namespace.ts';
 
 const name = 'gateway';
+const connectionsMax = 4;
+const statementMsMax = 10_000;
 /** How long the start waits for Redis; it goes on without, and refuses events until Redis is there. */
 const firstConnectMsMax = 1_000;
 
 try {
+  await run();
+} catch (error) {
+  console.error((error as Error).message);
+  process.exit(1);
+}
+
+async function run(): Promise<void> {
   const config = readConfig(gatewaySettings);
   const log = createLog(name, config.logLevel);
   const app = new App(name, log, config.stopMsMax);
   const health = new Health();
 
+  const sql = app.use(
+    'database',
+    connect({ url: config.databaseUrl, name, connectionsMax, statementMsMax }),
+    (pool) => pool.end({ timeout: 5 }),
+  );
   const redis = app.use(
     'redis',
     connectRedis({ url: config.redisUrl, name, log, commandMsMax: config.appendMsMax }),
     (client) => client.disconnect(),
   );
-  const stream = new EventStream(redis);
-  const gateway = createGateway({ config, stream, health, registry: new Registry(), log });
+  const stream = new EventStream(redis, config.streamName);
+  const gateway = createGateway({ config, sql, stream, health, registry: new Registry(), log });
   app.use('pressure gate', gateway.gate, (gate) => gate.stop());
   app.use('frames', gateway.batcher, (batcher) => batcher.drain());
-  if (redis.status !== 'ready') await Promise.race([once(redis, 'ready'), Bun.sleep(firstConnectMsMax)]);
+
+  if (redis.status !== 'ready')
+    await Promise.race([once(redis, 'ready'), Bun.sleep(firstConnectMsMax)]).catch(() => {});
   await gateway.gate.start();
   redis.on('ready', () => gateway.gate.poll());
   const port = listen(gateway.app, config.host, config.port);
@@ -37,8 +57,20 @@ try {
   app.use('readiness', health, () => health.stopping());
   log.info({ host: config.host, port }, 'listening');
 
+  void applyMeters(app, sql, config.metersFile);
   await app.runUntilSignal();
-} catch (error) {
-  console.error((error as Error).message);
-  process.exit(1);
+}
+
+async function applyMeters(app: App, sql: Sql, path: string | undefined): Promise<void> {
+  if (path === undefined) return;
+  await waitFor(app, 'the database, to apply METERS_FILE', async () => {
+    await applyMetersFile(path, sql, defaultNamespace, app.log).catch((error) => stopOnFaults(app, error));
+  });
+}
+
+/** Faults in the file are no reason to wait: they stop the app. */
+function stopOnFaults(app: App, error: unknown): void {
+  if (!(error instanceof ConfigError)) throw error;
+  app.log.fatal({ faults: error.faults }, error.message);
+  app.stopBecause('fault: METERS_FILE');
 }

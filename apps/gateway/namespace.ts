@@ -1,4 +1,6 @@
 export type NamespaceOf = (request: Request) => string;
 
+export const defaultNamespace = 'default';
+
 /** Whose events and meters a request is about. The one place that decides it. */
-export const namespaceOf: NamespaceOf = () => 'default';
+export const namespaceOf: NamespaceOf = () => defaultNamespace;

@@ -53,3 +53,11 @@ export function oneOf<const T extends string>(
   if (value === undefined) faults.push({ field, reason: `must be one of ${values.join(', ')}` });
   return value ?? fallback;
 }
+
+/**
+ * A path parameter that PostgreSQL can look up. Empty, and so never found, where its percent-encoding is malformed
+ * (the router makes it null then) or it holds a NUL, which no stored text has.
+ */
+export function pathText(parameter: string | null): string {
+  return parameter === null || parameter.includes('\0') ? '' : parameter;
+}

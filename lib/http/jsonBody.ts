@@ -1,4 +1,4 @@
-import { jsonFaultOf } from './jsonFault.ts';
+import { parseBody, readBody } from './body.ts';
 import { Problem } from './problem.ts';
 
 const jsonMediaType = /^application\/(?:[\w.-]+\+)?json$/;
@@ -12,26 +12,13 @@ const depthMax = 64;
  */
 export async function readJson(request: Request, bytesMax: number): Promise<unknown> {
   requireJson(request.headers.get('content-type'));
-  const text = decodeUtf8(await readBytes(request, bytesMax));
+  const { text } = await readBody(request, bytesMax);
   if (text.trim() === '') throw new Problem('bad_request', 'The body is empty; JSON is expected.');
-  const value = parse(text);
+  const value = parseBody(request, text);
   if (isDeeperThan(value, depthMax)) {
     throw new Problem('bad_request', `The JSON is nested deeper than ${depthMax} levels.`);
   }
   return value;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    const fault = jsonFaultOf(text);
-    if (!fault) throw new Problem('malformed_json', 'The JSON is nested too deep.');
-    const { position, line, column, reason } = fault;
-    throw new Problem('malformed_json', `The body is not JSON: ${reason} (line ${line}, column ${column}).`, {
-      extensions: { position, line, column },
-    });
-  }
 }
 
 function requireJson(contentType: string | null): void {
@@ -45,25 +32,6 @@ function requireJson(contentType: string | null): void {
     return;
   }
   throw new Problem('unsupported_media_type', 'The Content-Type must be application/json, in UTF-8.');
-}
-
-async function readBytes(request: Request, bytesMax: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of request.body ?? []) {
-    length += chunk.byteLength;
-    if (length > bytesMax) throw new Problem('too_large', `The body is longer than ${bytesMax} bytes.`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length);
-}
-
-function decodeUtf8(bytes: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new Problem('malformed_json', 'The body is not valid UTF-8.');
-  }
 }
 
 function isDeeperThan(value: unknown, depth: number): boolean {

@@ -56,6 +56,10 @@ export function unavailable(detail: string, retryAfterSeconds: number, cause?: u
   return new Problem('unavailable', detail, { headers: { 'Retry-After': String(retryAfterSeconds) }, cause });
 }
 
+export function bodyTooLarge(bodyBytesMax: number): Problem {
+  return new Problem('too_large', `The body is longer than ${bodyBytesMax} bytes; send it in smaller parts.`);
+}
+
 /** The answer to an error, as application/problem+json (RFC 9457). */
 export function problemResponse(problem: Problem, requestId: string): Response {
   const body = {

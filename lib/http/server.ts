@@ -3,7 +3,7 @@ import type { Registry } from 'prom-client';
 import type { Health } from '../service/health.ts';
 import type { Logger } from '../service/log.ts';
 import { operations, requestIdOf } from './operations.ts';
-import { Problem, problemResponse, toProblem } from './problem.ts';
+import { bodyTooLarge, Problem, problemResponse, toProblem } from './problem.ts';
 
 export interface ServerOptions {
   log: Logger;
@@ -51,10 +51,6 @@ export function createServer({ log, health, registry, bodyBytesMax }: ServerOpti
       return problemResponse(problem, id);
     });
   return app;
-}
-
-export function bodyTooLarge(bodyBytesMax: number): Problem {
-  return new Problem('too_large', `The body is longer than ${bodyBytesMax} bytes; send it in smaller parts.`);
 }
 
 /** Listens; throws one Error that says what to do when the port is taken or not allowed. Returns the real port. */

@@ -1,7 +1,7 @@
 import { faultsOf } from '@usage/lib/event/event.ts';
+import { parseBody, readBody } from '@usage/lib/http/body.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { eventTextOf } from './binary.ts';
-import { parseBody, readBody } from './body.ts';
 import { layoutOf } from './contentType.ts';
 import { type BadEvent, invalidEvents } from './invalidEvents.ts';
 

@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import type { Sql } from '@usage/db/connect.ts';
 import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
+import { pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { Elysia } from 'elysia';
 import {
@@ -45,7 +46,7 @@ export function meterRoutes({ sql, namespaceOf }: MeterRoutes) {
     .get(
       '/:meterIdOrSlug',
       async ({ request, params }) =>
-        Response.json(await getMeter(sql, namespaceOf(request), params.meterIdOrSlug)),
+        Response.json(await getMeter(sql, namespaceOf(request), pathText(params.meterIdOrSlug))),
       { detail: getDetail },
     )
     .put(
@@ -53,14 +54,14 @@ export function meterRoutes({ sql, namespaceOf }: MeterRoutes) {
       async ({ request, params }) => {
         const namespace = namespaceOf(request);
         const body = await readJson(request, meterBodyBytesMax);
-        return Response.json(await updateMeter(sql, namespace, params.meterIdOrSlug, body));
+        return Response.json(await updateMeter(sql, namespace, pathText(params.meterIdOrSlug), body));
       },
       { parse: 'none', detail: updateDetail },
     )
     .delete(
       '/:meterIdOrSlug',
       async ({ request, params }) => {
-        await deleteMeter(sql, namespaceOf(request), params.meterIdOrSlug);
+        await deleteMeter(sql, namespaceOf(request), pathText(params.meterIdOrSlug));
         return new Response(null, { status: 204 });
       },
       { parse: 'none', detail: deleteDetail },

@@ -93,8 +93,7 @@ export function toWire(meter: store.StoredMeter): Meter {
 }
 
 async function findMeter(sql: Sql, namespace: string, idOrSlug: string): Promise<store.StoredMeter> {
-  // PostgreSQL takes no NUL; no meter has it in its name either.
-  const meter = idOrSlug.includes('\0') ? undefined : await store.getMeter(sql, namespace, idOrSlug);
+  const meter = await store.getMeter(sql, namespace, idOrSlug);
   if (!meter) throw meterNotFound(idOrSlug);
   return meter;
 }

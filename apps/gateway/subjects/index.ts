@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import type { Sql } from '@usage/db/connect.ts';
 import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
+import { pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { Elysia } from 'elysia';
 import {
@@ -48,13 +49,13 @@ export function subjectRoutes({ sql, namespaceOf }: SubjectRoutes) {
     .get(
       '/:subjectIdOrKey',
       async ({ request, params }) =>
-        Response.json(await getSubject(sql, namespaceOf(request), params.subjectIdOrKey)),
+        Response.json(await getSubject(sql, namespaceOf(request), pathText(params.subjectIdOrKey))),
       { detail: getDetail },
     )
     .delete(
       '/:subjectIdOrKey',
       async ({ request, params }) => {
-        await deleteSubject(sql, namespaceOf(request), params.subjectIdOrKey);
+        await deleteSubject(sql, namespaceOf(request), pathText(params.subjectIdOrKey));
         return new Response(null, { status: 204 });
       },
       { parse: 'none', detail: deleteDetail },

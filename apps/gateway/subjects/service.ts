@@ -43,8 +43,7 @@ export async function listSubjects(
 }
 
 async function findSubject(sql: Sql, namespace: string, idOrKey: string): Promise<store.Subject> {
-  // PostgreSQL takes no NUL; no subject has it in its key either.
-  const subject = idOrKey.includes('\0') ? undefined : await store.getSubject(sql, namespace, idOrKey);
+  const subject = await store.getSubject(sql, namespace, idOrKey);
   if (subject) return subject;
   const shown = JSON.stringify(idOrKey.slice(0, shownLengthMax));
   throw new Problem(

@@ -1,6 +1,5 @@
-import { jsonFaultOf } from '@usage/lib/http/jsonFault.ts';
-import { Problem } from '@usage/lib/http/problem.ts';
-import { bodyTooLarge } from '@usage/lib/http/server.ts';
+import { jsonFaultOf } from './jsonFault.ts';
+import { bodyTooLarge, Problem } from './problem.ts';
 
 export interface Body {
   text: string;
