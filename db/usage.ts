@@ -70,7 +70,7 @@ export async function sumRollups(
 ): Promise<UsageRow[]> {
   const grouped = scope.groupBySubject || scope.groupByIndexes.length > 0;
   const rows = await tx<SummedRow[]>`
-    WITH ${parameters(tx, scope, pieces)},
+    WITH ${parameters(tx, scope, pieces.cuts)},
     cells AS (
       SELECT series_id, first_at, last_at, count, value FROM rollup_hours
       WHERE ${wholeHours(tx, pieces)}
@@ -79,11 +79,11 @@ export async function sumRollups(
     ),
     summed AS (
       SELECT ${grouped ? tx`series_id,` : tx``} width_bucket(first_at, (SELECT cuts FROM p)) AS bucket, sum(count) AS count,
-             ${valueOf(tx, aggregation)} AS value, min(first_at) AS first_at, max(last_at) AS last_at
+             ${summedValue(tx, aggregation)} AS value, min(first_at) AS first_at, max(last_at) AS last_at
       FROM cells GROUP BY ${grouped ? tx`series_id,` : tx``} bucket
     )
     SELECT bucket, ${grouped ? tx`key` : tx`'{}'::text[] AS key`}, sum(count)::float8 AS count,
-           ${valueOf(tx, aggregation)}::text AS value,
+           ${summedValue(tx, aggregation)}::text AS value,
            (extract(epoch FROM min(first_at)) * 1000000)::float8 AS first_us,
            (extract(epoch FROM max(last_at)) * 1000000)::float8 AS last_us
     FROM summed ${grouped ? tx`JOIN (SELECT id, ${keyOf(tx, scope)} AS key FROM series) s ON s.id = series_id` : tx``}
@@ -125,7 +125,7 @@ export async function countUniques(
 ): Promise<{ bucket: number; key: string[]; count: number }[]> {
   const addition = JSON.stringify(more.map(({ bucket, key, value }) => ({ b: bucket, k: key, v: value })));
   return tx<{ bucket: number; key: string[]; count: number }[]>`
-    WITH ${parameters(tx, scope, pieces)},
+    WITH ${parameters(tx, scope, pieces.cuts)},
     found AS (
       SELECT series_id, width_bucket(start, (SELECT cuts FROM p)) AS bucket, value FROM unique_hours
       WHERE ${wholeHours(tx, pieces)}
@@ -145,19 +145,29 @@ export async function countUniques(
     WHERE bucket > 0 AND bucket < ${pieces.cuts.length} GROUP BY bucket, key`;
 }
 
-/** Those of the minutes in which a cell of the scope lies on both sides of a cut; starts in µs. */
-export async function straddledMinutes(
+export interface DividedMinute {
+  startUs: number;
+  /** Events of the scope in the rollups. */
+  events: number;
+  /** Whether a cell lies on both sides of a cut. */
+  straddled: boolean;
+}
+
+/** Those of the minutes that hold cells of the scope. */
+export async function dividedMinutes(
   tx: Executor,
   scope: UsageScope,
   cuts: readonly number[],
   minutes: readonly number[],
-): Promise<number[]> {
-  const rows = await tx<{ start_us: number }[]>`
-    WITH ${parameters(tx, scope, { cuts, wholeHours: false, minutes: [] })}
-    SELECT DISTINCT (extract(epoch FROM start) * 1000000)::float8 AS start_us FROM rollup_minutes
+): Promise<DividedMinute[]> {
+  const rows = await tx<{ start_us: number; events: number; straddled: boolean }[]>`
+    WITH ${parameters(tx, scope, cuts)}
+    SELECT (extract(epoch FROM start) * 1000000)::float8 AS start_us, sum(count)::float8 AS events,
+           bool_or(width_bucket(first_at, (SELECT cuts FROM p)) <> width_bucket(last_at, (SELECT cuts FROM p))) AS straddled
+    FROM rollup_minutes
     WHERE series_id = ANY((SELECT ids FROM p)::bigint[]) AND start = ANY(${timesOf(tx, minutes)})
-      AND width_bucket(first_at, (SELECT cuts FROM p)) <> width_bucket(last_at, (SELECT cuts FROM p))`;
-  return rows.map((row) => row.start_us);
+    GROUP BY start`;
+  return rows.map((row) => ({ startUs: row.start_us, events: row.events, straddled: row.straddled }));
 }
 
 /** From the first to the last hour that the scope's rollups hold; undefined while there is none. */
@@ -208,9 +218,9 @@ export async function deltaPayloads(
 }
 
 /** The parameters that every row is compared with, worked out once: a cast in place would run for each row. */
-function parameters(tx: Executor, scope: UsageScope, pieces: UsagePieces) {
+function parameters(tx: Executor, scope: UsageScope, cuts: readonly number[]) {
   return tx`p AS MATERIALIZED (
-      SELECT ${timesOf(tx, pieces.cuts)} AS cuts, ARRAY(SELECT s.id FROM series s WHERE ${seriesOf(tx, scope)}) AS ids
+      SELECT ${timesOf(tx, cuts)} AS cuts, ARRAY(SELECT s.id FROM series s WHERE ${seriesOf(tx, scope)}) AS ids
     )`;
 }
 
@@ -258,7 +268,7 @@ function minutesOf(tx: Executor, { minutes }: UsagePieces, table: ReturnType<Exe
 }
 
 /** The sum over cells; the same again over sums of cells. */
-function valueOf(tx: Executor, aggregation: Aggregation) {
+function summedValue(tx: Executor, aggregation: Aggregation) {
   switch (aggregation) {
     case 'SUM':
     case 'AVG':

@@ -38,7 +38,8 @@ export class WindowsError extends Error {
 const minuteUs = 60_000_000;
 const hourUs = 60 * minuteUs;
 const dayUs = 24 * hourUs;
-const windowUsTypical = { MINUTE: minuteUs, HOUR: hourUs, DAY: dayUs, MONTH: 30 * dayUs } as const;
+/** How long a window is where the clock is left alone. */
+export const windowUsTypical = { MINUTE: minuteUs, HOUR: hourUs, DAY: dayUs, MONTH: 30 * dayUs } as const;
 
 /** The boundaries of all windows that meet [fromUs, toUs): the first is ≤ fromUs, the last ≥ toUs, none is in excess. */
 export function windowBoundaries({ fromUs, toUs, size, zone }: WindowRange): number[] {

@@ -1,0 +1,44 @@
+import { type ConfigOf, integer } from '@usage/lib/service/config.ts';
+import { commonSettings } from '@usage/lib/service/settings.ts';
+
+export const querySettings = {
+  ...commonSettings,
+  port: integer('QUERY_PORT', {
+    default: 8002,
+    min: 0,
+    max: 65_535,
+    about: 'port of the query service (0 = any free one)',
+  }),
+  queryMsMax: integer('QUERY_MS_MAX', {
+    default: 20_000,
+    min: 100,
+    max: 50_000,
+    about: 'ms a query may take; longer ones get 503',
+  }),
+  connectionsMax: integer('QUERY_CONNECTIONS_MAX', {
+    default: 8,
+    min: 1,
+    max: 100,
+    about: 'queries that run in the database at once',
+  }),
+  queriesMax: integer('QUERIES_MAX', {
+    default: 200,
+    min: 1,
+    max: 10_000,
+    about: 'queries that run or wait for a connection; more of them get 503',
+  }),
+  deltaCellsMax: integer('DELTA_CELLS_CACHED_MAX', {
+    default: 100_000,
+    min: 0,
+    max: 10_000_000,
+    about: 'cells of deltas kept decoded in memory, about 300 bytes each',
+  }),
+  freshnessMsMax: integer('FRESHNESS_MS_MAX', {
+    default: 250,
+    min: 10,
+    max: 5_000,
+    about: 'ms Redis may take to tell how fresh an answer is; it goes without then',
+  }),
+};
+
+export type QueryConfig = ConfigOf<typeof querySettings>;

@@ -1,0 +1,58 @@
+import { connect } from '@usage/db/connect.ts';
+import { readRegistry } from '@usage/db/registry.ts';
+import { listen, stopListening } from '@usage/lib/http/server.ts';
+import { App } from '@usage/lib/service/app.ts';
+import { readConfig } from '@usage/lib/service/config.ts';
+import { Health } from '@usage/lib/service/health.ts';
+import { createLog } from '@usage/lib/service/log.ts';
+import { connectRedis } from '@usage/lib/stream/redis.ts';
+import { EventStream } from '@usage/lib/stream/stream.ts';
+import { Registry } from 'prom-client';
+import { querySettings } from './config.ts';
+import { createQuery } from './query.ts';
+
+const name = 'query';
+
+try {
+  const config = readConfig(querySettings);
+  const log = createLog(name, config.logLevel);
+  const app = new App(name, log, config.stopMsMax);
+  const health = new Health();
+
+  const redis = app.use(
+    'redis',
+    connectRedis({ url: config.redisUrl, name, log, commandMsMax: config.freshnessMsMax }),
+    (client) => client.disconnect(),
+  );
+  const sql = app.use(
+    'database',
+    connect({
+      url: config.databaseUrl,
+      name,
+      connectionsMax: config.connectionsMax,
+      statementMsMax: config.queryMsMax,
+    }),
+    (pool) => pool.end({ timeout: 5 }),
+  );
+  health.ready('database', async () => {
+    await readRegistry(sql);
+    return undefined;
+  });
+  const server = createQuery({
+    config,
+    sql,
+    stream: new EventStream(redis),
+    health,
+    registry: new Registry(),
+    log,
+  });
+  const port = listen(server, config.host, config.port);
+  app.use('http', server, stopListening);
+  app.use('readiness', health, () => health.stopping());
+  log.info({ host: config.host, port }, 'listening');
+
+  await app.runUntilSignal();
+} catch (error) {
+  console.error((error as Error).message);
+  process.exit(1);
+}

@@ -1,0 +1,96 @@
+import type { StoredMeter } from '@usage/db/meters.ts';
+import { type Decimal, divideDecimal, formatDecimal, toNumber } from '@usage/lib/decimal/decimal.ts';
+import { formatTimeUs } from '@usage/lib/event/time.ts';
+import { compareTexts } from '../filter.ts';
+import type { QueryRequest } from './params.ts';
+import { floorTo, minuteUs } from './plan.ts';
+import type { Total } from './tally.ts';
+import type { UsageQuery, UsageTotals } from './usage.ts';
+
+/** One row of an answer. */
+export interface AnswerRow {
+  fromUs: number;
+  toUs: number;
+  subject: string | undefined;
+  /** In the order of the query's groupBy, without the subject. */
+  groups: readonly string[];
+  value: Decimal;
+}
+
+/** ClickHouse's Decimal128(19), in which OpenMeter divides. */
+const averageDigits = 19;
+
+/** Ordered by start, then subject, then group values in the order of groupBy; texts by code point. */
+export function toRows(
+  meter: StoredMeter,
+  query: UsageQuery,
+  { boundaries, totals }: UsageTotals,
+): AnswerRow[] {
+  const rows = totals.map((total) => {
+    const [subject, groups] = query.groupBySubject
+      ? [total.key[0], total.key.slice(1)]
+      : [undefined, total.key];
+    return { ...boundsOf(total, boundaries), subject, groups, value: measured(meter, total) };
+  });
+  return rows.sort(
+    (a, b) =>
+      a.fromUs - b.fromUs ||
+      compareTexts(a.subject ?? '', b.subject ?? '') ||
+      compareLists(a.groups, b.groups),
+  );
+}
+
+/** The window; without windows the first and the last event's time, rounded outward to the minute. */
+function boundsOf({ bucket, cell }: Total, boundaries: readonly number[] | undefined) {
+  if (boundaries) return { fromUs: boundaries[bucket - 1]!, toUs: boundaries[bucket]! };
+  return { fromUs: floorTo(cell.firstUs, minuteUs), toUs: floorTo(cell.lastUs, minuteUs) + minuteUs };
+}
+
+function measured(meter: StoredMeter, { cell, distinct }: Total): Decimal {
+  switch (meter.aggregation) {
+    case 'COUNT':
+      return cell.count;
+    case 'UNIQUE_COUNT':
+      return distinct;
+    case 'AVG':
+      return divideDecimal(cell.value!, cell.count, averageDigits);
+    case 'SUM':
+    case 'MIN':
+    case 'MAX':
+    case 'LATEST':
+      return cell.value!;
+    default:
+      return meter.aggregation satisfies never;
+  }
+}
+
+function compareLists(a: readonly string[], b: readonly string[]): number {
+  for (let i = 0; i < a.length; i++) {
+    const order = compareTexts(a[i]!, b[i]!);
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+/**
+ * OpenMeter's MeterQueryResult. `value` is the nearest number; where a double can't hold the exact value, `valueExact`
+ * has it as text.
+ */
+export function toJson(request: QueryRequest, query: UsageQuery, rows: readonly AnswerRow[]) {
+  return {
+    ...(request.fromUs !== undefined && { from: formatTimeUs(request.fromUs) }),
+    ...(request.toUs !== undefined && { to: formatTimeUs(request.toUs) }),
+    ...(request.windowSize && { windowSize: request.windowSize }),
+    data: rows.map(({ fromUs, toUs, subject, groups, value }) => {
+      const { number, exact } = toNumber(value);
+      return {
+        value: number,
+        ...(exact ? {} : { valueExact: formatDecimal(value) }),
+        windowStart: formatTimeUs(fromUs),
+        windowEnd: formatTimeUs(toUs),
+        subject: subject ?? null,
+        groupBy: Object.fromEntries(query.groupBy.map((name, i) => [name, groups[i]!])),
+      };
+    }),
+  };
+}

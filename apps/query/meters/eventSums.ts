@@ -1,0 +1,90 @@
+import type { Transaction } from '@usage/db/connect.ts';
+import type { StoredMeter } from '@usage/db/meters.ts';
+import type { TimeRange } from '@usage/db/usage.ts';
+import { eventsInRanges } from '@usage/db/usageEvents.ts';
+import { cellOf, type DeltaCell } from '@usage/lib/meter/delta.ts';
+import { compileMeter } from '@usage/lib/meter/evaluate.ts';
+import { parseJson } from '@usage/lib/meter/json.ts';
+import { groupByNames } from '@usage/lib/meter/meter.ts';
+import { passes } from '../filter.ts';
+import { bucketOf, floorTo, minuteUs } from './plan.ts';
+import type { Tally } from './tally.ts';
+import type { UsageQuery, UsageTask } from './usage.ts';
+
+/** The query took longer than it may. */
+export class UsageTimeout extends Error {}
+
+/** Adds what the database does not sum: cells of deltas, and raw events. */
+export class EventSums {
+  readonly #task: UsageTask;
+  readonly #measure;
+  readonly #accepts;
+  readonly #indexes;
+
+  constructor(task: UsageTask) {
+    this.#task = task;
+    this.#measure = compileMeter(task.meter);
+    this.#accepts = acceptor(task.meter, task.query);
+    this.#indexes = indexesOf(task.meter, task.query.groupBy);
+  }
+
+  /** A cell that lies within one bucket, or outside of all. */
+  addCell(tally: Tally, { subject, groups, cell }: Omit<DeltaCell, 'minute'>): void {
+    const { cuts, query } = this.#task;
+    const bucket = bucketOf(cuts, cell.firstUs);
+    if (bucket === 0 || bucket === cuts.length) return;
+    const key = this.#indexes.map((index) => groups[index]!);
+    tally.add(bucket, query.groupBySubject ? [subject, ...key] : key, cell);
+  }
+
+  /** The events in the ranges that count for the query; `found` takes how many of them each minute has. */
+  async addEvents(
+    tally: Tally,
+    tx: Transaction,
+    ranges: TimeRange[],
+    reason: 'divided_minute' | 'meter_in_backfill',
+    found?: Map<number, number>,
+  ): Promise<void> {
+    const { meter, query, reader } = this.#task;
+    const of = { namespace: meter.namespace, type: meter.eventType, subjects: query.subjects };
+    for await (const rows of eventsInRanges(tx, of, ranges)) {
+      if (performance.now() > reader.deadlineMs) throw new UsageTimeout();
+      reader.metrics.rawEvents.inc({ reason }, rows.length);
+      for (const { time_us: timeUs, subject, data } of rows) {
+        const measured = this.#measure.measure(data === null ? undefined : parseJson(data));
+        if (typeof measured === 'string' || !this.#accepts(subject, measured.groups)) continue;
+        this.addCell(tally, { subject, groups: measured.groups, cell: cellOf(timeUs, measured) });
+        if (!found) continue;
+        const minute = floorTo(timeUs, minuteUs);
+        found.set(minute, (found.get(minute) ?? 0) + 1);
+      }
+    }
+  }
+}
+
+/** Whether events of a subject with these group values are asked for; each value is looked at once. */
+export function acceptor(meter: StoredMeter, { subjects, filters }: UsageQuery) {
+  const wanted = subjects && new Set(subjects);
+  const names = groupByNames(meter);
+  const tests = [...filters].map(([name, filter]) => {
+    const known = new Map<string, boolean>();
+    const index = names.indexOf(name);
+    return (groups: readonly string[]) => {
+      const text = groups[index]!;
+      let verdict = known.get(text);
+      if (verdict === undefined) {
+        verdict = passes(filter, text);
+        known.set(text, verdict);
+      }
+      return verdict;
+    };
+  });
+  return (subject: string, groups: readonly string[]) =>
+    (!wanted || wanted.has(subject)) && tests.every((test) => test(groups));
+}
+
+/** Where group-by names stand in a meter's group values. */
+export function indexesOf(meter: StoredMeter, groupBy: readonly string[]): number[] {
+  const names = groupByNames(meter);
+  return groupBy.map((name) => names.indexOf(name));
+}

@@ -1,0 +1,167 @@
+import type { Transaction } from '@usage/db/connect.ts';
+import { getMeter, type StoredMeter } from '@usage/db/meters.ts';
+import { subjectNames } from '@usage/db/subjectNames.ts';
+import { buildSubjects } from '@usage/db/usage.ts';
+import { type Fault, invalid } from '@usage/lib/http/faults.ts';
+import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import { compareTexts } from '../filter.ts';
+import type { Reader } from '../reader.ts';
+import { type AnswerRow, toJson, toRows } from './answer.ts';
+import { toCsv } from './csv.ts';
+import { UsageTimeout } from './eventSums.ts';
+import type { QueryRequest } from './params.ts';
+import { rowsMax, tooManyRows } from './tally.ts';
+import { readUsage, type UsageQuery, type UsageTotals } from './usage.ts';
+
+export interface Answer {
+  body: string;
+  headers: Record<string, string>;
+}
+
+/** Problems: 400, 404, 503. */
+export async function queryMeter(
+  reader: Reader,
+  namespace: string,
+  idOrSlug: string,
+  request: QueryRequest,
+  format: 'json' | 'csv',
+): Promise<Answer> {
+  const freshness = await reader.freshness();
+  return await reader.read('meter', async (tx, deadlineMs) => {
+    const meter = await findMeter(tx, namespace, idOrSlug);
+    const query = toUsageQuery(meter, request);
+    const rows = toRows(meter, query, await usageOf(tx, reader, meter, query, deadlineMs));
+    reader.metrics.rows.observe({ kind: 'meter' }, rows.length);
+    if (format === 'json') {
+      const headers = { ...freshness, 'Content-Type': 'application/json' };
+      return { body: JSON.stringify(toJson(request, query, rows)), headers };
+    }
+    const names = await subjectNames(tx, namespace, subjectsOf(rows));
+    const headers = {
+      ...freshness,
+      'Content-Type': 'text/csv; charset=utf-8; header=present',
+      'Content-Disposition': `attachment; filename="${meter.slug}.csv"`,
+    };
+    return { body: toCsv(query, rows, names), headers };
+  });
+}
+
+/** The subjects with usage in the range, sorted. Problems: 404, 503. */
+export async function listMeterSubjects(
+  reader: Reader,
+  namespace: string,
+  idOrSlug: string,
+  range: { fromUs: number | undefined; toUs: number | undefined },
+): Promise<string[]> {
+  return await reader.read('subjects', async (tx, deadlineMs) => {
+    const meter = await findMeter(tx, namespace, idOrSlug);
+    const unbounded =
+      range.fromUs === undefined && range.toUs === undefined && meter.eventFromUs === undefined;
+    if (unbounded && meter.backfilledAt) return await allSubjects(tx, reader, meter);
+    const query = { ...everything, ...range, groupBySubject: true };
+    const { totals } = await usageOf(tx, reader, meter, query, deadlineMs);
+    return totals.map(({ key }) => key[0]!).sort(compareTexts);
+  });
+}
+
+/** The values of a group with usage in the range, sorted. Problems: 400, 404, 503. */
+export async function listGroupValues(
+  reader: Reader,
+  namespace: string,
+  idOrSlug: string,
+  name: string,
+  range: { fromUs: number | undefined; toUs: number | undefined },
+): Promise<string[]> {
+  return await reader.read('group_values', async (tx, deadlineMs) => {
+    const meter = await findMeter(tx, namespace, idOrSlug);
+    if (!Object.hasOwn(meter.groupBy, name)) {
+      throw new Problem(
+        'bad_request',
+        `The meter ${meter.slug} has no group by ${JSON.stringify(name.slice(0, 64))}.`,
+      );
+    }
+    const query = { ...everything, ...range, groupBy: [name] };
+    const { totals } = await usageOf(tx, reader, meter, query, deadlineMs);
+    return totals.map(({ key }) => key[0]!).sort(compareTexts);
+  });
+}
+
+const everything: UsageQuery = {
+  fromUs: undefined,
+  toUs: undefined,
+  windows: undefined,
+  subjects: undefined,
+  groupBySubject: false,
+  groupBy: [],
+  filters: new Map(),
+};
+
+async function usageOf(
+  tx: Transaction,
+  reader: Reader,
+  meter: StoredMeter,
+  query: UsageQuery,
+  deadlineMs: number,
+): Promise<UsageTotals> {
+  const { deltas, metrics } = reader;
+  try {
+    return await readUsage(tx, meter, query, { deltas, metrics, deadlineMs });
+  } catch (error) {
+    const late = error instanceof UsageTimeout || (error as { code?: unknown }).code === '57014';
+    if (!late || meter.backfilledAt) throw error;
+    throw unavailable(
+      `The meter ${meter.slug} is still being built from the events stored before it: try again, or ask for a shorter time range.`,
+      10,
+      error,
+    );
+  }
+}
+
+async function allSubjects(tx: Transaction, reader: Reader, meter: StoredMeter): Promise<string[]> {
+  const subjects = new Set(await buildSubjects(tx, meter.build, rowsMax + 1));
+  for await (const cells of reader.deltas.of(tx, meter.build))
+    for (const { subject } of cells) subjects.add(subject);
+  if (subjects.size > rowsMax) throw tooManyRows();
+  return [...subjects].sort(compareTexts);
+}
+
+/** Ids are ULIDs, slugs are shorter than that and of the same letters. */
+const idOrSlugForm = /^\w{1,64}$/;
+
+async function findMeter(tx: Transaction, namespace: string, idOrSlug: string): Promise<StoredMeter> {
+  const meter = idOrSlugForm.test(idOrSlug) ? await getMeter(tx, namespace, idOrSlug) : undefined;
+  if (meter && !meter.deletedAt) return meter;
+  throw new Problem('not_found', `There is no meter ${JSON.stringify(idOrSlug.slice(0, 64))}.`);
+}
+
+function toUsageQuery(meter: StoredMeter, request: QueryRequest): UsageQuery {
+  const faults: Fault[] = [];
+  for (const name of request.groupBy) {
+    if (name === 'subject' || Object.hasOwn(meter.groupBy, name)) continue;
+    faults.push({ field: 'groupBy', reason: `invalid group by: ${name.slice(0, 64)}` });
+  }
+  for (const name of request.filters.keys()) {
+    if (Object.hasOwn(meter.groupBy, name)) continue;
+    const shown = name.slice(0, 64);
+    const reason =
+      request.filterField === 'filterGroupBy'
+        ? `invalid group by filter: ${shown}`
+        : `meter does not have group by: ${shown}`;
+    faults.push({ field: request.filterField, reason });
+  }
+  if (faults.length > 0) throw invalid('query', faults);
+  const { fromUs, toUs, windowSize, windowTimeZone, subjects, groupBy, filters } = request;
+  return {
+    fromUs,
+    toUs,
+    windows: windowSize && { size: windowSize, zone: windowTimeZone },
+    subjects: subjects?.length ? subjects : undefined,
+    groupBySubject: subjects !== undefined || groupBy.includes('subject'),
+    groupBy: groupBy.filter((name) => name !== 'subject'),
+    filters,
+  };
+}
+
+function subjectsOf(rows: readonly AnswerRow[]): string[] {
+  return [...new Set(rows.flatMap(({ subject }) => (subject === undefined ? [] : [subject])))];
+}

@@ -1,0 +1,234 @@
+import type { Transaction } from '@usage/db/connect.ts';
+import type { StoredMeter } from '@usage/db/meters.ts';
+import {
+  countUniques,
+  dividedMinutes,
+  groupValues,
+  rollupExtent,
+  sumRollups,
+  type TimeRange,
+  type UsageScope,
+} from '@usage/db/usage.ts';
+import { eventsExtent } from '@usage/db/usageEvents.ts';
+import { formatTimeUs } from '@usage/lib/event/time.ts';
+import { Problem } from '@usage/lib/http/problem.ts';
+import type { DeltaCell } from '@usage/lib/meter/delta.ts';
+import { groupByNames } from '@usage/lib/meter/meter.ts';
+import { type WindowSize, windowBoundaries, windowUsTypical } from '@usage/lib/windows/windows.ts';
+import { passes, type StringFilter } from '../filter.ts';
+import type { QueryMetrics } from '../metrics.ts';
+import type { DeltaCache } from './deltas.ts';
+import { DividedMinutes } from './dividedMinutes.ts';
+import { acceptor, EventSums, indexesOf, UsageTimeout } from './eventSums.ts';
+import { floorTo, hourUs, minuteUs, planCuts, withoutMinutes } from './plan.ts';
+import { rowsMax, Tally, type Total, tooManyRows } from './tally.ts';
+
+export interface UsageQuery {
+  fromUs: number | undefined;
+  toUs: number | undefined;
+  windows: { size: WindowSize; zone: string } | undefined;
+  /** undefined = all; where it is given, groupBySubject is true or there is one subject. */
+  subjects: readonly string[] | undefined;
+  groupBySubject: boolean;
+  /** Group-by names of the meter. */
+  groupBy: readonly string[];
+  /** By group-by name. */
+  filters: ReadonlyMap<string, StringFilter>;
+}
+
+export interface UsageTotals {
+  /** Bucket i of a total is [boundaries[i-1], boundaries[i]) where the query has windows. */
+  boundaries: readonly number[] | undefined;
+  totals: Total[];
+}
+
+export interface UsageReader {
+  deltas: DeltaCache;
+  metrics: QueryMetrics;
+  /** performance.now() at which the query must have ended. */
+  deadlineMs: number;
+}
+
+/** A query with its windows worked out. */
+export interface UsageTask {
+  meter: StoredMeter;
+  query: UsageQuery;
+  /** Ascending; what lies before the first or from the last on is not asked for. */
+  cuts: readonly number[];
+  reader: UsageReader;
+}
+
+/** Accepted times lie in between (docs/architecture.md). */
+const beginningUs = 0;
+const endUs = Date.UTC(2200, 0, 1) * 1000;
+/** A range that could hold more windows is narrowed to the hours that have events first. */
+const windowsUnasked = 2_000;
+const filteredValuesMax = 100_000;
+
+/**
+ * What a meter measured, to the last event of the transaction's snapshot:
+ *
+ *   1. windows and bounds become cuts; the cuts say which hours, minutes and raw events are read (plan.ts)
+ *   2. deltas that are not merged yet are added cell by cell
+ *   3. rollups are added up by the database, one row a group and bucket
+ *   4. raw events fill the minutes whose cells lie on both sides of a cut
+ *
+ * Every event counts once: within a minute either all cells are taken or all raw events. A meter whose rollups are
+ * still being built is answered from raw events alone.
+ */
+export async function readUsage(
+  tx: Transaction,
+  meter: StoredMeter,
+  query: UsageQuery,
+  reader: UsageReader,
+): Promise<UsageTotals> {
+  const fromUs = Math.max(query.fromUs ?? beginningUs, meter.eventFromUs ?? beginningUs);
+  const range = { fromUs, toUs: query.toUs ?? endUs };
+  const nothing = { boundaries: undefined, totals: [] };
+  if (range.fromUs >= range.toUs) return nothing;
+
+  const scope = await scopeOf(tx, meter, query);
+  const asked = query.windows ? await narrow(tx, meter, query, scope, range, reader) : range;
+  if (!asked) return nothing;
+  const boundaries = query.windows && windowBoundaries({ ...asked, ...query.windows });
+  const cuts = boundaries
+    ? [asked.fromUs, ...boundaries.slice(1, -1), asked.toUs]
+    : [range.fromUs, range.toUs];
+
+  const tally = new Tally(meter.aggregation);
+  const task = { meter, query, cuts, reader };
+  const events = new EventSums(task);
+  if (meter.backfilledAt) await addRollups(tally, tx, scope, events, task);
+  else {
+    await events.addEvents(tally, tx, [asked], 'meter_in_backfill');
+    tally.countOwnUniques();
+  }
+  return { boundaries, totals: tally.totals() };
+}
+
+async function addRollups(
+  tally: Tally,
+  tx: Transaction,
+  scope: UsageScope,
+  events: EventSums,
+  { meter, query, cuts, reader }: UsageTask,
+): Promise<void> {
+  const plan = planCuts(cuts);
+  const minutes = new DividedMinutes(cuts, plan.divided);
+  if (plan.divided.length > 0) minutes.addRollups(await dividedMinutes(tx, scope, cuts, plan.divided));
+  for await (const cells of deltaCells(tx, meter, query, reader)) {
+    for (const one of cells) if (!minutes.hold(one)) events.addCell(tally, one);
+  }
+  for (const one of minutes.wholeCells()) events.addCell(tally, one);
+
+  const raw = minutes.raw();
+  if (raw.size > 0) {
+    const ranges = [...raw.keys()].map((minute) => ({ fromUs: minute, toUs: minute + minuteUs }));
+    const found = new Map<number, number>();
+    await events.addEvents(tally, tx, ranges, 'divided_minute', found);
+    for (const [minute, expected] of raw) if (found.get(minute) !== expected) throw eventsGone(minute);
+  }
+
+  const pieces = {
+    cuts,
+    wholeHours: plan.wholeHours,
+    minutes: withoutMinutes(plan.minutes, [...raw.keys()]),
+  };
+  const uniques = meter.aggregation === 'UNIQUE_COUNT' ? [...tally.uniques()] : undefined;
+  const rows = await sumRollups(tx, scope, meter.aggregation, pieces, rowsMax + 1);
+  if (rows.length > rowsMax) throw tooManyRows();
+  for (const row of rows) tally.addRow(row);
+  if (uniques) tally.setDistinct(await countUniques(tx, scope, pieces, uniques));
+}
+
+/** The cells of deltas that the query asks for. */
+async function* deltaCells(
+  tx: Transaction,
+  meter: StoredMeter,
+  query: UsageQuery,
+  { deltas, deadlineMs }: UsageReader,
+): AsyncGenerator<DeltaCell[]> {
+  const accepts = acceptor(meter, query);
+  for await (const cells of deltas.of(tx, meter.build)) {
+    if (performance.now() > deadlineMs) throw new UsageTimeout();
+    yield cells.filter((one) => accepts(one.subject, one.groups));
+  }
+}
+
+/** Filters become lists of the values that pass, so that one function decides for rollups, deltas and events. */
+async function scopeOf(tx: Transaction, meter: StoredMeter, query: UsageQuery): Promise<UsageScope> {
+  const names = groupByNames(meter);
+  const scope: UsageScope = {
+    build: meter.build,
+    subjects: query.subjects ?? (query.groupBySubject ? 'each' : 'all'),
+    allowed: [],
+    groupBySubject: query.groupBySubject,
+    groupByIndexes: indexesOf(meter, query.groupBy),
+  };
+  if (!meter.backfilledAt) return scope;
+  const allowed: { index: number; values: readonly string[] }[] = [];
+  for (const [name, filter] of query.filters) {
+    const index = names.indexOf(name);
+    if (filter.operator === 'eq') allowed.push({ index, values: [filter.value] });
+    else if (filter.operator === 'in') allowed.push({ index, values: filter.values });
+    else {
+      const values = await groupValues(tx, scope, index, filteredValuesMax + 1);
+      if (values.length > filteredValuesMax) throw tooManyValues(name);
+      allowed.push({ index, values: values.filter((value) => passes(filter, value)) });
+    }
+  }
+  return { ...scope, allowed };
+}
+
+function eventsGone(minute: number): Problem {
+  return new Problem(
+    'bad_request',
+    `The events of the minute from ${formatTimeUs(minute)} are no longer kept, only its totals: choose from, to and a time zone whose bounds lie on full minutes there.`,
+  );
+}
+
+function tooManyValues(name: string): Problem {
+  return new Problem(
+    'bad_request',
+    `The group ${name} has more than ${filteredValuesMax} values: filter it with $eq or $in, or filter by subject.`,
+  );
+}
+
+/** The part of an open or long range that has events, in whole hours; undefined where it has none. */
+async function narrow(
+  tx: Transaction,
+  meter: StoredMeter,
+  query: UsageQuery,
+  scope: UsageScope,
+  range: TimeRange,
+  reader: UsageReader,
+): Promise<TimeRange | undefined> {
+  if ((range.toUs - range.fromUs) / windowUsTypical[query.windows!.size] <= windowsUnasked) return range;
+  const extents: (TimeRange | undefined)[] = [];
+  if (meter.backfilledAt) {
+    extents.push(await rollupExtent(tx, scope));
+    for await (const cells of deltaCells(tx, meter, query, reader)) extents.push(extentOf(cells));
+  } else {
+    const { namespace, eventType } = meter;
+    extents.push(await eventsExtent(tx, { namespace, type: eventType, subjects: query.subjects }));
+  }
+  let fromUs = Number.POSITIVE_INFINITY;
+  let toUs = Number.NEGATIVE_INFINITY;
+  for (const extent of extents) {
+    if (!extent) continue;
+    fromUs = Math.min(fromUs, floorTo(extent.fromUs, hourUs));
+    toUs = Math.max(toUs, -floorTo(-extent.toUs, hourUs));
+  }
+  const narrowed = { fromUs: Math.max(range.fromUs, fromUs), toUs: Math.min(range.toUs, toUs) };
+  return narrowed.fromUs < narrowed.toUs ? narrowed : undefined;
+}
+
+function extentOf(cells: readonly DeltaCell[]): TimeRange | undefined {
+  let fromUs = Number.POSITIVE_INFINITY;
+  let toUs = Number.NEGATIVE_INFINITY;
+  for (const { minute } of cells) {
+    fromUs = Math.min(fromUs, minute * minuteUs);
+    toUs = Math.max(toUs, (minute + 1) * minuteUs);
+  }
+  return cells.length > 0 ? { fromUs, toUs } : undefined;
+}

@@ -1,0 +1,42 @@
+import type { Sql } from '@usage/db/connect.ts';
+import { createServer } from '@usage/lib/http/server.ts';
+import { apiDescription } from '@usage/lib/http/swagger.ts';
+import type { Health } from '@usage/lib/service/health.ts';
+import type { Logger } from '@usage/lib/service/log.ts';
+import type { EventStream } from '@usage/lib/stream/stream.ts';
+import type { Registry } from 'prom-client';
+import type { QueryConfig } from './config.ts';
+import { usageRoutes } from './meters/index.ts';
+import { queryMetrics } from './metrics.ts';
+import { namespaceOf } from './namespace.ts';
+import { Reader } from './reader.ts';
+
+export interface QueryParts {
+  config: Pick<QueryConfig, 'queryMsMax' | 'queriesMax' | 'deltaCellsMax'>;
+  sql: Sql;
+  /** undefined = answers don't tell how fresh they are. */
+  stream: EventStream | undefined;
+  health: Health;
+  registry: Registry;
+  log: Logger;
+}
+
+const bodyBytesMax = 2 * 1024 * 1024;
+
+/** The query service without its connections. */
+export function createQuery({ config, sql, stream, health, registry, log }: QueryParts) {
+  const reader = new Reader(sql, stream, config, queryMetrics(registry), log);
+  return createServer({ log, health, registry, bodyBytesMax })
+    .use(apiDescription(description))
+    .use(usageRoutes(reader, namespaceOf));
+}
+
+const description = {
+  title: 'Usage tracking: queries',
+  description: 'How much was used, exactly and at once; and the events themselves. The API is OpenMeter’s.',
+  tags: [
+    { name: 'Meters', description: 'How much was used.' },
+    { name: 'Events', description: 'The events as they were stored.' },
+    { name: 'Operations', description: 'Health and metrics.' },
+  ],
+};

@@ -1,0 +1,98 @@
+import type { Sql, Transaction } from '@usage/db/connect.ts';
+import { usageSnapshot } from '@usage/db/usage.ts';
+import { formatTimeUs } from '@usage/lib/event/time.ts';
+import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import type { Logger } from '@usage/lib/service/log.ts';
+import type { EventStream } from '@usage/lib/stream/stream.ts';
+import { WindowsError } from '@usage/lib/windows/windows.ts';
+import { DeltaCache } from './meters/deltas.ts';
+import { UsageTimeout } from './meters/eventSums.ts';
+import type { QueryMetrics } from './metrics.ts';
+
+export interface ReaderLimits {
+  /** From the first statement to the last. */
+  queryMsMax: number;
+  /** Queries that run or wait for a connection; more of them get 503. */
+  queriesMax: number;
+  deltaCellsMax: number;
+}
+
+export type QueryKind = 'meter' | 'subjects' | 'group_values' | 'events';
+
+/** Everything that a read needs, and the one place that decides what its failures mean for the client. */
+export class Reader {
+  readonly deltas: DeltaCache;
+  #running = 0;
+  #freshnessFault = false;
+
+  constructor(
+    readonly sql: Sql,
+    readonly stream: EventStream | undefined,
+    readonly limits: ReaderLimits,
+    readonly metrics: QueryMetrics,
+    readonly log: Logger,
+  ) {
+    this.deltas = new DeltaCache(limits.deltaCellsMax, metrics);
+  }
+
+  /** Runs `read` on one snapshot. Problems: 400 for too many windows, 503 when it takes too long or can't be done now. */
+  async read<T>(kind: QueryKind, read: (tx: Transaction, deadlineMs: number) => Promise<T>): Promise<T> {
+    if (this.#running >= this.limits.queriesMax) {
+      throw unavailable(`${this.limits.queriesMax} queries are being answered already.`, 1);
+    }
+    this.#running++;
+    const startedMs = performance.now();
+    try {
+      const deadlineMs = startedMs + this.limits.queryMsMax;
+      return await usageSnapshot(this.sql, this.limits.queryMsMax, (tx) => read(tx, deadlineMs));
+    } catch (error) {
+      throw toProblem(error, this.limits.queryMsMax);
+    } finally {
+      this.#running--;
+      this.metrics.duration.observe({ kind }, (performance.now() - startedMs) / 1_000);
+    }
+  }
+
+  /**
+   * How fresh answers are that are read from now on, as headers: asked before the snapshot is taken, so that it holds
+   * all that the headers promise. None while Redis is away: usage that is stored can be told all the same.
+   */
+  async freshness(): Promise<Record<string, string>> {
+    try {
+      const position = await this.stream?.position();
+      if (!position) return {};
+      this.#freshnessFault = false;
+      return {
+        'Usage-As-Of': formatTimeUs(position.asOfMs * 1_000),
+        'Usage-Events-Waiting': String(position.eventsWaiting),
+      };
+    } catch (error) {
+      if (!this.#freshnessFault)
+        this.log.warn({ err: error }, 'redis is away: answers go without Usage-As-Of');
+      this.#freshnessFault = true;
+      return {};
+    }
+  }
+}
+
+const queryCanceled = '57014';
+const retrySeconds = 5;
+
+/** By SQLSTATE class: the connection, the server's resources, its operator, a conflict. */
+const passingClasses = new Set(['08', '53', '57', '40', '58']);
+
+function toProblem(error: unknown, msMax: number): unknown {
+  if (error instanceof Problem) return error;
+  if (error instanceof WindowsError) return new Problem('bad_request', `${error.message}.`);
+  const code = (error as { code?: unknown }).code;
+  if (error instanceof UsageTimeout || code === queryCanceled) {
+    return unavailable(
+      `The query took longer than ${msMax} ms: ask for a shorter time range, fewer groups or subjects.`,
+      retrySeconds,
+      error,
+    );
+  }
+  const sqlState = typeof code === 'string' && code.length === 5 && /\d/.test(code);
+  const passing = sqlState ? passingClasses.has((code as string).slice(0, 2)) : typeof code === 'string';
+  return passing ? unavailable('The database does not answer.', 1, error) : error;
+}
