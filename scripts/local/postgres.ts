@@ -21,8 +21,8 @@ export interface LocalPostgresOptions {
   logFile: string;
   password: string;
   port?: number;
-  /** False for throw-away data: the folder is removed when it stops, and a power cut may lose what was committed. */
-  durable: boolean;
+  /** A folder that is removed when the server stops: its data may be lost in a power cut then. */
+  throwAway?: string;
   /** False: plain PostgreSQL even where TimescaleDB is installed. */
   timescale?: boolean;
   /** Settings over the usual ones. */
@@ -57,19 +57,19 @@ export async function startPostgres(options: LocalPostgresOptions): Promise<Loca
   await initialise(folder, found.timescale, command, options);
   await stopLeftOver(folder);
   const port = options.port ?? (await freePort());
-  const { durable } = options;
+  const durable = options.throwAway === undefined;
   const walCompression = knowsLz4(command('postgres')) ? 'lz4' : 'off';
   const settings = postgresSettings({ port, timescale: found.timescale, walCompression, durable });
   await appendOnce(join(folder, 'postgresql.conf'), "include 'usage.conf'\n");
   await writeFile(join(folder, 'usage.conf'), settingsFile({ ...settings, ...options.settings }));
 
   const server = startServer(command('postgres', '-D', folder), options.logFile, folder);
-  const keepWithParent = stopWithParent(server.process.pid, 'INT', durable ? undefined : folder);
+  const keepWithParent = stopWithParent(server.process.pid, 'INT', options.throwAway);
   const urlOf = (name: string) => `postgres://${user}:${options.password}@127.0.0.1:${port}/${name}`;
   const stop = async () => {
     await stopServer(server, durable ? 'SIGINT' : 'SIGQUIT', stopMsMax);
     keepWithParent();
-    if (!durable) await rm(folder, { recursive: true, force: true });
+    if (options.throwAway) await rm(options.throwAway, { recursive: true, force: true });
   };
   try {
     await waitUntilUp('PostgreSQL', server, upMsMax, () => isAccepting(urlOf('postgres')));
@@ -94,7 +94,7 @@ async function initialise(
   for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
   // The C locale compares text by bytes: faster indexes, and an order that no library update changes.
   const args = [`--username=${user}`, '--auth=scram-sha-256', '--encoding=UTF8', '--no-locale'];
-  if (!options.durable) args.push('--no-sync');
+  if (options.throwAway) args.push('--no-sync');
   const run = Bun.spawn(command('initdb', '-D', folder, ...args, '--pwfile=/dev/stdin'), {
     stdin: new Blob([`${options.password}\n`]),
     stdout: 'pipe',

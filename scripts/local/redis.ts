@@ -9,8 +9,8 @@ export interface LocalRedisOptions {
   folder: string;
   logFile: string;
   port?: number;
-  /** False for throw-away data: the folder is removed when it stops. */
-  durable: boolean;
+  /** A folder that is removed when the server stops. */
+  throwAway?: string;
   /** Redis settings over the usual ones. */
   settings?: Record<string, string>;
 }
@@ -49,15 +49,11 @@ export async function startRedis(options: LocalRedisOptions): Promise<LocalRedis
     options.logFile,
     options.folder,
   );
-  const keepWithParent = stopWithParent(
-    server.process.pid,
-    'TERM',
-    options.durable ? undefined : options.folder,
-  );
+  const keepWithParent = stopWithParent(server.process.pid, 'TERM', options.throwAway);
   const stop = async () => {
-    await stopServer(server, options.durable ? 'SIGTERM' : 'SIGKILL', stopMsMax);
+    await stopServer(server, options.throwAway ? 'SIGKILL' : 'SIGTERM', stopMsMax);
     keepWithParent();
-    if (!options.durable) await rm(options.folder, { recursive: true, force: true });
+    if (options.throwAway) await rm(options.throwAway, { recursive: true, force: true });
   };
   try {
     await waitUntilUp('Redis', server, upMsMax, () => answersPing(port));

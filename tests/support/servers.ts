@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startPostgres } from '../../scripts/local/postgres.ts';
@@ -24,23 +24,30 @@ async function startThrowAway(): Promise<string> {
 export async function startTestPostgres(
   options: { timescale?: boolean; settings?: Record<string, string | number> } = {},
 ) {
-  const folder = await mkdtemp(join(tmpdir(), 'usage-test-postgres-'));
+  const folder = await temporaryFolder('usage-test-postgres-');
   return startPostgres({
     folder: join(folder, 'data'),
     logFile: join(folder, 'postgres.log'),
     password: 'usage_password',
-    durable: false,
+    throwAway: folder,
     ...options,
   });
 }
 
 /** A Redis server of one test file's own: takes some 20 ms to start, and may be flushed, filled or killed at will. */
 export async function startTestRedis(settings: Record<string, string> = {}): Promise<LocalRedis> {
-  const folder = await mkdtemp(join(tmpdir(), 'usage-test-redis-'));
+  const folder = await temporaryFolder('usage-test-redis-');
   return startRedis({
     folder: join(folder, 'data'),
     logFile: join(folder, 'redis.log'),
-    durable: false,
+    throwAway: folder,
     settings,
   });
+}
+
+/** Others may enter it: started by root, PostgreSQL runs as another user. */
+async function temporaryFolder(prefix: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), prefix));
+  await chmod(folder, 0o711);
+  return folder;
 }
