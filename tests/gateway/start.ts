@@ -1,0 +1,78 @@
+import { connect } from '@usage/db/connect.ts';
+import { gatewaySettings } from '@usage/gateway/config.ts';
+import { createGateway } from '@usage/gateway/gateway.ts';
+import { type DecodedPart, decodeFrame } from '@usage/lib/frame/frame.ts';
+import { listen, stopListening } from '@usage/lib/http/server.ts';
+import { readConfig } from '@usage/lib/service/config.ts';
+import { Health } from '@usage/lib/service/health.ts';
+import { createLog } from '@usage/lib/service/log.ts';
+import { connectRedis } from '@usage/lib/stream/redis.ts';
+import { EventStream } from '@usage/lib/stream/stream.ts';
+import { Redis } from 'ioredis';
+import { Registry } from 'prom-client';
+import { startTestRedis } from '../support/servers.ts';
+
+export type TestGateway = Awaited<ReturnType<typeof startGateway>>;
+
+/** A gateway on a free port over a Redis of its own; settings as the environment would have them. */
+export async function startGateway(env: Record<string, string> = {}) {
+  const server = await startTestRedis();
+  const config = readConfig(gatewaySettings, { REDIS_URL: server.url, PRESSURE_POLL_MS: '20', ...env });
+  const log = createLog('gateway', 'silent');
+  const redis = connectRedis({ url: server.url, name: 'gateway', log, commandMsMax: config.appendMsMax });
+  const admin = new Redis(server.url, { retryStrategy: () => 20 });
+  admin.on('error', () => {});
+  const sql = connect({ url: config.databaseUrl, name: 'gateway', connectionsMax: 1, statementMsMax: 1_000 });
+  const health = new Health();
+  const registry = new Registry();
+  const stream = new EventStream(redis);
+  const { app, gate, batcher } = createGateway({ config, sql, stream, health, registry, log });
+  await admin.ping();
+  if (redis.status !== 'ready') await new Promise((resolve) => redis.once('ready', resolve));
+  await gate.start();
+  const url = `http://127.0.0.1:${listen(app, '127.0.0.1', 0)}`;
+  return {
+    url,
+    server,
+    admin,
+    gate,
+    batcher,
+    health,
+    registry,
+    /** Sends events as JSON text. */
+    post(body: string | Uint8Array, contentType = 'application/json', headers: Record<string, string> = {}) {
+      return fetch(`${url}/api/v1/events`, {
+        method: 'POST',
+        body,
+        headers: { 'Content-Type': contentType, ...headers },
+      });
+    },
+    /** What is in the stream, oldest first. */
+    async frames(): Promise<DecodedPart[][]> {
+      const entries = (await admin.xrangeBuffer(stream.key, '-', '+')) as unknown as [Buffer, Buffer[]][];
+      return entries.map(([, fields]) => decodeFrame(fields[1]!));
+    },
+    async rawFrames(): Promise<Buffer[]> {
+      const entries = (await admin.xrangeBuffer(stream.key, '-', '+')) as unknown as [Buffer, Buffer[]][];
+      return entries.map(([, fields]) => fields[1]!);
+    },
+    async clear(): Promise<void> {
+      await admin.del(stream.key);
+    },
+    /** As main.ts does it, in the same order. */
+    async stop(): Promise<void> {
+      health.stopping();
+      await stopListening(app);
+      await batcher.drain();
+      gate.stop();
+      redis.disconnect();
+      admin.disconnect();
+      await sql.end();
+      await server.stop();
+    },
+  };
+}
+
+export function eventText(id: string, more = ''): string {
+  return `{"specversion":"1.0","id":"${id}","source":"test","type":"prompt","subject":"customer-1"${more}}`;
+}
