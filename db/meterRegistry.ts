@@ -1,8 +1,8 @@
 import type { Sql, Transaction } from './connect.ts';
 import { lockRegistry } from './registry.ts';
 
-/** Longest wait for running batches, in ms: a batch holds the shared lock for its last statements and the commit. */
-export const registryLockMsMax = 10_000;
+/** Longest wait for running batches, in ms; shorter than any statement_timeout, which would end the wait less clearly. */
+export const registryLockMsMax = 5_000;
 
 const lockNotAvailable = '55P03';
 

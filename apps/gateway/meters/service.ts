@@ -1,21 +1,20 @@
 import type { Sql } from '@usage/db/connect.ts';
-import { MeterRegistryBusy } from '@usage/db/meterRegistry.ts';
 import * as store from '@usage/db/meters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { type Fault, integerIn, invalid, oneOf } from '@usage/lib/http/faults.ts';
-import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import { Problem } from '@usage/lib/http/problem.ts';
 import { readMeterDefinition, readMeterUpdate } from '@usage/lib/meter/rules.ts';
+import { fromDatabase } from '../database.ts';
 import { type Meter, meterOrders, meterPageSizeMax } from './model.ts';
 
-const busyRetrySeconds = 2;
 const pageMax = 1_000_000;
 const shownLengthMax = 100;
 
-/** From the parsed body of a request. Problems: 400 with every fault, 409, 503 while the meters are locked. */
+/** From the parsed body of a request. Problems: 400 with every fault, 409, 503. */
 export async function createMeter(sql: Sql, namespace: string, body: unknown): Promise<Meter> {
   const read = readMeterDefinition(body);
   if ('faults' in read) throw invalid('meter', read.faults);
-  const outcome = await unlessBusy(store.createMeter(sql, namespace, read.value));
+  const outcome = await fromDatabase(store.createMeter(sql, namespace, read.value));
   if ('meter' in outcome) return toWire(outcome.meter);
   if (outcome.refused === 'slug') {
     throw new Problem(
@@ -42,7 +41,7 @@ export async function updateMeter(
   if ('faults' in read) throw invalid('meter', read.faults);
   const { name, description, metadata, groupBy } = read.value;
   const changes = { name: name ?? meter.slug, description, metadata: metadata ?? null, groupBy };
-  const updated = await unlessBusy(store.updateMeter(sql, namespace, meter.id, changes));
+  const updated = await fromDatabase(store.updateMeter(sql, namespace, meter.id, changes));
   if (!updated) throw meterNotFound(idOrSlug);
   return toWire(updated);
 }
@@ -50,7 +49,7 @@ export async function updateMeter(
 /** Deleting one that is deleted already, by its id, succeeds. Problems: 404, 503. */
 export async function deleteMeter(sql: Sql, namespace: string, idOrSlug: string): Promise<void> {
   const meter = await findMeter(sql, namespace, idOrSlug);
-  await unlessBusy(store.deleteMeter(sql, namespace, meter.id));
+  await fromDatabase(store.deleteMeter(sql, namespace, meter.id));
 }
 
 /** By id, deleted or not, or by slug. Problems: 404. */
@@ -69,7 +68,7 @@ export async function listMeters(sql: Sql, namespace: string, query: URLSearchPa
     includeDeleted: oneOf(query, 'includeDeleted', ['true', 'false'], 'false', faults) === 'true',
   };
   if (faults.length > 0) throw invalid('query', faults);
-  return (await store.listMeters(sql, namespace, listing)).map(toWire);
+  return (await fromDatabase(store.listMeters(sql, namespace, listing))).map(toWire);
 }
 
 /** As OpenMeter answers: what is not set, and an empty groupBy, is left out. */
@@ -93,18 +92,9 @@ export function toWire(meter: store.StoredMeter): Meter {
 }
 
 async function findMeter(sql: Sql, namespace: string, idOrSlug: string): Promise<store.StoredMeter> {
-  const meter = await store.getMeter(sql, namespace, idOrSlug);
+  const meter = await fromDatabase(store.getMeter(sql, namespace, idOrSlug));
   if (!meter) throw meterNotFound(idOrSlug);
   return meter;
-}
-
-async function unlessBusy<T>(change: Promise<T>): Promise<T> {
-  try {
-    return await change;
-  } catch (error) {
-    if (error instanceof MeterRegistryBusy) throw unavailable(error.message, busyRetrySeconds, error);
-    throw error;
-  }
 }
 
 function meterNotFound(idOrSlug: string): Problem {

@@ -3,6 +3,7 @@ import * as store from '@usage/db/subjects.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { type Fault, integerIn, invalid } from '@usage/lib/http/faults.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
+import { fromDatabase } from '../database.ts';
 import { type Subject, subjectPageSizeMax } from './model.ts';
 import { readSubjects } from './rules.ts';
 
@@ -13,7 +14,7 @@ const shownLengthMax = 100;
 export async function upsertSubjects(sql: Sql, namespace: string, body: unknown): Promise<Subject[]> {
   const read = readSubjects(body);
   if ('faults' in read) throw invalid('list of subjects', read.faults);
-  return (await store.upsertSubjects(sql, namespace, read.value)).map(toWire);
+  return (await fromDatabase(store.upsertSubjects(sql, namespace, read.value))).map(toWire);
 }
 
 /** By id or key. Problems: 404. */
@@ -24,7 +25,7 @@ export async function getSubject(sql: Sql, namespace: string, idOrKey: string): 
 /** Problems: 404. */
 export async function deleteSubject(sql: Sql, namespace: string, idOrKey: string): Promise<void> {
   const subject = await findSubject(sql, namespace, idOrKey);
-  await store.deleteSubject(sql, namespace, subject.id);
+  await fromDatabase(store.deleteSubject(sql, namespace, subject.id));
 }
 
 /** A page of subjects by key, and the number of the next page where there is one. Problems: 400. */
@@ -37,13 +38,13 @@ export async function listSubjects(
   const page = integerIn(query, 'page', 1, pageMax, faults);
   const pageSize = integerIn(query, 'pageSize', subjectPageSizeMax, subjectPageSizeMax, faults);
   if (faults.length > 0) throw invalid('query', faults);
-  const subjects = await store.listSubjects(sql, namespace, { page, pageSize });
+  const subjects = await fromDatabase(store.listSubjects(sql, namespace, { page, pageSize }));
   const nextPage = subjects.length === pageSize ? page + 1 : undefined;
   return { subjects: subjects.map(toWire), pageSize, nextPage };
 }
 
 async function findSubject(sql: Sql, namespace: string, idOrKey: string): Promise<store.Subject> {
-  const subject = await store.getSubject(sql, namespace, idOrKey);
+  const subject = await fromDatabase(store.getSubject(sql, namespace, idOrKey));
   if (subject) return subject;
   const shown = JSON.stringify(idOrKey.slice(0, shownLengthMax));
   throw new Problem(
