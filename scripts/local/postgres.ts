@@ -64,7 +64,7 @@ export async function startPostgres(options: LocalPostgresOptions): Promise<Loca
   await writeFile(join(folder, 'usage.conf'), settingsFile({ ...settings, ...options.settings }));
 
   const server = startServer(command('postgres', '-D', folder), options.logFile, folder);
-  const keepWithParent = stopWithParent(server.process.pid, 'INT', options.throwAway);
+  const keepWithParent = stopWithParent(server.process.pid, durable ? 'INT' : 'QUIT', options.throwAway);
   const urlOf = (name: string) => `postgres://${user}:${options.password}@127.0.0.1:${port}/${name}`;
   const stop = async () => {
     await stopServer(server, durable ? 'SIGINT' : 'SIGQUIT', stopMsMax);

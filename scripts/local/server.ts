@@ -70,7 +70,7 @@ export function stopWithParent(
   removeFolder?: string,
 ): () => void {
   const script =
-    'trap "exit 0" TERM; trap "" INT HUP; read -r _; kill -"$2" "$1" 2>/dev/null; n=0; ' +
+    'trap "" INT HUP TERM; read -r _; kill -"$2" "$1" 2>/dev/null; n=0; ' +
     'while [ -n "$3" ] && kill -0 "$1" 2>/dev/null && [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)); done; ' +
     '[ -n "$3" ] && rm -rf "$3"';
   const guard = Bun.spawn(['sh', '-c', script, 'guard', String(pid), signal, removeFolder ?? ''], {
