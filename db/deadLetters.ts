@@ -46,10 +46,10 @@ export async function lockForRedrive(sql: Executor, ids: bigint[], namespace: st
   return sql<DeadLetter[]>`
     SELECT id, kind, namespace, reason, frame_id, position, payload, created_at::text, redriven_at::text
     FROM dead_letters
-    WHERE id = ANY (${ids}::bigint[]) AND redriven_at IS NULL AND (namespace = ${namespace} OR namespace IS NULL)
+    WHERE id = ANY (${ids.map(String)}::bigint[]) AND redriven_at IS NULL AND (namespace = ${namespace} OR namespace IS NULL)
     ORDER BY id FOR UPDATE`;
 }
 
 export async function markRedriven(sql: Executor, ids: bigint[]): Promise<void> {
-  await sql`UPDATE dead_letters SET redriven_at = now() WHERE id = ANY (${ids}::bigint[])`;
+  await sql`UPDATE dead_letters SET redriven_at = now() WHERE id = ANY (${ids.map(String)}::bigint[])`;
 }

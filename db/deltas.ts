@@ -9,11 +9,13 @@ export interface NewDelta {
 
 export async function insertDeltas(sql: Executor, deltas: NewDelta[]): Promise<void> {
   if (deltas.length === 0) return;
+  // As texts: postgres.js takes an array of bigint or Buffer for a single one.
+  const hex = deltas.map((delta) => delta.payload.toString('hex'));
   await sql`
     INSERT INTO deltas (build, cells, arrived_at, payload)
-    SELECT build, cells, to_timestamp(arrived_ms / 1000), payload
-    FROM unnest(${deltas.map((d) => d.build)}::bigint[], ${deltas.map((d) => d.cells)}::int[],
-                ${deltas.map((d) => d.arrivedMs)}::float8[], ${deltas.map((d) => d.payload)}::bytea[])
+    SELECT build, cells, to_timestamp(arrived_ms / 1000), decode(payload, 'hex')
+    FROM unnest(${deltas.map((d) => String(d.build))}::bigint[], ${deltas.map((d) => d.cells)}::int[],
+                ${deltas.map((d) => d.arrivedMs)}::float8[], ${hex}::text[])
       AS d (build, cells, arrived_ms, payload)`;
 }
 

@@ -29,7 +29,7 @@ export async function addToRollups(
     SELECT series_id, to_timestamp(start_minute::float8 * 60),
            TIMESTAMPTZ 'epoch' + first_us * INTERVAL '1 microsecond', TIMESTAMPTZ 'epoch' + last_us * INTERVAL '1 microsecond',
            count, value
-    FROM unnest(${cells.series}::bigint[], ${cells.startMinutes}::int[], ${cells.firstUs}::float8[], ${cells.lastUs}::float8[],
+    FROM unnest(${cells.series.map(String)}::bigint[], ${cells.startMinutes}::int[], ${cells.firstUs}::float8[], ${cells.lastUs}::float8[],
                 ${cells.counts}::bigint[], ${cells.values}::numeric[])
       AS c (series_id, start_minute, first_us, last_us, count, value)
     ON CONFLICT (series_id, start) DO UPDATE SET
@@ -71,7 +71,7 @@ export async function addUniques(tx: Transaction, grain: Grain, uniques: UniqueC
   await tx`
     INSERT INTO ${table} (series_id, start, value)
     SELECT series_id, to_timestamp(start_minute::float8 * 60), value
-    FROM unnest(${uniques.series}::bigint[], ${uniques.startMinutes}::int[], ${uniques.values}::text[])
+    FROM unnest(${uniques.series.map(String)}::bigint[], ${uniques.startMinutes}::int[], ${uniques.values}::text[])
       AS u (series_id, start_minute, value)
     ON CONFLICT DO NOTHING`;
 }
