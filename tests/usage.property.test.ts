@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { connect, type Sql } from '@usage/db/connect.ts';
+import { createMeter } from '@usage/db/meters.ts';
+import { formatTimeUs } from '@usage/lib/event/time.ts';
+import { Health } from '@usage/lib/service/health.ts';
+import { createLog } from '@usage/lib/service/log.ts';
+import { createQuery } from '@usage/query/query.ts';
+import fc from 'fast-check';
+import { Registry } from 'prom-client';
+import { createDatabase, type TestDatabase } from './support/database.ts';
+import { arrivals, type Scenario, scenarios } from './usage/arbitraries.ts';
+import { type OracleEvent, type OracleQuery, type OracleRow, oracle } from './usage/oracle.ts';
+import { Pipeline } from './usage/pipeline.ts';
+
+/** USAGE_RUNS=500 for a long look, USAGE_SEED to repeat one. */
+const runs = Number(process.env.USAGE_RUNS ?? 40);
+const seed = process.env.USAGE_SEED === undefined ? Date.now() & 0x7fffffff : Number(process.env.USAGE_SEED);
+
+let database: TestDatabase;
+let sql: Sql;
+let pipeline: Pipeline;
+let app: ReturnType<typeof createQuery>;
+let scenario = 0;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  sql = connect({ url: database.url, name: 'usage property', connectionsMax: 4, statementMsMax: 30_000 });
+  pipeline = await Pipeline.open(sql);
+  app = createQuery({
+    config: { queryMsMax: 30_000, queriesMax: 10, deltaCellsMax: 500 },
+    sql,
+    stream: undefined,
+    health: new Health(),
+    registry: new Registry(),
+    log: createLog('query', 'silent'),
+  });
+}, 60_000);
+afterAll(async () => {
+  await sql.end();
+  await database.drop();
+});
+
+test(`answers equal a brute-force sum at every stage of aggregation (seed ${seed}, ${runs} runs)`, async () => {
+  let compared = 0;
+  let rows = 0;
+  await fc.assert(
+    fc.asyncProperty(scenarios, async (given) => {
+      const { slug, eventFromUs, stored } = await store(given);
+      const expected = given.queries.map((query) => oracle(given.aggregation, eventFromUs, stored, query));
+      for (const stage of ['nothing aggregated, meter in backfill', 'nothing', 'half', 'all']) {
+        if (stage === 'nothing') await pipeline.backfill();
+        if (stage === 'half') await pipeline.aggregate(0.5);
+        if (stage === 'all') await pipeline.aggregate(1);
+        for (const [i, query] of given.queries.entries()) {
+          expect({ stage, query, rows: await answer(slug, query) }).toEqual({
+            stage,
+            query,
+            rows: expected[i]!,
+          });
+          compared++;
+          rows += expected[i]!.length;
+        }
+      }
+    }),
+    { numRuns: runs, seed },
+  );
+  console.log(
+    `usage property: seed ${seed}, ${runs} scenarios, ${compared} answers with ${rows} rows compared`,
+  );
+  expect(rows).toBeGreaterThan(runs);
+}, 600_000);
+
+/** Stores the batches with the meter made among them; returns the events that are there once, the first one of each. */
+async function store({ aggregation, batches, batchesBefore, eventFrom }: Scenario) {
+  const n = scenario++;
+  const slug = `meter_${n}`;
+  const eventFromUs = eventFrom ? batches[0]![0]!.timeUs : undefined;
+  const stored = new Map<string, OracleEvent>();
+  const makeMeter = () =>
+    createMeter(sql, 'default', {
+      slug,
+      name: slug,
+      description: undefined,
+      metadata: undefined,
+      eventType: `type_${n}`,
+      eventFromUs,
+      aggregation,
+      valueProperty: aggregation === 'COUNT' ? undefined : '$.v',
+      groupBy: { region: '$.where.region', model: '$.model' },
+    });
+  for (const [i, batch] of batches.entries()) {
+    if (i === Math.min(batchesBefore, batches.length - 1)) await makeMeter();
+    await pipeline.process(
+      batch.map((event) => eventText(n, event)),
+      arrivals.fromMs + i * 60_000,
+    );
+    for (const event of batch) if (!stored.has(event.id)) stored.set(event.id, event);
+  }
+  return { slug, eventFromUs, stored: [...stored.values()] };
+}
+
+/** By hand, so that every digit of a number goes over. */
+function eventText(n: number, { id, subject, timeUs, v, model, region }: OracleEvent): string {
+  const members = [
+    ...(v === undefined ? [] : [`"v":${v}`]),
+    ...(model === undefined ? [] : [`"model":${JSON.stringify(model)}`]),
+    ...(region === undefined ? [] : [`"where":{"region":${JSON.stringify(region)}}`]),
+  ];
+  const head = {
+    specversion: '1.0',
+    id,
+    source: `source_${n}`,
+    type: `type_${n}`,
+    subject,
+    time: formatTimeUs(timeUs),
+  };
+  return `${JSON.stringify(head).slice(0, -1)},"data":{${members.join(',')}}}`;
+}
+
+async function answer(slug: string, query: OracleQuery): Promise<OracleRow[]> {
+  const body = {
+    ...(query.fromUs !== undefined && { from: formatTimeUs(query.fromUs) }),
+    ...(query.toUs !== undefined && { to: formatTimeUs(query.toUs) }),
+    ...(query.window && { windowSize: query.window.size, windowTimeZone: query.window.zone }),
+    ...(query.subjects && { subject: query.subjects }),
+    groupBy: query.groupBy,
+    ...(query.models && { filterGroupBy: { model: query.models } }),
+    ...(query.modelLike && { advancedMeterGroupByFilters: { model: { $like: `${query.modelLike}%` } } }),
+  };
+  const response = await app.handle(
+    new Request(`http://localhost/api/v1/meters/${slug}/query`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    }),
+  );
+  if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
+  const { data } = (await response.json()) as { data: WireRow[] };
+  return data.map(({ value, valueExact, windowStart, windowEnd, subject, groupBy }) => ({
+    windowStartUs: microseconds(windowStart),
+    windowEndUs: microseconds(windowEnd),
+    subject,
+    groupBy,
+    value: valueExact ?? plain(value),
+  }));
+}
+
+interface WireRow {
+  value: number;
+  valueExact?: string;
+  windowStart: string;
+  windowEnd: string;
+  subject: string | null;
+  groupBy: Record<string, string>;
+}
+
+function microseconds(text: string): number {
+  return Date.parse(text) * 1_000;
+}
+
+/** A double without exponent: 1e-7 is 0.0000001. */
+function plain(value: number): string {
+  const [mantissa = '', exponent] = String(value).split('e');
+  if (exponent === undefined) return mantissa;
+  const [whole = '', part = ''] = mantissa.replace('-', '').split('.');
+  const point = whole.length + Number(exponent);
+  const digits = (whole + part).padEnd(point, '0').padStart(1 - point + whole.length + part.length, '0');
+  const at = point > 0 ? point : 1;
+  const rest = digits.slice(at);
+  return `${value < 0 ? '-' : ''}${digits.slice(0, at)}${rest && `.${rest}`}`;
+}

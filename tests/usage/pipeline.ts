@@ -1,0 +1,55 @@
+import { backfillStretch } from '@usage/aggregator/backfill.ts';
+import { mergeBuild } from '@usage/aggregator/merge.ts';
+import { SeriesIds } from '@usage/aggregator/series.ts';
+import type { Sql } from '@usage/db/connect.ts';
+import { buildsWithDeltas } from '@usage/db/deltas.ts';
+import { periodDays } from '@usage/db/periods.ts';
+import { encodeFrame } from '@usage/lib/frame/frame.ts';
+import { Batch } from '@usage/processor/batch.ts';
+import { Store } from '@usage/processor/store.ts';
+
+/** The processor's and the aggregator's own code on a database, one step at a time and without Redis between them. */
+export class Pipeline {
+  #sequence = 0;
+
+  private constructor(
+    readonly sql: Sql,
+    readonly store: Store,
+    readonly rules: { periodDays: number; dedupeWindowMs: number },
+  ) {}
+
+  static async open(sql: Sql): Promise<Pipeline> {
+    const rules = { periodDays: await periodDays(sql), dedupeWindowMs: 86_400_000 };
+    return new Pipeline(sql, new Store(sql, rules, 'test'), rules);
+  }
+
+  /** Stores one batch; events as JSON text. Returns how many rows are new. */
+  async process(events: readonly string[], arrivedMs: number): Promise<number> {
+    const batch = new Batch();
+    const part = {
+      namespace: 'default',
+      receivedMs: arrivedMs,
+      events: `[${events.join(',')}]`,
+      count: events.length,
+    };
+    const id = `${arrivedMs}-${this.#sequence++}`;
+    batch.add({ id, frame: encodeFrame([part]), events: events.length }, this.rules);
+    if (batch.rejected.length > 0) throw new Error(batch.rejected[0]!.reason);
+    const { stored, refused } = await this.store.store(await this.store.prepare(batch.rows));
+    if (refused.length > 0) throw new Error(refused[0]!.reason);
+    return stored;
+  }
+
+  async backfill(): Promise<void> {
+    while (await backfillStretch(this.sql, 10));
+  }
+
+  /** Merges a share of the waiting deltas of every build. */
+  async aggregate(share: number): Promise<void> {
+    const ids = new SeriesIds();
+    for (const { build, deltas } of await buildsWithDeltas(this.sql)) {
+      const count = Math.ceil(deltas * share);
+      if (count > 0) await mergeBuild(this.sql, ids, build, count);
+    }
+  }
+}
