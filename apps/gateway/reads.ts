@@ -1,4 +1,10 @@
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import {
+  groupValuesDetail,
+  queryDetail,
+  queryPostDetail,
+  subjectsDetail,
+} from '@usage/query/meters/model.ts';
 import { Elysia } from 'elysia';
 
 export interface ReadOptions {
@@ -18,15 +24,16 @@ export function readRoutes({ queryUrl, readMsMax }: ReadOptions) {
   const origin = queryUrl.replace(/\/+$/, '');
   const pass = ({ request, requestId }: { request: Request; requestId: string }) =>
     passOn(origin, readMsMax, request, requestId);
-  const hidden = { parse: 'none', detail: { hide: true } } as const;
+  const described = (detail: object) => ({ parse: 'none', detail }) as const;
+  const events = described({ hide: true });
   return new Elysia({ name: 'reads', normalize: false })
     .decorate('requestId', '')
-    .get('/api/v1/events', pass, hidden)
-    .get('/api/v2/events', pass, hidden)
-    .get('/api/v1/meters/:meterIdOrSlug/query', pass, hidden)
-    .post('/api/v1/meters/:meterIdOrSlug/query', pass, hidden)
-    .get('/api/v1/meters/:meterIdOrSlug/subjects', pass, hidden)
-    .get('/api/v1/meters/:meterIdOrSlug/group-by/:key/values', pass, hidden);
+    .get('/api/v1/events', pass, events)
+    .get('/api/v2/events', pass, events)
+    .get('/api/v1/meters/:meterIdOrSlug/query', pass, described(queryDetail))
+    .post('/api/v1/meters/:meterIdOrSlug/query', pass, described(queryPostDetail))
+    .get('/api/v1/meters/:meterIdOrSlug/subjects', pass, described(subjectsDetail))
+    .get('/api/v1/meters/:meterIdOrSlug/group-by/:groupByKey/values', pass, described(groupValuesDetail));
 }
 
 async function passOn(origin: string, msMax: number, request: Request, requestId: string): Promise<Response> {
