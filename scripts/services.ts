@@ -1,0 +1,37 @@
+import { settings as aggregatorSettings } from '../apps/aggregator/config.ts';
+import { gatewaySettings } from '../apps/gateway/config.ts';
+import { settings as processorSettings } from '../apps/processor/config.ts';
+import { querySettings } from '../apps/query/config.ts';
+import { migrateSettings } from '../db/config.ts';
+import { ConfigError, readConfig, type Settings } from '../lib/service/config.ts';
+
+/** The apps and their settings, for the scripts and tests that deal with all of them. In the order of their start. */
+export interface Service {
+  name: 'gateway' | 'processor' | 'query' | 'aggregator';
+  /** Of the settings below, the one that holds its port. */
+  portSetting: string;
+  settings: Settings;
+}
+
+export const services: Service[] = [
+  { name: 'query', portSetting: 'QUERY_PORT', settings: querySettings },
+  { name: 'processor', portSetting: 'PROCESSOR_PORT', settings: processorSettings },
+  { name: 'aggregator', portSetting: 'AGGREGATOR_PORT', settings: aggregatorSettings },
+  { name: 'gateway', portSetting: 'API_PORT', settings: gatewaySettings },
+];
+
+export const allSettings: Settings[] = [...services.map((service) => service.settings), migrateSettings];
+
+/** Reads what every app will read; throws one ConfigError with all their faults. */
+export function checkSettings(env: Record<string, string | undefined> = process.env): void {
+  const faults = new Set<string>();
+  for (const settings of allSettings) {
+    try {
+      readConfig(settings, env);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      for (const fault of error.faults) faults.add(fault);
+    }
+  }
+  if (faults.size > 0) throw new ConfigError([...faults]);
+}

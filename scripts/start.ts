@@ -1,0 +1,163 @@
+import { join } from 'node:path';
+import { migrateSettings } from '../db/config.ts';
+import { migrate } from '../db/migrate.ts';
+import { ConfigError, readConfig } from '../lib/service/config.ts';
+import { commonSettings } from '../lib/service/settings.ts';
+import { type LocalApp, startApp } from './local/app.ts';
+import { checkDiskSpace } from './local/disk.ts';
+import { StartFault } from './local/fault.ts';
+import { takeLock } from './local/lock.ts';
+import { freePort, isPortFree } from './local/ports.ts';
+import { useServers } from './local/servers.ts';
+import { checkSettings, services } from './services.ts';
+
+/**
+ * `npm start`, `bun start`, `bun run dev`: the whole system on this machine. Servers, schema, apps; then waits for
+ * Ctrl-C, or for something to die, and stops everything in reverse. Exits with 0 after an orderly stop, else 1.
+ */
+const folder = join(import.meta.dirname, '../.data');
+const watch = process.argv.includes('--watch');
+/** More than an app gives itself. */
+const appStopGraceMs = 3_000;
+
+type Undo = () => unknown;
+const undo: Undo[] = [];
+const say = (line: string) => console.log(line);
+
+const stopAsked = signalled();
+let orderly = true;
+try {
+  const running = start();
+  const began = await Promise.race([running, stopAsked]);
+  if (began === 'stop') {
+    // What is being started is stopped as well, once it is up.
+    await running.catch(() => {});
+  } else {
+    const reason = await Promise.race([stopAsked, began.somethingDied]);
+    if (reason !== 'stop') throw new StartFault(reason);
+  }
+  say('\nStopping …');
+} catch (error) {
+  orderly = false;
+  const expected = error instanceof StartFault || error instanceof ConfigError;
+  console.error(`\n${expected ? error.message : ((error as Error).stack ?? error)}`);
+}
+for (const step of undo.reverse()) {
+  if ((await step()) === false) orderly = false;
+}
+say(orderly ? 'Stopped.' : 'Stopped, after a fault.');
+process.exit(orderly ? 0 : 1);
+
+async function start(): Promise<{ somethingDied: Promise<string> }> {
+  checkSettings();
+  undo.push(await takeLock(join(folder, 'start.lock')));
+  const { host, ports } = await choosePorts();
+  if (!process.env.DATABASE_URL || !process.env.REDIS_URL) await checkDiskSpace(folder);
+
+  say('Starting PostgreSQL and Redis …');
+  const { postgres, redis } = await useServers(folder);
+  undo.push(redis.stop, postgres.stop);
+  say(`  ${postgres.about}\n  ${redis.about}`);
+
+  const { periodDays } = readConfig(migrateSettings);
+  const { ran } = await migrate(postgres.url, { direction: 'up', periodDays, log: console.error });
+  if (ran.length > 0) say(`  migrated: ${ran.join(', ')}`);
+
+  say('Starting the apps …');
+  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  const urlOf = (name: string) => `http://${reachable}:${ports.get(name)}`;
+  const env = {
+    ...process.env,
+    DATABASE_URL: postgres.url,
+    REDIS_URL: redis.url,
+    QUERY_URL: process.env.QUERY_URL || urlOf('query'),
+    ...Object.fromEntries(services.map(({ name, portSetting }) => [portSetting, String(ports.get(name))])),
+  };
+  const apps = services.map(({ name }) => {
+    const logFile = join(folder, `logs/${name}.log`);
+    return startApp({ name, url: urlOf(name), env, logFile, watch, show: say });
+  });
+  const { stopMsMax } = readConfig(commonSettings);
+  undo.push(() => stopApps(apps, stopMsMax + appStopGraceMs));
+
+  const appDied = Promise.race(
+    apps.map(async (app) => `${app.name} ended (${await app.exited}). Its last lines:\n${lastLines(app)}`),
+  );
+  const serverDied = Promise.race(
+    [postgres, redis].map(async (server) => {
+      await server.exited;
+      return `${server.name} ended: see ${join(folder, 'logs')}.`;
+    }),
+  );
+  const somethingDied = Promise.race([appDied, serverDied]);
+  const died = await Promise.race([
+    somethingDied,
+    Promise.all(apps.map((app) => app.waitUntilReady())).then(() => ''),
+  ]);
+  if (died) throw new StartFault(died);
+  say(welcome(apps, urlOf('gateway'), urlOf('query')));
+  return { somethingDied };
+}
+
+/** The ports the settings name; those that are 0 are chosen here, so that the addresses can be told. */
+async function choosePorts(): Promise<{ host: string; ports: Map<string, number> }> {
+  const { host } = readConfig(commonSettings);
+  const ports = new Map<string, number>();
+  for (const { name, portSetting, settings } of services) {
+    const { port: wished } = readConfig({ port: settings.port! }) as { port: number };
+    if (wished !== 0 && !(await isPortFree(wished, host))) {
+      throw new StartFault(
+        `Port ${wished} of ${host}, where ${name} should listen, is taken or not allowed: stop what listens there, or set ${portSetting} to another one.`,
+      );
+    }
+    ports.set(name, wished === 0 ? await freePort(host) : wished);
+  }
+  return { host, ports };
+}
+
+/** The gateway first: nothing new comes in while the others finish what they hold. */
+async function stopApps(apps: LocalApp[], msMax: number): Promise<boolean> {
+  const isGateway = (app: LocalApp) => app.name === 'gateway';
+  const stopAll = (some: LocalApp[]) => Promise.all(some.map((app) => app.stop(msMax)));
+  const first = await stopAll(apps.filter(isGateway));
+  const rest = await stopAll(apps.filter((app) => !isGateway(app)));
+  return [...first, ...rest].every(Boolean);
+}
+
+/** The first SIGINT or SIGTERM asks for a stop; a second one ends everything at once (our servers follow us). */
+function signalled(): Promise<'stop'> {
+  const { promise, resolve } = Promise.withResolvers<'stop'>();
+  let signals = 0;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      signals++;
+      if (signals > 1) process.exit(1);
+      resolve('stop');
+    });
+  }
+  return promise;
+}
+
+function lastLines(app: LocalApp): string {
+  return app.log.lastLines.map((line) => `  ${line}`).join('\n') || '  (none)';
+}
+
+function welcome(apps: LocalApp[], gateway: string, query: string): string {
+  const addresses = apps.map(({ name, url }) => `  ${name.padEnd(11)} ${url}`).join('\n');
+  return `
+Running${watch ? ', and restarting an app when its source changes' : ''}:
+${addresses}
+  API pages   ${gateway}/swagger and ${query}/swagger
+  logs        ${join(folder, 'logs')}
+
+Send an event:
+  curl -i ${gateway}/api/v1/events -H 'Content-Type: application/cloudevents+json' -d \\
+    '{"specversion":"1.0","id":"'$(date +%s%N)'","source":"my-app","type":"llm","subject":"customer-1","data":{"tokens":1432,"model":"small"}}'
+
+Define a meter (it covers the events stored before it), and ask it:
+  curl ${gateway}/api/v1/meters -H 'Content-Type: application/json' -d \\
+    '{"slug":"tokens","eventType":"llm","aggregation":"SUM","valueProperty":"$.tokens","groupBy":{"model":"$.model"}}'
+  curl '${gateway}/api/v1/meters/tokens/query?windowSize=DAY&groupBy=model'
+
+Ctrl-C stops everything; the data stays.`;
+}
