@@ -31,6 +31,9 @@ const app = createServer({ log, health, registry: new Registry(), bodyBytesMax: 
   .post('/things', ({ body }) => body, {
     body: t.Object({ name: t.String() }, { additionalProperties: false }),
   })
+  .get('/away', () => {
+    throw new Problem('unavailable', 'The database is away.', { cause: new Error('ECONNREFUSED') });
+  })
   .get('/held', async () => {
     entered.resolve();
     await held.promise;
@@ -78,6 +81,13 @@ describe('errors', () => {
       code: 'conflict',
       extensions: { slug: 'a' },
     });
+  });
+
+  test('an outage is one line a second, with its cause, not one a request', async () => {
+    lines.length = 0;
+    for (let n = 0; n < 20; n++) expect((await fetch(`${url}/away`)).status).toBe(503);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain('ECONNREFUSED');
   });
 
   test.each([

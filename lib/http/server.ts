@@ -4,6 +4,7 @@ import type { Health } from '../service/health.ts';
 import type { Logger } from '../service/log.ts';
 import { operations, requestIdOf } from './operations.ts';
 import { bodyTooLarge, Problem, problemResponse, toProblem } from './problem.ts';
+import { createRefusalLog } from './refusalLog.ts';
 
 export interface ServerOptions {
   log: Logger;
@@ -26,6 +27,7 @@ const idleSecondsMax = 60;
  * told apart, unknown keys kept (so that a schema can refuse them), the port not shared with a second process.
  */
 export function createServer({ log, health, registry, bodyBytesMax }: ServerOptions) {
+  const logRefusal = createRefusalLog(log);
   const app = new Elysia({
     name: 'server',
     normalize: false,
@@ -45,12 +47,7 @@ export function createServer({ log, health, registry, bodyBytesMax }: ServerOpti
       const id = requestId || requestIdOf(request);
       const problem = code === 'NOT_FOUND' ? noRoute(app.routes, request) : toProblem(error, log, id);
       set.status = problem.status;
-      if (problem.status >= 500 && problem.code !== 'internal') {
-        log.warn(
-          { requestId: id, code: problem.code, detail: problem.detail, err: problem.cause },
-          'request refused',
-        );
-      }
+      if (problem.status >= 500 && problem.code !== 'internal') logRefusal(problem, id);
       return problemResponse(problem, id);
     });
   return app;

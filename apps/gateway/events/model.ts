@@ -1,3 +1,5 @@
+import { problemSchema } from '@usage/lib/http/documentation.ts';
+
 /** The OpenAPI side of ingest. Validation is lib/event's: a schema compiled for it would parse the body once more. */
 
 const eventSchema = {
@@ -46,18 +48,7 @@ const problem = (description: string, example: object) => ({
   description,
   content: {
     'application/problem+json': {
-      schema: {
-        type: 'object',
-        properties: {
-          type: { type: 'string' },
-          title: { type: 'string' },
-          status: { type: 'integer' },
-          detail: { type: 'string' },
-          instance: { type: 'string' },
-          code: { type: 'string' },
-          extensions: { type: 'object' },
-        },
-      },
+      schema: problemSchema,
       example: { type: 'about:blank', ...example, instance: 'urn:request:5c10fade-1c9e-1' },
     },
   },
@@ -98,17 +89,20 @@ export const ingestDetail: any = {
       title: 'Content Too Large',
       status: 413,
       code: 'too_large',
+      detail: 'The body is longer than 8388608 bytes; send it in smaller parts.',
     }),
     415: problem('No JSON in UTF-8.', {
       title: 'Unsupported Media Type',
       status: 415,
       code: 'unsupported_media_type',
+      detail: 'text/plain is not taken; send application/cloudevents+json.',
     }),
     503: {
       ...problem('Nothing can be kept now; send the same events again.', {
         title: 'Service Unavailable',
         status: 503,
         code: 'unavailable',
+        detail: 'No events are taken now: the event stream is full until the processors have caught up.',
       }),
       headers: retryHeader,
     },
