@@ -1,5 +1,4 @@
 import { expect, test } from 'bun:test';
-import { CreateMeterBody, UpdateMeterBody, UpsertSubjectBody } from '@openmeter/sdk/zod';
 import { FormatRegistry } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { parseTimeUs } from '@usage/lib/event/time.ts';
@@ -10,31 +9,39 @@ import { SubjectUpsert, subjectExample, upsertExample } from '../subjects/model.
 import { readSubjects } from '../subjects/rules.ts';
 import { createExample, Meter, MeterCreate, MeterUpdate, meterExample, updateExample } from './model.ts';
 
-/** What the API takes is a subset of what Swagger shows, and of what OpenMeter's own schemas allow. */
+/** Bodies are checked by hand (lib/meter/rules.ts), so that every fault is named: the schemas must not say less. */
 
 FormatRegistry.Set('date-time', (text) => parseTimeUs(text) !== undefined);
 
-const slug = fc.oneof(fc.stringMatching(/^[a-z0-9]+(_[a-z0-9]+)*$/), fc.string({ maxLength: 70 }));
-const path = fc.oneof(fc.constantFrom('$', '$.a', '$.a.b', "$['x y']", '$..a', 'a'), fc.string());
+/** Nearly always something usual, so that many inputs are taken as a whole. */
+const mostly = <T>(usual: fc.Arbitrary<T>, unusual: fc.Arbitrary<unknown> = fc.jsonValue()) =>
+  fc.oneof({ weight: 30, arbitrary: usual }, { weight: 1, arbitrary: unusual });
+const slug = mostly(fc.stringMatching(/^[a-z0-9]{1,9}(_[a-z0-9]{1,9}){0,5}$/), fc.string({ maxLength: 70 }));
+const path = (usual: string) => mostly(fc.constant(usual), fc.string());
+// ASCII near the limits: TypeBox counts UTF-16 units where JSON Schema and we count characters.
 const text = (around: number) =>
-  fc.oneof(fc.string(), fc.string({ minLength: around - 1, maxLength: around + 1, unit: 'binary' }));
-const time = fc.constantFrom('2023-01-01T01:01:01.001Z', '2023-01-01', '2023-13-01T00:00:00Z', '');
-const names = fc.dictionary(fc.stringMatching(/^[a-z_]{1,3}$/), path, { maxKeys: 3 });
-const odd = <T>(usual: fc.Arbitrary<T>) =>
-  fc.oneof({ weight: 20, arbitrary: usual }, { weight: 1, arbitrary: fc.jsonValue() });
+  mostly(
+    fc.string({ minLength: 1 }),
+    fc.integer({ min: around - 1, max: around + 1 }).map((length) => 'x'.repeat(length)),
+  );
+const time = mostly(
+  fc.constant('2023-01-01T01:01:01.001Z'),
+  fc.constantFrom('2023-01-01', '2023-13-01T00:00:00Z', ''),
+);
+const names = fc.dictionary(fc.stringMatching(/^[a-z_]{1,3}$/), path('$.a'), { maxKeys: 3 });
 const changeable = {
-  name: odd(text(256)),
-  description: odd(text(1_024)),
-  groupBy: odd(names),
-  metadata: odd(fc.option(fc.dictionary(fc.string(), fc.string(), { maxKeys: 3 }))),
+  name: mostly(text(256)),
+  description: mostly(text(1_024)),
+  groupBy: mostly(names),
+  metadata: mostly(fc.option(fc.dictionary(fc.string(), fc.string(), { maxKeys: 3 }))),
 };
 const definition = fc.record(
   {
-    slug: odd(slug),
-    eventType: odd(fc.string({ minLength: 1 })),
-    aggregation: odd(fc.constantFrom(...aggregations)),
-    eventFrom: odd(time),
-    valueProperty: odd(path),
+    slug: mostly(slug),
+    eventType: mostly(fc.string({ minLength: 1 })),
+    aggregation: mostly(fc.constantFrom(...aggregations)),
+    eventFrom: mostly(time),
+    valueProperty: path('$.b'),
     ...changeable,
   },
   { requiredKeys: ['slug', 'eventType', 'aggregation'] },
@@ -42,56 +49,53 @@ const definition = fc.record(
 const update = fc.record(changeable, { requiredKeys: [] });
 const subject = fc.record(
   {
-    key: odd(fc.string()),
-    displayName: odd(fc.option(fc.string())),
-    metadata: odd(fc.option(fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 3 }))),
-    currentPeriodStart: odd(time),
-    currentPeriodEnd: odd(time),
-    stripeCustomerId: odd(fc.option(fc.string().map((id) => `cus_${id}`))),
+    key: mostly(fc.string()),
+    displayName: mostly(fc.option(fc.string())),
+    metadata: mostly(fc.option(fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 3 }))),
+    currentPeriodStart: mostly(time),
+    currentPeriodEnd: mostly(time),
+    stripeCustomerId: mostly(fc.option(fc.string().map((id) => `cus_${id}`))),
   },
   { requiredKeys: ['key'] },
 );
 
-test('every definition that is taken is valid by our schema and by that of OpenMeter', () => {
+test('every definition that is taken fits the schema that Swagger shows', () => {
   let taken = 0;
   fc.assert(
     fc.property(definition, (input) => {
       if ('faults' in readMeterDefinition(input)) return;
       taken++;
       expect([...Value.Errors(MeterCreate, input)]).toEqual([]);
-      expect(CreateMeterBody.safeParse(input).error).toBeUndefined();
     }),
     { numRuns: 2_000 },
   );
-  expect(taken).toBeGreaterThan(20);
+  expect(taken).toBeGreaterThan(100);
 });
 
-test('every update that is taken is valid by our schema and by that of OpenMeter', () => {
+test('every update that is taken fits the schema that Swagger shows', () => {
   let taken = 0;
   fc.assert(
     fc.property(update, (input) => {
       if ('faults' in readMeterUpdate(input, '$.tokens')) return;
       taken++;
       expect([...Value.Errors(MeterUpdate, input)]).toEqual([]);
-      expect(UpdateMeterBody.safeParse(input).error).toBeUndefined();
     }),
     { numRuns: 1_000 },
   );
-  expect(taken).toBeGreaterThan(20);
+  expect(taken).toBeGreaterThan(100);
 });
 
-test('every subject that is taken is valid by our schema and by that of OpenMeter', () => {
+test('every subject that is taken fits the schema that Swagger shows', () => {
   let taken = 0;
   fc.assert(
     fc.property(subject, (input) => {
       if ('faults' in readSubjects([input])) return;
       taken++;
       expect([...Value.Errors(SubjectUpsert, input)]).toEqual([]);
-      expect(UpsertSubjectBody.safeParse([input]).error).toBeUndefined();
     }),
     { numRuns: 1_000 },
   );
-  expect(taken).toBeGreaterThan(20);
+  expect(taken).toBeGreaterThan(100);
 });
 
 test('the examples are valid', () => {
