@@ -42,10 +42,10 @@ try {
   const expected = error instanceof StartFault || error instanceof ConfigError;
   console.error(`\n${expected ? error.message : ((error as Error).stack ?? error)}`);
 }
-for (const step of undo.reverse()) {
+for (const step of undo.toReversed()) {
   if ((await step()) === false) orderly = false;
 }
-say(orderly ? 'Stopped.' : 'Stopped, after a fault.');
+if (undo.length > 0) say(orderly ? 'Stopped.' : 'Stopped, after a fault.');
 process.exit(orderly ? 0 : 1);
 
 async function start(): Promise<{ somethingDied: Promise<string> }> {
