@@ -7,20 +7,23 @@ export async function hasTimescale(sql: Executor): Promise<boolean> {
 }
 
 /**
- * With TimescaleDB: its own jobs compress periods that no retry reaches any more and drop those past their retention.
- * Setting the same policies again changes nothing.
+ * With TimescaleDB: its own jobs compress periods that no event and no retry reaches any more, and drop those past their
+ * retention. Setting the same policies again changes nothing. A chunk holds one period, but its bounds are TimescaleDB's
+ * own and may end soon after the period's first day: both ages are counted from there.
  */
 export async function setStoragePolicies(
   sql: Sql,
-  of: { compressAfterDays: number; retentionDays: number | undefined },
+  of: { quietDays: number; retentionDays: number | undefined },
 ): Promise<void> {
   await sql.begin(async (tx) => {
     await tx`SELECT pg_advisory_xact_lock(hashtext('usage.storage.policies'))`;
+    const [settings] = await tx<{ period_days: number }[]>`SELECT period_days FROM storage_settings`;
+    const { period_days: periodDays } = settings!;
     await tx`SELECT remove_compression_policy('events', if_exists => true)`;
-    await tx`SELECT add_compression_policy('events', compress_after => make_interval(days => ${of.compressAfterDays}))`;
+    await tx`SELECT add_compression_policy('events', compress_after => make_interval(days => ${periodDays + of.quietDays}))`;
     await tx`SELECT remove_retention_policy('events', if_exists => true)`;
     if (of.retentionDays !== undefined) {
-      await tx`SELECT add_retention_policy('events', drop_after => make_interval(days => ${of.retentionDays}))`;
+      await tx`SELECT add_retention_policy('events', drop_after => make_interval(days => ${periodDays + of.retentionDays}))`;
     }
   });
 }

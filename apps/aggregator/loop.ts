@@ -117,7 +117,7 @@ export class Loop {
     const { retentionDays, dedupeWindowHours } = this.config;
     if (await hasTimescale(this.sql)) {
       await setStoragePolicies(this.sql, {
-        compressAfterDays: Math.ceil(dedupeWindowHours / 24) + 1,
+        quietDays: Math.ceil((2 * dedupeWindowHours) / 24) + 1,
         retentionDays,
       });
     } else if (retentionDays !== undefined) {
