@@ -53,7 +53,7 @@ async function run(): Promise<void> {
   await gateway.gate.start();
   redis.on('ready', () => gateway.gate.poll());
   const port = listen(gateway.app, config.host, config.port);
-  app.use('http', gateway.app, stopListening);
+  app.use('http', gateway.app, (server) => stopListening(server, (config.stopMsMax * 2) / 3));
   app.use('readiness', health, () => health.stopping());
   log.info({ host: config.host, port }, 'listening');
 

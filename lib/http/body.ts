@@ -8,9 +8,7 @@ export interface Body {
 
 /** The whole body as text; 413 when it is too long, 400 when it isn't UTF-8. */
 export async function readBody(request: Request, bytesMax: number): Promise<Body> {
-  const bytes = request.headers.has('content-length')
-    ? new Uint8Array(await request.arrayBuffer())
-    : await readChunks(request, bytesMax);
+  const bytes = await readBytes(request, bytesMax);
   if (bytes.length > bytesMax) throw bodyTooLarge(bytesMax);
   try {
     return { text: utf8.decode(bytes), bytes: bytes.length };
@@ -36,6 +34,17 @@ export function parseBody(request: Request, text: string): unknown {
 
 /** Strict: PostgreSQL refuses what isn't UTF-8. A byte order mark is left out. */
 const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** A client that goes away in the middle is no error of ours. */
+async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
+  try {
+    if (request.headers.has('content-length')) return new Uint8Array(await request.arrayBuffer());
+    return await readChunks(request, bytesMax);
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    throw new Problem('bad_request', 'The body was cut off before its end.', { cause: error });
+  }
+}
 
 /** A body of unknown length is given up as soon as it is too long. */
 async function readChunks(request: Request, bytesMax: number): Promise<Uint8Array> {

@@ -3,6 +3,7 @@ import { t } from 'elysia';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { Health } from '../service/health.ts';
+import { readBody } from './body.ts';
 import { Problem } from './problem.ts';
 import { createServer, listen, stopListening } from './server.ts';
 
@@ -12,6 +13,8 @@ const health = new Health();
 let databaseFault: string | undefined;
 health.ready('database', () => databaseFault);
 
+let uploading = Promise.withResolvers<void>();
+let uploaded = Promise.withResolvers<unknown>();
 const held = Promise.withResolvers<void>();
 const entered = Promise.withResolvers<void>();
 const app = createServer({ log, health, registry: new Registry(), bodyBytesMax: 1_000 })
@@ -34,6 +37,16 @@ const app = createServer({ log, health, registry: new Registry(), bodyBytesMax: 
   .get('/away', () => {
     throw new Problem('unavailable', 'The database is away.', { cause: new Error('ECONNREFUSED') });
   })
+  .post(
+    '/upload',
+    async ({ request }) => {
+      uploading.resolve();
+      const body = await readBody(request, 1_000).catch((error) => error);
+      uploaded.resolve(body);
+      return 'ok';
+    },
+    { parse: 'none' },
+  )
   .get('/held', async () => {
     entered.resolve();
     await held.promise;
@@ -106,6 +119,20 @@ describe('errors', () => {
     expect(response.status).toBe(400);
     expect(response.headers.get('content-type')).toBe('application/problem+json');
   });
+
+  test.each(['Content-Length: 99', 'Transfer-Encoding: chunked'])(
+    'a body that is cut off (%s)',
+    async (header) => {
+      lines.length = 0;
+      const { hostname, port } = new URL(url);
+      const socket = await Bun.connect({ hostname, port: Number(port), socket: { data() {} } });
+      socket.write(`POST /upload HTTP/1.1\r\nHost: x\r\n${header}\r\n\r\n`);
+      await uploading.promise;
+      socket.terminate();
+      expect(await uploaded.promise).toMatchObject({ code: 'bad_request' });
+      expect(lines).toEqual([]);
+    },
+  );
 
   test('a body that says it is too long is refused as a problem', async () => {
     const response = await post('/things', `{"name":"${'x'.repeat(1_000)}"}`);

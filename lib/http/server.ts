@@ -73,9 +73,19 @@ export function listen(app: Listening, hostname: string, port: number): number {
   return listening;
 }
 
-/** Takes no new connections and resolves when every request in flight has been answered. */
-export async function stopListening(app: Listening): Promise<void> {
-  await app.server?.stop();
+/** A third less than what an app may take to stop by default. */
+const finishMsMax = 10_000;
+
+/**
+ * Takes no new connections and resolves when every request in flight has been answered; those that take longer than
+ * msMax (an upload that hangs, a slow read) are cut off.
+ */
+export async function stopListening(app: Listening, msMax = finishMsMax): Promise<void> {
+  const { server } = app;
+  if (!server) return;
+  const cutOff = setTimeout(() => void server.stop(true), msMax);
+  await server.stop();
+  clearTimeout(cutOff);
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: an Elysia's type lists all of its routes; any of them will do here

@@ -69,6 +69,27 @@ describe('the process', () => {
     expect([...answered].filter((id) => !kept.has(id))).toEqual([]);
   });
 
+  test('SIGTERM while an upload hangs: it is cut off, exit 0 within the deadline', async () => {
+    const gateway = spawn({ STOP_MS_MAX: '1000' });
+    const port = await portOf(gateway.stdout);
+    const answered = Promise.withResolvers<void>();
+    const socket = await Bun.connect({
+      hostname: '127.0.0.1',
+      port,
+      socket: { data: () => answered.resolve(), close: () => {}, error: () => {} },
+    });
+    // The first answer shows that the connection is the gateway's; the second request never ends.
+    socket.write('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n');
+    await answered.promise;
+    socket.write(
+      'POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{',
+    );
+    await fetch(`http://127.0.0.1:${port}/health/live`);
+    gateway.kill('SIGTERM');
+    expect(await gateway.exited).toBe(0);
+    socket.end();
+  });
+
   test('a taken port is said in one sentence', async () => {
     const holder = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() });
     const gateway = spawn({ API_PORT: String(holder.port) });
