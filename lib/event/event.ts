@@ -54,14 +54,28 @@ export function faultsOf(value: unknown): readonly EventFault[] {
 export function otherAttributesOf(event: CloudEvent): Record<string, unknown> | undefined {
   let others: Record<string, unknown> | undefined;
   for (const name in event) {
-    if (namedAttributes.has(name) || event[name] === null) continue;
+    if (isNamed(name) || event[name] === null) continue;
     others ??= {};
     others[name] = event[name];
   }
   return others;
 }
 
-const namedAttributes = new Set(['specversion', 'id', 'source', 'type', 'subject', 'time', 'data']);
+/** Has a column of its own. A Set's look-up costs twice as much: a third of the whole validation. */
+function isNamed(name: string): boolean {
+  switch (name) {
+    case 'specversion':
+    case 'id':
+    case 'source':
+    case 'type':
+    case 'subject':
+    case 'time':
+    case 'data':
+      return true;
+    default:
+      return false;
+  }
+}
 
 function isText(value: unknown): boolean {
   return typeof value === 'string' && value !== '' && fitsAttribute(value) && isStorable(value);
@@ -85,7 +99,7 @@ function isData(value: unknown): boolean {
 function areOtherAttributesValid(event: Record<string, unknown>): boolean {
   let extensions = 0;
   for (const name in event) {
-    if (namedAttributes.has(name)) continue;
+    if (isNamed(name)) continue;
     if (name === 'datacontenttype') {
       if (!isJsonType(event.datacontenttype)) return false;
     } else if (name === 'dataschema') {
@@ -156,7 +170,7 @@ function listFaults(event: Record<string, unknown>): EventFault[] {
   add('dataschema', optionalFault(event.dataschema, textFault));
   let extensions = 0;
   for (const name in event) {
-    if (namedAttributes.has(name) || name === 'datacontenttype' || name === 'dataschema') continue;
+    if (isNamed(name) || name === 'datacontenttype' || name === 'dataschema') continue;
     extensions++;
     if (extensions <= extensionsMax) add(shortened(name), extensionFault(name, event[name]));
   }
