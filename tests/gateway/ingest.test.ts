@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
 import { eventText, startGateway, type TestGateway } from './start.ts';
 
 let gateway: TestGateway;
@@ -245,4 +246,59 @@ test('metrics count events, refusals and frames', async () => {
     'usage_http_request_duration_seconds_count{method="POST",route="/api/v1/events",status_class="2xx"}',
   );
   expect(text).toContain('process_resident_memory_bytes');
+});
+
+test('whatever is sent, the answer is 204 or a 4xx problem, and only 204 leaves a frame', async () => {
+  const attribute = fc.constantFrom(
+    'specversion',
+    'id',
+    'source',
+    'type',
+    'subject',
+    'time',
+    'data',
+    'x',
+    '__proto__',
+  );
+  const value = fc.oneof(
+    fc.constantFrom('1.0', 'a', '', 'a\0', '\ud800', '2026-11-22T10:00:00Z'),
+    fc.jsonValue(),
+  );
+  const event = fc
+    .dictionary(attribute, value)
+    .map((fields) => ({ specversion: '1.0', id: '1', source: 's', type: 't', subject: 'c', ...fields }));
+  const body = fc.oneof(
+    event.map((one) => JSON.stringify(one)),
+    fc.array(event, { maxLength: 3 }).map((many) => JSON.stringify(many)),
+    fc.json(),
+    fc.string({ unit: 'binary' }),
+    fc.uint8Array().map((bytes) => new Uint8Array(bytes)),
+  );
+  const contentType = fc.constantFrom(
+    'application/json',
+    'application/cloudevents+json',
+    'application/cloudevents-batch+json; charset=utf-8',
+    'application/json; charset="',
+    ';',
+    'a/b+json',
+  );
+  const headerText = fc.string({ unit: 'grapheme-ascii', maxLength: 20 }).map((text) => text.trim());
+  const headers = fc.dictionary(
+    fc.constantFrom('ce-id', 'ce-specversion', 'ce-x', 'ce-data', 'ce-__proto__'),
+    headerText,
+    {
+      maxKeys: 2,
+    },
+  );
+  await fc.assert(
+    fc.asyncProperty(body, contentType, headers, async (sent, type, more) => {
+      await gateway.clear();
+      const response = await gateway.post(sent, type, more);
+      if (response.status === 204) return true;
+      expect([400, 413, 415]).toContain(response.status);
+      await problemOf(response);
+      return (await gateway.frames()).length === 0;
+    }),
+    { numRuns: 400 },
+  );
 });
