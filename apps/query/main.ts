@@ -41,7 +41,7 @@ try {
   const server = createQuery({
     config,
     sql,
-    stream: new EventStream(redis),
+    stream: new EventStream(redis, config.streamName),
     health,
     registry: new Registry(),
     log,

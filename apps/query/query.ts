@@ -6,6 +6,7 @@ import type { Logger } from '@usage/lib/service/log.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
 import type { Registry } from 'prom-client';
 import type { QueryConfig } from './config.ts';
+import { eventListRoutes } from './events/index.ts';
 import { usageRoutes } from './meters/index.ts';
 import { queryMetrics } from './metrics.ts';
 import { namespaceOf } from './namespace.ts';
@@ -28,7 +29,8 @@ export function createQuery({ config, sql, stream, health, registry, log }: Quer
   const reader = new Reader(sql, stream, config, queryMetrics(registry), log);
   return createServer({ log, health, registry, bodyBytesMax })
     .use(apiDescription(description))
-    .use(usageRoutes(reader, namespaceOf));
+    .use(usageRoutes(reader, namespaceOf))
+    .use(eventListRoutes(reader, namespaceOf));
 }
 
 const description = {

@@ -1,7 +1,7 @@
 import type { StoredMeter } from '@usage/db/meters.ts';
 import { type Decimal, divideDecimal, formatDecimal, toNumber } from '@usage/lib/decimal/decimal.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
-import { compareTexts } from '../filter.ts';
+import { compareTexts } from '@usage/lib/filter/textFilter.ts';
 import type { QueryRequest } from './params.ts';
 import { floorTo, minuteUs } from './plan.ts';
 import type { Total } from './tally.ts';

@@ -6,7 +6,7 @@ import { groupByMax, subjectsMax } from './params.ts';
 /** What /swagger says about the routes; requests are read by params.ts, which names every fault. */
 
 const time = (description: string) => Type.String({ format: 'date-time', description });
-const StringFilter = Type.Object(
+const TextFilter = Type.Object(
   {
     $eq: Type.Optional(Type.String()),
     $ne: Type.Optional(Type.String()),
@@ -50,7 +50,7 @@ const fields = {
     }),
   ),
   filterGroupBy: Type.Optional(Type.Record(Type.String(), Type.Array(Type.String()))),
-  advancedMeterGroupByFilters: Type.Optional(Type.Record(Type.String(), StringFilter)),
+  advancedMeterGroupByFilters: Type.Optional(Type.Record(Type.String(), TextFilter)),
   clientId: Type.Optional(Type.String({ minLength: 1, maxLength: 36, description: 'Taken and not used.' })),
 };
 const QueryBody = Type.Object(fields);

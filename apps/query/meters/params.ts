@@ -1,7 +1,7 @@
 import { parseTimeUs, timeFault } from '@usage/lib/event/time.ts';
+import { readTextFilter, type TextFilter } from '@usage/lib/filter/textFilter.ts';
 import { type Fault, invalid } from '@usage/lib/http/faults.ts';
 import { checkZone, type WindowSize, windowSizes } from '@usage/lib/windows/windows.ts';
-import { readStringFilter, type StringFilter } from '../filter.ts';
 
 /** A meter query as GET and POST state it, before the meter is known. Names and rules are OpenMeter's. */
 export interface QueryRequest {
@@ -12,7 +12,7 @@ export interface QueryRequest {
   /** undefined = not given; OpenMeter groups by subject as soon as the field is there. */
   subjects: string[] | undefined;
   groupBy: string[];
-  filters: Map<string, StringFilter>;
+  filters: Map<string, TextFilter>;
   /** Which of the two filter fields they came from: the messages differ. */
   filterField: 'filterGroupBy' | 'advancedMeterGroupByFilters';
 }
@@ -75,7 +75,7 @@ export function readQueryRequest(body: unknown): QueryRequest {
       : undefined,
     groupBy: given.has('groupBy') ? textsOf(given.get('groupBy'), 'groupBy', groupByMax, faults) : [],
     filters: isFilled(advanced)
-      ? filtersOf(advanced, 'advancedMeterGroupByFilters', readStringFilter, faults)
+      ? filtersOf(advanced, 'advancedMeterGroupByFilters', readTextFilter, faults)
       : filtersOf(simple ?? {}, 'filterGroupBy', (value) => inFilter(value), faults),
     filterField: isFilled(advanced) ? 'advancedMeterGroupByFilters' : 'filterGroupBy',
   };
@@ -143,10 +143,10 @@ function textsOf(value: unknown, field: string, itemsMax: number, faults: Fault[
 function filtersOf(
   value: unknown,
   field: QueryRequest['filterField'],
-  read: (value: unknown) => StringFilter | undefined,
+  read: (value: unknown) => TextFilter | undefined,
   faults: Fault[],
-): Map<string, StringFilter> {
-  const filters = new Map<string, StringFilter>();
+): Map<string, TextFilter> {
+  const filters = new Map<string, TextFilter>();
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     faults.push({ field, reason: 'must be an object with a filter for each group' });
     return filters;
@@ -164,7 +164,7 @@ function filtersOf(
 }
 
 /** No values = no filter, as OpenMeter has it. */
-function inFilter(value: unknown): StringFilter | undefined {
+function inFilter(value: unknown): TextFilter | undefined {
   const values = typeof value === 'string' ? [value] : value;
   if (!Array.isArray(values) || !values.every(isText)) throw new Error('must be a list of texts');
   if (values.length > valuesMax) throw new Error(`has more than ${valuesMax} values`);

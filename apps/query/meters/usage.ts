@@ -11,11 +11,11 @@ import {
 } from '@usage/db/usage.ts';
 import { eventsExtent } from '@usage/db/usageEvents.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
+import { passes, type TextFilter } from '@usage/lib/filter/textFilter.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import type { DeltaCell } from '@usage/lib/meter/delta.ts';
 import { groupByNames } from '@usage/lib/meter/meter.ts';
 import { type WindowSize, windowBoundaries, windowUsTypical } from '@usage/lib/windows/windows.ts';
-import { passes, type StringFilter } from '../filter.ts';
 import type { QueryMetrics } from '../metrics.ts';
 import type { DeltaCache } from './deltas.ts';
 import { DividedMinutes } from './dividedMinutes.ts';
@@ -33,7 +33,7 @@ export interface UsageQuery {
   /** Group-by names of the meter. */
   groupBy: readonly string[];
   /** By group-by name. */
-  filters: ReadonlyMap<string, StringFilter>;
+  filters: ReadonlyMap<string, TextFilter>;
 }
 
 export interface UsageTotals {

@@ -1,14 +1,14 @@
 /**
- * OpenMeter's filters on a text field: one operator an object, `$and` and `$or` over lists of filters.
+ * OpenMeter's filters on a text field; several operators in one object must all pass, as with `$and`.
  * Comparisons are by Unicode code point. `$like` knows % and _ and the escape \, as SQL does.
  */
-export type StringFilter =
+export type TextFilter =
   | {
       operator: 'eq' | 'ne' | 'like' | 'nlike' | 'ilike' | 'nilike' | 'gt' | 'gte' | 'lt' | 'lte';
       value: string;
     }
   | { operator: 'in' | 'nin'; values: string[] }
-  | { operator: 'and' | 'or'; filters: StringFilter[] };
+  | { operator: 'and' | 'or'; filters: TextFilter[] };
 
 const textOperators = ['eq', 'ne', 'like', 'nlike', 'ilike', 'nilike', 'gt', 'gte', 'lt', 'lte'] as const;
 const listOperators = ['in', 'nin'] as const;
@@ -22,29 +22,31 @@ const textLengthMax = 1_024;
  * Reads a filter from JSON; undefined where it is empty. Operators that are null count as left out.
  * Throws an Error whose message continues the field's name.
  */
-export function readStringFilter(json: unknown, depth = 0): StringFilter | undefined {
+export function readTextFilter(json: unknown, depth = 0): TextFilter | undefined {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new Error('expected an object such as {"$eq": "a"}');
   if (depth > depthMax) throw new Error(`filters are nested deeper than ${depthMax}`);
   const entries = Object.entries(json).filter(([, value]) => value !== null && value !== undefined);
   if (entries.length === 0) return undefined;
-  if (entries.length > 1)
-    throw new Error('only one operator is possible in an object: join several with $and');
-  const [name, value] = entries[0]!;
+  const filters = entries.map(([name, value]) => readOperator(name, value, depth));
+  return filters.length === 1 ? filters[0] : { operator: 'and', filters };
+}
+
+function readOperator(name: string, value: unknown, depth: number): TextFilter {
   const operator = name.slice(1);
   if (!name.startsWith('$')) throw new Error(`unknown operator ${quote(name)}`);
   if (isOneOf(textOperators, operator)) return { operator, value: textOf(name, value) };
   if (isOneOf(listOperators, operator))
     return { operator, values: listOf(name, value).map((item) => textOf(name, item)) };
   if (isOneOf(joinOperators, operator)) {
-    const filters = listOf(name, value).map((item) => readStringFilter(item, depth + 1));
+    const filters = listOf(name, value).map((item) => readTextFilter(item, depth + 1));
     return { operator, filters: filters.filter((filter) => filter !== undefined) };
   }
   throw new Error(`unknown operator ${quote(name)}`);
 }
 
 /** Whether a text passes. */
-export function passes(filter: StringFilter, text: string): boolean {
+export function passes(filter: TextFilter, text: string): boolean {
   switch (filter.operator) {
     case 'eq':
       return text === filter.value;
