@@ -7,10 +7,13 @@ import { withClient } from './server.ts';
 const files = (await readdir(migrationsFolder)).map((file) => file.replace('.sql', '')).sort();
 const all = files.length;
 
-describe('migrations', () => {
+describe.each([
+  ['with TimescaleDB where the server has it', true],
+  ['with native partitions', false],
+])('migrations %s', (_storage, timescale) => {
   let database: TestDatabase;
   beforeAll(async () => {
-    database = await createDatabase();
+    database = await createDatabase({ timescale });
   });
   afterAll(() => database.drop());
 

@@ -44,7 +44,7 @@ describe('storage on TimescaleDB, in process', () => {
   });
 
   test('compression and retention are policies, setting them again changes nothing', async () => {
-    const policies = { compressAfterDays: 14, retentionDays: 400 };
+    const policies = { quietDays: 14, retentionDays: 400 };
     await setStoragePolicies(sql, policies);
     await setStoragePolicies(sql, policies);
     const jobs = await sql`

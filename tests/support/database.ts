@@ -17,10 +17,15 @@ export interface TestDatabase extends ServerInfo {
 const closeMsMax = 2_000;
 const templateLock = 4_711_250_002;
 
+export interface TestDatabaseOptions {
+  /** False: native partitions, on a server that has TimescaleDB as well. */
+  timescale?: boolean;
+}
+
 /** A fresh, migrated database of the caller's own: one for each test file, from a template made once. Some 100 ms. */
-export async function createDatabase(): Promise<TestDatabase> {
+export async function createDatabase({ timescale = true }: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const adminUrl = await postgresUrl();
-  const template = await templateOf(adminUrl);
+  const template = await templateOf(adminUrl, timescale);
   const name = `usage_test_${process.pid}_${crypto.randomUUID().slice(0, 8)}`;
   await withClient(adminUrl, (client) => copyDatabase(client, template, name));
   const url = withDatabase(adminUrl, name);
@@ -37,12 +42,12 @@ export async function createDatabase(): Promise<TestDatabase> {
 }
 
 /** Named after the migrations' content, so that a change of them makes a new one on a server that lives on. */
-async function templateOf(adminUrl: string): Promise<string> {
+async function templateOf(adminUrl: string, timescale: boolean): Promise<string> {
   const hash = new Bun.CryptoHasher('sha256');
   for (const file of (await readdir(migrationsFolder)).sort()) {
     hash.update(await readFile(join(migrationsFolder, file)));
   }
-  const name = `usage_template_${hash.digest('hex').slice(0, 12)}`;
+  const name = `usage_template_${hash.digest('hex').slice(0, 12)}${timescale ? '' : '_plain'}`;
   await withClient(adminUrl, async (client) => {
     await client.query('SELECT pg_advisory_lock($1)', [templateLock]);
     const { rows } = await client.query(
@@ -50,15 +55,15 @@ async function templateOf(adminUrl: string): Promise<string> {
       [name],
     );
     if (rows[0]?.unfinished) await client.query(`DROP DATABASE ${name} WITH (FORCE)`);
-    if (rows.length === 0 || rows[0].unfinished) await makeTemplate(client, adminUrl, name);
+    if (rows.length === 0 || rows[0].unfinished) await makeTemplate(client, adminUrl, name, timescale);
   });
   return name;
 }
 
-async function makeTemplate(client: pg.Client, adminUrl: string, name: string): Promise<void> {
+async function makeTemplate(client: pg.Client, adminUrl: string, name: string, timescale: boolean) {
   await client.query(`CREATE DATABASE ${name}`);
   const url = withDatabase(adminUrl, name);
-  await createTimescaleIfOffered(url);
+  if (timescale) await createTimescaleIfOffered(url);
   await migrate(url, { direction: 'up', log: console.error });
   // TimescaleDB's workers connect to every database that allows it, and a database in use can't be copied.
   await client.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);

@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import { migrateSettings } from '../db/config.ts';
+import type { Setting } from '../lib/service/config.ts';
+import { services } from './services.ts';
+
+/**
+ * `bun scripts/settingsTable.ts` writes the README's table of settings from the apps' own definitions;
+ * tests/tidy.test.ts fails while the two differ.
+ */
+const readme = join(import.meta.dirname, '../README.md');
+const begin = '<!-- settings: written by scripts/settingsTable.ts -->';
+const end = '<!-- /settings -->';
+
+export function settingsTable(): string {
+  const readers = new Map<string, { setting: Setting<unknown>; apps: string[] }>();
+  const sources = [...services, { name: 'migrate', settings: migrateSettings }];
+  for (const { name, settings } of sources) {
+    for (const setting of Object.values(settings)) {
+      const known = readers.get(setting.name);
+      if (known && (known.setting.fallback !== setting.fallback || known.setting.about !== setting.about)) {
+        throw new Error(`${setting.name} is defined twice, with different defaults or meanings`);
+      }
+      if (known) known.apps.push(name);
+      else readers.set(setting.name, { setting, apps: [name] });
+    }
+  }
+  const rows = [...readers.values()].map(({ setting, apps }) => {
+    const fallback =
+      setting.fallback === undefined ? 'required' : setting.fallback && `\`${setting.fallback}\``;
+    const who = apps.length >= services.length ? 'all' : apps.join(', ');
+    return `| \`${setting.name}\` | ${fallback} | ${setting.about} | ${who} |`;
+  });
+  return ['| variable | default | what it is | read by |', '|---|---|---|---|', ...rows].join('\n');
+}
+
+/** The README with the table as it should be. */
+export async function readmeWithTable(): Promise<{ present: string; wanted: string }> {
+  const present = await Bun.file(readme).text();
+  const from = present.indexOf(begin);
+  const to = present.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`README.md has no place for the table: ${begin} … ${end}`);
+  const wanted = `${present.slice(0, from)}${begin}\n${settingsTable()}\n${present.slice(to)}`;
+  return { present, wanted };
+}
+
+if (import.meta.main) await Bun.write(readme, (await readmeWithTable()).wanted);
