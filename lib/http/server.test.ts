@@ -124,6 +124,8 @@ describe('errors', () => {
     'a body that is cut off (%s)',
     async (header) => {
       lines.length = 0;
+      uploading = Promise.withResolvers();
+      uploaded = Promise.withResolvers();
       const { hostname, port } = new URL(url);
       const socket = await Bun.connect({ hostname, port: Number(port), socket: { data() {} } });
       socket.write(`POST /upload HTTP/1.1\r\nHost: x\r\n${header}\r\n\r\n`);
