@@ -7,6 +7,7 @@ import type { Logger } from '@usage/lib/service/log.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
 import type { Registry } from 'prom-client';
 import type { GatewayConfig } from './config.ts';
+import { deadLetterRoutes } from './deadLetters/index.ts';
 import { eventRoutes } from './events/index.ts';
 import { frameAppender } from './events/service.ts';
 import { FrameBatcher } from './frames.ts';
@@ -53,6 +54,7 @@ export function createGateway({ config, sql, stream, health, registry, log }: Ga
     .use(eventRoutes({ gate, batcher, limits: config, metrics }, namespaceOf))
     .use(meterRoutes({ sql, namespaceOf }))
     .use(subjectRoutes({ sql, namespaceOf }))
+    .use(deadLetterRoutes({ sql, stream, namespaceOf }))
     .use(readRoutes(config));
   return { app, gate, batcher };
 }
@@ -65,6 +67,7 @@ const description = {
     { name: 'Events', description: 'Usage goes in here.' },
     { name: 'Meters', description: 'What is measured, and how much of it was used.' },
     { name: 'Subjects', description: 'Whose usage it is.' },
+    { name: 'Dead letters', description: 'What could not be stored, and why.' },
     { name: 'Operations', description: 'Health and metrics.' },
   ],
 };

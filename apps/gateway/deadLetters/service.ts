@@ -1,0 +1,123 @@
+import type { Sql } from '@usage/db/connect.ts';
+import { type DeadLetter, listDeadLetters, lockForRedrive, markRedriven } from '@usage/db/deadLetters.ts';
+import { decodeFrame, encodeFrame } from '@usage/lib/frame/frame.ts';
+import { Problem } from '@usage/lib/http/problem.ts';
+import type { EventStream } from '@usage/lib/stream/stream.ts';
+import { fromDatabase } from '../database.ts';
+
+export const deadLettersPageMax = 100;
+export const redriveMax = 100;
+
+export interface DeadLetterAnswer {
+  id: string;
+  kind: 'frame' | 'event';
+  reason: string;
+  /** The event as JSON, or the frame's bytes as base64. */
+  event?: unknown;
+  frame?: string;
+  createdAt: string;
+  redrivenAt: string | null;
+}
+
+/** The newest first; `before` is the id of the last one of the page before. */
+export async function listLetters(
+  sql: Sql,
+  namespace: string,
+  query: URLSearchParams,
+): Promise<{ items: DeadLetterAnswer[] }> {
+  const limit = wholeNumber(query, 'limit', deadLettersPageMax, deadLettersPageMax);
+  const before = query.get('before');
+  if (before !== null && !/^\d{1,18}$/.test(before)) {
+    throw new Problem('bad_request', 'before must be the id of a dead letter, from the answer before.');
+  }
+  const beforeId = before === null ? undefined : BigInt(before);
+  const letters = await fromDatabase(listDeadLetters(sql, { namespace, beforeId, limit }));
+  return { items: letters.map(toAnswer) };
+}
+
+/**
+ * Puts dead letters back into the stream, each under its own identity, so that one that was stored meanwhile counts as a
+ * duplicate. Those that still can't be stored become dead letters again. Returns how many were put back.
+ */
+export async function redrive(
+  sql: Sql,
+  stream: EventStream,
+  namespace: string,
+  body: unknown,
+): Promise<{ redriven: number }> {
+  const ids = idsOf(body);
+  return fromDatabase(
+    sql.begin(async (tx) => {
+      const letters = await lockForRedrive(tx, ids, namespace);
+      for (const letter of letters) await append(stream, letter);
+      await markRedriven(
+        tx,
+        letters.map((letter) => letter.id),
+      );
+      return { redriven: letters.length };
+    }) as Promise<{ redriven: number }>,
+  );
+}
+
+async function append(stream: EventStream, letter: DeadLetter): Promise<void> {
+  if (letter.kind === 'frame') {
+    await stream.append(letter.payload, eventsIn(letter.payload));
+    return;
+  }
+  const part = {
+    namespace: letter.namespace ?? '',
+    receivedMs: Date.parse(letter.created_at),
+    events: letter.payload.toString(),
+    count: 1,
+  };
+  await stream.append(encodeFrame([part]), 1);
+}
+
+/** 0 where the frame still can't be decoded: a newer processor may be able to. */
+function eventsIn(frame: Buffer): number {
+  try {
+    return decodeFrame(frame).reduce((sum, part) => sum + part.events.length, 0);
+  } catch {
+    return 0;
+  }
+}
+
+function idsOf(body: unknown): bigint[] {
+  const ids = (body as { ids?: unknown } | null)?.ids;
+  if (
+    !Array.isArray(ids) ||
+    ids.length === 0 ||
+    ids.length > redriveMax ||
+    !ids.every((id) => /^\d{1,18}$/.test(String(id)))
+  ) {
+    throw new Problem(
+      'bad_request',
+      `The body must be {"ids": [...]} with 1 to ${redriveMax} ids of dead letters.`,
+    );
+  }
+  return ids.map((id) => BigInt(String(id)));
+}
+
+function wholeNumber(query: URLSearchParams, name: string, fallback: number, max: number): number {
+  const text = query.get(name);
+  if (text === null) return fallback;
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number < 1 || number > max)
+    throw new Problem('bad_request', `${name} must be a whole number from 1 to ${max}.`);
+  return number;
+}
+
+function toAnswer(letter: DeadLetter): DeadLetterAnswer {
+  const content =
+    letter.kind === 'event'
+      ? { event: JSON.parse(letter.payload.toString()) }
+      : { frame: letter.payload.toString('base64') };
+  return {
+    id: letter.id.toString(),
+    kind: letter.kind,
+    reason: letter.reason,
+    ...content,
+    createdAt: new Date(letter.created_at).toISOString(),
+    redrivenAt: letter.redriven_at === null ? null : new Date(letter.redriven_at).toISOString(),
+  };
+}
