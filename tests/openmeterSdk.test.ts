@@ -101,6 +101,36 @@ test('events go in and the exact usage comes out', async () => {
   expect(values).toEqual(['large', 'small']);
 });
 
+test('stored events are listed, newest first, with what is wrong with them', async () => {
+  const event = { type: 'prompt', subject: 'customer-9' };
+  const now = Date.now();
+  await client.events.ingest({ ...event, time: new Date(now - 1_000), data: { tokens: 7 } });
+  await allStored();
+  await client.events.ingest({ ...event, time: new Date(now), data: { model: 'none' } });
+  await allStored();
+  const expected = [
+    {
+      event: { ...event, specversion: '1.0', source: '@openmeter/sdk', data: { model: 'none' } },
+      validationError: expect.stringContaining('missing value property'),
+    },
+    { event: { ...event, time: new Date(now - 1_000), data: { tokens: 7 } } },
+  ];
+  const listed = (await client.events.list({ subject: 'customer-9' }))!;
+  expect(listed).toMatchObject(expected);
+  expect(listed[1]!.validationError).toBeUndefined();
+  const page = await client.events.listV2({
+    limit: 1,
+    filter: JSON.stringify({ subject: { $eq: 'customer-9' } }),
+  });
+  expect(page!.items).toHaveLength(1);
+  expect(page!.nextCursor).toBeString();
+  const next = await client.events.listV2({
+    cursor: page!.nextCursor!,
+    filter: JSON.stringify({ subject: { $eq: 'customer-9' } }),
+  });
+  expect([...page!.items, ...next!.items]).toMatchObject(expected);
+});
+
 /** Asks until the answer says that no accepted event is waiting. */
 async function allStored(): Promise<void> {
   const deadline = performance.now() + 10_000;
