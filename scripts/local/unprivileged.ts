@@ -40,6 +40,7 @@ export function unprivileged(): Unprivileged {
     async dataFolder(wished) {
       await mkdir(dirname(wished), { recursive: true });
       const folder = reaches(dirname(wished)) ? wished : place(wished);
+      await mkdir(dirname(folder), { recursive: true });
       await mkdir(folder, { recursive: true, mode: 0o700 });
       if (!succeeds(['chown', '-R', `${user}:${group}`, folder])) {
         throw new StartFault(`The folder ${folder} can't be given to the user ${user}.`);
