@@ -19,6 +19,7 @@ const folder = join(import.meta.dirname, '../.data');
 const watch = process.argv.includes('--watch');
 /** More than an app gives itself. */
 const appStopGraceMs = 3_000;
+const sameSignalMsMax = 1_000;
 
 type Undo = () => unknown;
 const undo: Undo[] = [];
@@ -124,14 +125,17 @@ async function stopApps(apps: LocalApp[], msMax: number): Promise<boolean> {
   return [...first, ...rest].every(Boolean);
 }
 
-/** The first SIGINT or SIGTERM asks for a stop; a second one ends everything at once (our servers follow us). */
+/**
+ * The first SIGINT or SIGTERM asks for a stop; a second one ends everything at once (our servers follow us). One Ctrl-C
+ * arrives twice when npm passes it on as well.
+ */
 function signalled(): Promise<'stop'> {
   const { promise, resolve } = Promise.withResolvers<'stop'>();
-  let signals = 0;
+  let firstAt: number | undefined;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      signals++;
-      if (signals > 1) process.exit(1);
+      firstAt ??= performance.now();
+      if (performance.now() - firstAt > sameSignalMsMax) process.exit(1);
       resolve('stop');
     });
   }
