@@ -32,6 +32,7 @@ export function connect(options: ConnectOptions): Sql {
       statement_timeout: options.statementMsMax,
       idle_in_transaction_session_timeout: idleTransactionMsMax,
       timezone: 'UTC',
+      jit: 'off', // compiling took 116 of the 290 ms of a look-up of 20 thousand identities
     },
     types: { bigint: postgres.BigInt },
   });

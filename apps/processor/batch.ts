@@ -186,7 +186,9 @@ function attributesOf(event: JsonObject): string | undefined {
       case 'data':
         continue;
       default:
-        if (event[name] !== null) (more ??= {})[name] = event[name];
+        if (event[name] === null) continue;
+        more ??= {};
+        more[name] = event[name];
     }
   }
   return more && JSON.stringify(more);

@@ -62,11 +62,12 @@ export function periodsAround(
   fromMs: number,
   toMs: number,
   { periodDays, dedupeWindowMs }: PeriodRules,
-): { from: number; to: number } {
-  return {
-    from: periodOf(fromMs - dedupeWindowMs, periodDays),
-    to: periodOf(toMs + 2 * dedupeWindowMs, periodDays),
-  };
+): number[] {
+  const periods: number[] = [];
+  const last = periodOf(toMs + 2 * dedupeWindowMs, periodDays);
+  for (let period = periodOf(fromMs - dedupeWindowMs, periodDays); period <= last; period += periodDays)
+    periods.push(period);
+  return periods;
 }
 
 const uuidV7 = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;

@@ -138,8 +138,10 @@ export class Store {
     const around = way === 'late' || rows.some((row) => row.lookAround);
     if (around) await lockBoundary(tx, way === 'late' ? 'exclusive' : 'shared');
     await stageEvents(tx, buffer.finish());
-    const { from, to } = around ? periodsAround(...arrivals(rows), this.rules) : ownPeriods(rows);
-    const numbers = await findStagedDuplicates(tx, from, to);
+    const periods = around
+      ? periodsAround(...arrivals(rows), this.rules)
+      : [...new Set(rows.map((row) => row.period))];
+    const numbers = await findStagedDuplicates(tx, periods);
     await insertStaged(tx, numbers);
     return numbers.map((n) => rows[n]!);
   }
@@ -229,14 +231,4 @@ function arrivals(rows: Row[]): [fromMs: number, toMs: number] {
     if (arrivedMs > toMs) toMs = arrivedMs;
   }
   return [fromMs, toMs];
-}
-
-function ownPeriods(rows: Row[]): { from: number; to: number } {
-  let from = Number.POSITIVE_INFINITY;
-  let to = Number.NEGATIVE_INFINITY;
-  for (const { period } of rows) {
-    if (period < from) from = period;
-    if (period > to) to = period;
-  }
-  return { from, to };
 }
