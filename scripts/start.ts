@@ -119,7 +119,12 @@ async function choosePorts(): Promise<{ host: string; ports: Map<string, number>
 /** The gateway first: nothing new comes in while the others finish what they hold. */
 async function stopApps(apps: LocalApp[], msMax: number): Promise<boolean> {
   const isGateway = (app: LocalApp) => app.name === 'gateway';
-  const stopAll = (some: LocalApp[]) => Promise.all(some.map((app) => app.stop(msMax)));
+  const stop = async (app: LocalApp) => {
+    const inOrder = await app.stop(msMax);
+    if (!inOrder) say(`${app.name} did not stop in order (${await app.exited}):\n${lastLines(app)}`);
+    return inOrder;
+  };
+  const stopAll = (some: LocalApp[]) => Promise.all(some.map(stop));
   const first = await stopAll(apps.filter(isGateway));
   const rest = await stopAll(apps.filter((app) => !isGateway(app)));
   return [...first, ...rest].every(Boolean);

@@ -10,7 +10,7 @@ export interface LocalApp {
   exited: Promise<string>;
   /** Resolves when it can take work; throws when it ends or the limit is over. */
   waitUntilReady(): Promise<void>;
-  /** SIGTERM, then SIGKILL when the limit is over. True when it stopped by itself with exit code 0. */
+  /** SIGTERM, then SIGKILL when the limit is over. True when it stopped in order, or before it had begun. */
   stop(msMax: number): Promise<boolean>;
   kill(): void;
 }
@@ -74,7 +74,7 @@ export function startApp(options: LocalAppOptions): LocalApp {
       const late = setTimeout(() => process_.kill('SIGKILL'), msMax);
       await exited;
       clearTimeout(late);
-      return process_.exitCode === 0;
+      return process_.exitCode === 0 || process_.signalCode === 'SIGTERM';
     },
     kill: () => process_.kill('SIGKILL'),
   };
