@@ -30,9 +30,9 @@ export interface TimeRange {
 /** Which cells are read: all of them lie within one bucket. */
 export interface UsagePieces {
   cuts: readonly number[];
-  /** Whole hours that no cut divides are read from rollup_hours. */
-  wholeHours: boolean;
-  /** Minutes that are read one by one, as ranges. */
+  /** Which hours are read from rollup_hours; 'undivided' are those that hold no cut, 'all' where no hour does. */
+  hours: 'all' | 'undivided' | 'none';
+  /** Minutes that are read one by one, as ranges; they lie in hours that are divided. */
   minutes: readonly TimeRange[];
 }
 
@@ -73,12 +73,12 @@ export async function sumRollups(
     WITH ${parameters(tx, scope, pieces.cuts)},
     cells AS (
       SELECT series_id, first_at, last_at, count, value FROM rollup_hours
-      WHERE ${wholeHours(tx, pieces)}
+      WHERE ${hoursOf(tx, pieces)}
       UNION ALL
       SELECT m.series_id, m.first_at, m.last_at, m.count, m.value FROM ${minutesOf(tx, pieces, tx`rollup_minutes`)}
     ),
     summed AS (
-      SELECT ${grouped ? tx`series_id,` : tx``} width_bucket(first_at, (SELECT cuts FROM p)) AS bucket, sum(count) AS count,
+      SELECT ${grouped ? tx`series_id,` : tx``} ${bucketOf(tx, pieces)} AS bucket, sum(count) AS count,
              ${summedValue(tx, aggregation)} AS value, min(first_at) AS first_at, max(last_at) AS last_at
       FROM cells GROUP BY ${grouped ? tx`series_id,` : tx``} bucket
     )
@@ -128,7 +128,7 @@ export async function countUniques(
     WITH ${parameters(tx, scope, pieces.cuts)},
     found AS (
       SELECT series_id, width_bucket(start, (SELECT cuts FROM p)) AS bucket, value FROM unique_hours
-      WHERE ${wholeHours(tx, pieces)}
+      WHERE ${hoursOf(tx, pieces)}
       UNION ALL
       SELECT m.series_id, width_bucket(c.first_at, (SELECT cuts FROM p)), m.value
       FROM ${minutesOf(tx, pieces, tx`unique_minutes`)}
@@ -246,25 +246,32 @@ function keyOf(tx: Executor, scope: UsageScope) {
   );
 }
 
-/** Hours of the range that no cut divides. */
-function wholeHours(tx: Executor, { cuts, wholeHours }: UsagePieces) {
-  if (!wholeHours) return tx`false`;
-  return tx`series_id = ANY((SELECT ids FROM p)::bigint[])
-        AND start >= ${timeOf(tx, cuts[0]!)} AND start < ${timeOf(tx, cuts.at(-1)!)}
-        AND width_bucket(start, (SELECT cuts FROM p))
-          = width_bucket(start + interval '59 minutes 59.999999 seconds', (SELECT cuts FROM p))`;
+/** Which bucket a cell lies in; cheap where there is only one. */
+function bucketOf(tx: Executor, { cuts }: UsagePieces) {
+  if (cuts.length > 2) return tx`width_bucket(first_at, (SELECT cuts FROM p))`;
+  return tx`CASE WHEN first_at < (SELECT cuts[1] FROM p) THEN 0 WHEN first_at < (SELECT cuts[2] FROM p) THEN 1 ELSE 2 END`;
 }
 
+function hoursOf(tx: Executor, { cuts, hours }: UsagePieces) {
+  if (hours === 'none') return tx`false`;
+  const undivided =
+    hours === 'all'
+      ? tx``
+      : tx`AND width_bucket(start, (SELECT cuts FROM p))
+             = width_bucket(start + interval '59 minutes 59.999999 seconds', (SELECT cuts FROM p))`;
+  return tx`series_id = ANY((SELECT ids FROM p)::bigint[])
+        AND start >= ${timeOf(tx, cuts[0]!)} AND start < ${timeOf(tx, cuts.at(-1)!)} ${undivided}`;
+}
+
+/** OFFSET 0 keeps the planner from reading all minutes of the series for each range. */
 function minutesOf(tx: Executor, { minutes }: UsagePieces, table: ReturnType<Executor>) {
-  return tx`unnest(${timesOf(
-    tx,
-    minutes.map((range) => range.fromUs),
-  )},
-                   ${timesOf(
-                     tx,
-                     minutes.map((range) => range.toUs),
-                   )}) AS r (since, until)
-      JOIN ${table} m ON m.series_id = ANY((SELECT ids FROM p)::bigint[]) AND m.start >= r.since AND m.start < r.until`;
+  const since = minutes.map((range) => range.fromUs);
+  const until = minutes.map((range) => range.toUs);
+  return tx`unnest(${timesOf(tx, since)}, ${timesOf(tx, until)}) AS r (since, until)
+      CROSS JOIN LATERAL (
+        SELECT * FROM ${table}
+        WHERE series_id = ANY((SELECT ids FROM p)::bigint[]) AND start >= r.since AND start < r.until OFFSET 0
+      ) m`;
 }
 
 /** The sum over cells; the same again over sums of cells. */

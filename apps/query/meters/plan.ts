@@ -9,8 +9,8 @@ import type { TimeRange } from '@usage/db/usage.ts';
  *                                 and last event), else the minute's raw events and none of its cells
  */
 export interface Plan {
-  /** Whether any hour is left whole. */
-  wholeHours: boolean;
+  /** Which hours are left whole. */
+  hours: 'all' | 'undivided' | 'none';
   /** Minutes of divided hours, as ranges. */
   minutes: TimeRange[];
   /** Starts of the minutes that a cut divides. */
@@ -39,7 +39,8 @@ export function planCuts(cuts: readonly number[]): Plan {
     else minutes.push({ fromUs: Math.max(hour, fromUs), toUs: Math.min(hour + hourUs, toUs) });
   }
   const hours = (-floorTo(-toUs, hourUs) - floorTo(fromUs, hourUs)) / hourUs;
-  return { wholeHours: hours > dividedHours, minutes, divided };
+  const left = dividedHours === 0 ? 'all' : hours > dividedHours ? 'undivided' : 'none';
+  return { hours: left, minutes, divided };
 }
 
 /** The ranges without some of their minutes; both ascending. */

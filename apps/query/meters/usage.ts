@@ -131,7 +131,7 @@ async function addRollups(
 
   const pieces = {
     cuts,
-    wholeHours: plan.wholeHours,
+    hours: plan.hours,
     minutes: withoutMinutes(plan.minutes, [...raw.keys()]),
   };
   const uniques = meter.aggregation === 'UNIQUE_COUNT' ? [...tally.uniques()] : undefined;
