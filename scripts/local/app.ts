@@ -5,6 +5,7 @@ import { stopWithParent } from './server.ts';
 export interface LocalApp {
   name: string;
   url: string;
+  pid: number;
   log: AppLog;
   /** Resolves with how it ended: `exit code 1`, `SIGKILL`. */
   exited: Promise<string>;
@@ -52,6 +53,7 @@ export function startApp(options: LocalAppOptions): LocalApp {
   return {
     name,
     url,
+    pid: process_.pid,
     log,
     exited,
     async waitUntilReady() {
