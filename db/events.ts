@@ -68,10 +68,22 @@ export function eventsOfBatches(
       AND e.namespace = ${of.namespace} AND e.type = ${of.type}`.cursor(cursorRows);
 }
 
+/** Larger pieces cost more, not less: what the socket doesn't take at once is copied again for each try. */
+const pieceBytes = 256 * 1024;
+
+/** Rejects with what the server says; the stream settles even where the server refuses the end (patches/postgres). */
 function write(stream: Writable, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.on('error', reject);
     stream.on('finish', resolve);
-    stream.end(bytes);
+    let at = 0;
+    const next = (error?: Error | null) => {
+      if (error) return reject(error);
+      if (at >= bytes.length) return void stream.end();
+      const piece = bytes.subarray(at, at + pieceBytes);
+      at += piece.length;
+      stream.write(piece, next);
+    };
+    next();
   });
 }

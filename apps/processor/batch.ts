@@ -53,7 +53,9 @@ export class Batch {
   readonly rejected: Rejected[] = [];
   bytes = 0;
   readonly startedMs = performance.now();
-  #identities = new Set<string>();
+  #byId = new Map<string, Row>();
+  /** Identities whose id another one of the batch had first. */
+  #sharedIds = new Set<string>();
 
   get empty(): boolean {
     return this.frames.length === 0;
@@ -147,9 +149,22 @@ export class Batch {
       frame,
       position,
     };
-    const identity = `${id}\0${source}\0${namespace}`;
-    if (this.#identities.size === this.#identities.add(identity).size) this.repeats.push(row);
+    if (this.#isRepeat(row)) this.repeats.push(row);
     else this.rows.push(row);
+  }
+
+  /** By id first: an id that two sources share is rare, and joining the three texts for each event is dear. */
+  #isRepeat(row: Row): boolean {
+    const first = this.#byId.get(row.id);
+    if (first === undefined) {
+      this.#byId.set(row.id, row);
+      return false;
+    }
+    if (first.source === row.source && first.namespace === row.namespace) return true;
+    const identity = `${row.id}\0${row.source}\0${row.namespace}`;
+    if (this.#sharedIds.has(identity)) return true;
+    this.#sharedIds.add(identity);
+    return false;
   }
 }
 

@@ -9,6 +9,7 @@ import { encodeDelta } from '@usage/lib/meter/delta.ts';
 import type { Row } from './batch.ts';
 import { MeterSet } from './meters.ts';
 import { type PeriodRules, periodsAround } from './period.ts';
+import { RecentIds } from './recentIds.ts';
 import { RowBuffer } from './rows.ts';
 
 /**
@@ -31,11 +32,23 @@ export interface Stored {
 /** A batch with what can be worked out before its transaction: encoded while the one before is being stored. */
 export interface Prepared {
   rows: Row[];
+  extent: Extent;
   batchId: bigint;
   straight: RowBuffer;
   staged: Row[];
   meters: MeterSet;
   deltas: NewDelta[];
+}
+
+/** What has to be known of rows as a whole. */
+interface Extent {
+  fromMs: number;
+  toMs: number;
+  periods: number[];
+  /** A row needs a look into the neighbouring periods. */
+  lookAround: boolean;
+  /** The earliest period of rows that may be overtaken. */
+  overtakable: number;
 }
 
 class Overtaken extends Error {}
@@ -46,6 +59,7 @@ export class Store {
   #nextBatchId = 0n;
   #batchIdsEnd = 0n;
   #buffers = [new RowBuffer(false), new RowBuffer(false)];
+  #recent = new RecentIds();
 
   constructor(
     readonly sql: Sql,
@@ -61,19 +75,20 @@ export class Store {
     const staged: Row[] = [];
     const direct: Row[] = [];
     for (const row of rows) {
-      if (row.lookAround) {
+      if (this.#recent.meet(row.id) || row.lookAround) {
         staged.push(row);
       } else {
         straight.add(row, batchId, 0);
         direct.push(row);
       }
     }
-    return { rows, batchId, straight, staged, meters, deltas: deltasOf(meters, direct) };
+    const extent = extentOf(rows);
+    return { rows, extent, batchId, straight, staged, meters, deltas: deltasOf(meters, direct, extent) };
   }
 
   /** Rejects with transient faults only: nothing was stored then, and the same call may be made again. */
   async store(prepared: Prepared): Promise<Stored> {
-    for (const row of prepared.rows) await this.#ensurePeriod(row.period);
+    for (const period of prepared.extent.periods) await this.#ensurePeriod(period);
     const outcome: Stored = { stored: 0, duplicates: [], refused: [] };
     await this.#storeRows(prepared.rows, prepared, 'straight', outcome);
     return outcome;
@@ -105,14 +120,16 @@ export class Store {
     }
   }
 
-  async #commitPrepared({ rows, batchId, straight, staged, meters, deltas }: Prepared): Promise<Row[]> {
+  async #commitPrepared(prepared: Prepared): Promise<Row[]> {
+    const { rows, extent, batchId, straight, staged, meters } = prepared;
     return this.#transaction(async (tx) => {
       if (staged.length < rows.length) await copyEvents(tx, straight.finish());
       const duplicates = await this.#insertStaged(tx, staged, batchId, 'straight');
-      const fresh = withoutRows(staged, duplicates);
-      await this.#finish(tx, { rows, duplicates, batchId, meters, way: 'straight' }, () => {
-        return fresh.length === 0 ? deltas : deltasOf(meters, withoutRows(rows, duplicates));
-      });
+      const deltas =
+        staged.length === duplicates.length
+          ? prepared.deltas
+          : deltasOf(meters, withoutRows(rows, duplicates), extent);
+      await this.#finish(tx, { rows, extent, duplicates, batchId, meters, deltas, way: 'straight' });
       return duplicates;
     });
   }
@@ -120,11 +137,11 @@ export class Store {
   async #commitStaged(rows: Row[], way: Way): Promise<Row[]> {
     const meters = await this.#currentMeters();
     const batchId = await this.#takeBatchId();
+    const extent = extentOf(rows);
     return this.#transaction(async (tx) => {
       const duplicates = await this.#insertStaged(tx, rows, batchId, way);
-      await this.#finish(tx, { rows, duplicates, batchId, meters, way }, () =>
-        deltasOf(meters, withoutRows(rows, duplicates)),
-      );
+      const deltas = deltasOf(meters, withoutRows(rows, duplicates), extent);
+      await this.#finish(tx, { rows, extent, duplicates, batchId, meters, deltas, way });
       return duplicates;
     });
   }
@@ -135,40 +152,30 @@ export class Store {
     rows.forEach((row, n) => {
       buffer.add(row, batchId, n);
     });
-    const around = way === 'late' || rows.some((row) => row.lookAround);
+    const { fromMs, toMs, periods, lookAround } = extentOf(rows);
+    const around = way === 'late' || lookAround;
     if (around) await lockBoundary(tx, way === 'late' ? 'exclusive' : 'shared');
     await stageEvents(tx, buffer.finish());
-    const periods = around
-      ? periodsAround(...arrivals(rows), this.rules)
-      : [...new Set(rows.map((row) => row.period))];
-    const numbers = await findStagedDuplicates(tx, periods);
+    const numbers = await findStagedDuplicates(
+      tx,
+      around ? periodsAround(fromMs, toMs, this.rules) : periods,
+    );
     await insertStaged(tx, numbers);
     return numbers.map((n) => rows[n]!);
   }
 
   /** The last statements: what is certain only under the registry's lock, and what depends on it. */
-  async #finish(
-    tx: Transaction,
-    batch: { rows: Row[]; duplicates: Row[]; batchId: bigint; meters: MeterSet; way: Way },
-    evaluate: () => NewDelta[],
-  ): Promise<void> {
-    const { rows, duplicates, batchId, way } = batch;
+  async #finish(tx: Transaction, batch: Unfinished): Promise<void> {
+    const { rows, extent, duplicates, batchId, way } = batch;
     const { version, newestPeriod } = await readRegistryShared(tx);
-    if (
-      way !== 'late' &&
-      rows.some((row) => row.mayBeOvertaken && newestPeriod !== undefined && newestPeriod > row.period)
-    ) {
+    if (way !== 'late' && newestPeriod !== undefined && newestPeriod > extent.overtakable)
       throw new Overtaken();
-    }
-    let deltas: NewDelta[];
-    if (version === batch.meters.version) {
-      deltas = evaluate();
-    } else {
+    let { deltas } = batch;
+    if (version !== batch.meters.version) {
       this.#meters = await MeterSet.load(this.sql);
       if (this.#meters.version !== version) throw new Error('the meters changed while their lock was held');
-      deltas = deltasOf(this.#meters, withoutRows(rows, duplicates));
+      deltas = deltasOf(this.#meters, withoutRows(rows, duplicates), extent);
     }
-    const [arrivedFromMs, arrivedToMs] = arrivals(rows);
     await Promise.all([
       insertBatch(tx, {
         id: batchId,
@@ -176,8 +183,8 @@ export class Store {
         metersVersion: version,
         events: rows.length - duplicates.length,
         duplicates: duplicates.length,
-        arrivedFromMs,
-        arrivedToMs,
+        arrivedFromMs: extent.fromMs,
+        arrivedToMs: extent.toMs,
       }),
       insertDeltas(tx, deltas),
     ]);
@@ -207,14 +214,27 @@ export class Store {
   }
 }
 
+/** A transaction whose rows are in place. */
+interface Unfinished {
+  rows: Row[];
+  extent: Extent;
+  duplicates: Row[];
+  batchId: bigint;
+  meters: MeterSet;
+  deltas: NewDelta[];
+  way: Way;
+}
+
 /** What the rows add to each meter, encoded. */
-function deltasOf(meters: MeterSet, rows: Row[]): NewDelta[] {
-  const deltas = meters.evaluate(rows);
-  if (deltas.size === 0) return [];
-  const [arrivedMs] = arrivals(rows);
-  return [...deltas]
+function deltasOf(meters: MeterSet, rows: Row[], { fromMs }: Extent): NewDelta[] {
+  return [...meters.evaluate(rows)]
     .filter(([, delta]) => delta.size > 0)
-    .map(([build, delta]) => ({ build, cells: delta.size, arrivedMs, payload: encodeDelta(delta.cells()) }));
+    .map(([build, delta]) => ({
+      build,
+      cells: delta.size,
+      arrivedMs: fromMs,
+      payload: encodeDelta(delta.cells()),
+    }));
 }
 
 function withoutRows(rows: Row[], without: Row[]): Row[] {
@@ -223,12 +243,22 @@ function withoutRows(rows: Row[], without: Row[]): Row[] {
   return rows.filter((row) => !left.has(row));
 }
 
-function arrivals(rows: Row[]): [fromMs: number, toMs: number] {
-  let fromMs = Number.POSITIVE_INFINITY;
-  let toMs = 0;
-  for (const { arrivedMs } of rows) {
-    if (arrivedMs < fromMs) fromMs = arrivedMs;
-    if (arrivedMs > toMs) toMs = arrivedMs;
+function extentOf(rows: Row[]): Extent {
+  const periods = new Set<number>();
+  const extent: Extent = {
+    fromMs: Number.POSITIVE_INFINITY,
+    toMs: 0,
+    periods: [],
+    lookAround: false,
+    overtakable: Number.POSITIVE_INFINITY,
+  };
+  for (const row of rows) {
+    if (row.arrivedMs < extent.fromMs) extent.fromMs = row.arrivedMs;
+    if (row.arrivedMs > extent.toMs) extent.toMs = row.arrivedMs;
+    if (row.lookAround) extent.lookAround = true;
+    if (row.mayBeOvertaken && row.period < extent.overtakable) extent.overtakable = row.period;
+    periods.add(row.period);
   }
-  return [fromMs, toMs];
+  extent.periods = [...periods];
+  return extent;
 }
