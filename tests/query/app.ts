@@ -1,5 +1,6 @@
 import { connect, type Sql } from '@usage/db/connect.ts';
 import { createMeter } from '@usage/db/meters.ts';
+import { openAccess } from '@usage/lib/auth/access.ts';
 import type { MeterDefinition } from '@usage/lib/meter/rules.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
@@ -18,6 +19,7 @@ export async function openQueryTest(stream?: EventStream, limits: Partial<QueryC
   const app = createQuery({
     config: { queryMsMax: 30_000, queriesMax: 10, deltaCellsMax: 1_000, ...limits },
     sql,
+    access: openAccess(),
     stream,
     health: new Health(),
     registry,
@@ -50,7 +52,7 @@ export async function openQueryTest(stream?: EventStream, limits: Partial<QueryC
 export type QueryTest = Awaited<ReturnType<typeof openQueryTest>>;
 
 /** A SUM of $.tokens over events of type `prompt`, unless the caller says otherwise. */
-async function makeMeter(sql: Sql, meter: Partial<MeterDefinition> & { slug: string }) {
+export async function makeMeter(sql: Sql, meter: Partial<MeterDefinition> & { slug: string }) {
   const made = await createMeter(sql, 'default', {
     name: meter.slug,
     description: undefined,
