@@ -1,8 +1,10 @@
+import { authSettings } from '@usage/lib/auth/settings.ts';
 import { type ConfigOf, integer, text } from '@usage/lib/service/config.ts';
 import { commonSettings } from '@usage/lib/service/settings.ts';
 
 export const querySettings = {
   ...commonSettings,
+  ...authSettings,
   port: integer('QUERY_PORT', {
     default: 8002,
     min: 0,

@@ -1,5 +1,7 @@
 import { connect } from '@usage/db/connect.ts';
+import { keySource } from '@usage/db/keySource.ts';
 import { readRegistry } from '@usage/db/registry.ts';
+import { startAccess } from '@usage/lib/auth/start.ts';
 import { listen, stopListening } from '@usage/lib/http/server.ts';
 import { App } from '@usage/lib/service/app.ts';
 import { readConfig } from '@usage/lib/service/config.ts';
@@ -7,11 +9,13 @@ import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { connectRedis } from '@usage/lib/stream/redis.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
+import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
 import { querySettings } from './config.ts';
 import { createQuery } from './query.ts';
 
 const name = 'query';
+const subscribeMsMax = 3_000;
 
 try {
   const config = readConfig(querySettings);
@@ -38,12 +42,26 @@ try {
     await readRegistry(sql);
     return undefined;
   });
+  const registry = new Registry();
+  const hearing = app.use(
+    'redis subscriber',
+    connectRedis({ url: config.redisUrl, name: `${name} subscriber`, log, commandMsMax: subscribeMsMax }),
+    (client) => client.disconnect(),
+  );
+  const { access } = await startAccess({
+    app,
+    config,
+    openSource: () => keySource(config.databaseUrl, name),
+    subscriber: new Subscriber(hearing, log),
+    registry,
+  });
   const server = createQuery({
     config,
     sql,
+    access,
     stream: new EventStream(redis, config.streamName),
     health,
-    registry: new Registry(),
+    registry,
     log,
   });
   const port = listen(server, config.host, config.port);

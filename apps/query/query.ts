@@ -1,4 +1,5 @@
 import type { Sql } from '@usage/db/connect.ts';
+import { type Access, namespacesOf } from '@usage/lib/auth/access.ts';
 import { createServer } from '@usage/lib/http/server.ts';
 import { apiDescription } from '@usage/lib/http/swagger.ts';
 import type { Health } from '@usage/lib/service/health.ts';
@@ -9,12 +10,12 @@ import type { QueryConfig } from './config.ts';
 import { eventListRoutes } from './events/index.ts';
 import { usageRoutes } from './meters/index.ts';
 import { queryMetrics } from './metrics.ts';
-import { namespaceOf } from './namespace.ts';
 import { Reader } from './reader.ts';
 
 export interface QueryParts {
   config: Pick<QueryConfig, 'queryMsMax' | 'queriesMax' | 'deltaCellsMax'>;
   sql: Sql;
+  access: Access;
   /** undefined = answers don't tell how fresh they are. */
   stream: EventStream | undefined;
   health: Health;
@@ -25,7 +26,8 @@ export interface QueryParts {
 const bodyBytesMax = 2 * 1024 * 1024;
 
 /** The query service without its connections. */
-export function createQuery({ config, sql, stream, health, registry, log }: QueryParts) {
+export function createQuery({ config, sql, access, stream, health, registry, log }: QueryParts) {
+  const namespaceOf = namespacesOf(access);
   const reader = new Reader(sql, stream, config, queryMetrics(registry), log);
   return createServer({ log, health, registry, bodyBytesMax })
     .use(apiDescription(description))

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
+import type { NamespaceOf } from '@usage/lib/auth/access.ts';
 import { jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { Elysia } from 'elysia';
-import type { NamespaceOf } from '../namespace.ts';
 import type { Reader } from '../reader.ts';
 import { encodePlace, limitMax, readCursorRequest, readListRequest } from './params.ts';
 import { listEvents } from './service.ts';
@@ -12,8 +12,9 @@ export function eventListRoutes(reader: Reader, namespaceOf: NamespaceOf) {
     .get(
       '/api/v1/events',
       async ({ request }) => {
+        const namespace = namespaceOf(request, 'read');
         const { filters, limit } = readListRequest(new URL(request.url).searchParams, Date.now() * 1_000);
-        const { items } = await listEvents(reader, namespaceOf(request), filters, undefined, limit);
+        const { items } = await listEvents(reader, namespace, filters, undefined, limit);
         return json(`[${items.join(',')}]`);
       },
       { detail: listDetail },
@@ -21,8 +22,9 @@ export function eventListRoutes(reader: Reader, namespaceOf: NamespaceOf) {
     .get(
       '/api/v2/events',
       async ({ request }) => {
+        const namespace = namespaceOf(request, 'read');
         const { filters, place, limit } = readCursorRequest(new URL(request.url).searchParams);
-        const { items, next } = await listEvents(reader, namespaceOf(request), filters, place, limit);
+        const { items, next } = await listEvents(reader, namespace, filters, place, limit);
         const cursor = next ? `,"nextCursor":"${encodePlace(next)}"` : '';
         return json(`{"items":[${items.join(',')}]${cursor}}`);
       },

@@ -1,7 +1,7 @@
+import type { NamespaceOf } from '@usage/lib/auth/access.ts';
 import { type Fault, invalid } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { Elysia } from 'elysia';
-import type { NamespaceOf } from '../namespace.ts';
 import type { Reader } from '../reader.ts';
 import { groupValuesDetail, queryDetail, queryPostDetail, subjectsDetail } from './model.ts';
 import { queryToBody, readQueryRequest, timeOf } from './params.ts';
@@ -13,42 +13,53 @@ const dayUs = 86_400_000_000;
 
 /** /api/v1/meters/{meterIdOrSlug}/query, /subjects and /group-by/{key}/values. Errors are thrown as Problem. */
 export function usageRoutes(reader: Reader, namespaceOf: NamespaceOf) {
-  const answer = async (request: Request, idOrSlug: string, body: unknown) => {
+  const answer = async (request: Request, idOrSlug: string, readBody: () => unknown) => {
+    const namespace = namespaceOf(request, 'read');
     const format = formatOf(request.headers.get('accept'));
-    const answered = await queryMeter(reader, namespaceOf(request), idOrSlug, readQueryRequest(body), format);
+    const answered = await queryMeter(
+      reader,
+      namespace,
+      idOrSlug,
+      readQueryRequest(await readBody()),
+      format,
+    );
     return new Response(answered.body, { headers: answered.headers });
   };
   return new Elysia({ name: 'usage', prefix: '/api/v1/meters/:meterIdOrSlug' })
     .get(
       '/query',
-      ({ request, params }) => answer(request, params.meterIdOrSlug, queryToBody(parametersOf(request))),
+      ({ request, params }) =>
+        answer(request, params.meterIdOrSlug, () => queryToBody(parametersOf(request))),
       {
         detail: queryDetail,
       },
     )
     .post(
       '/query',
-      async ({ request, params }) =>
-        answer(request, params.meterIdOrSlug, await readJson(request, bodyBytesMax)),
+      ({ request, params }) => answer(request, params.meterIdOrSlug, () => readJson(request, bodyBytesMax)),
       { parse: 'none', detail: queryPostDetail },
     )
     .get(
       '/subjects',
       async ({ request, params }) =>
         Response.json(
-          await listMeterSubjects(reader, namespaceOf(request), params.meterIdOrSlug, rangeOf(request)),
+          await listMeterSubjects(
+            reader,
+            namespaceOf(request, 'read'),
+            params.meterIdOrSlug,
+            rangeOf(request),
+          ),
         ),
       { detail: subjectsDetail },
     )
     .get(
       '/group-by/:groupByKey/values',
       async ({ request, params }) => {
+        const namespace = namespaceOf(request, 'read');
         const range = rangeOf(request);
         if (range.fromUs === undefined && range.toUs === undefined) range.fromUs = Date.now() * 1_000 - dayUs;
         const { meterIdOrSlug, groupByKey } = params;
-        return Response.json(
-          await listGroupValues(reader, namespaceOf(request), meterIdOrSlug, groupByKey, range),
-        );
+        return Response.json(await listGroupValues(reader, namespace, meterIdOrSlug, groupByKey, range));
       },
       { detail: groupValuesDetail },
     );
