@@ -3,7 +3,7 @@ import { gatewaySettings } from '../apps/gateway/config.ts';
 import { settings as processorSettings } from '../apps/processor/config.ts';
 import { querySettings } from '../apps/query/config.ts';
 import { migrateSettings } from '../db/config.ts';
-import { ConfigError, readConfig, type Settings } from '../lib/service/config.ts';
+import { ConfigError, readConfig, type Settings, text } from '../lib/service/config.ts';
 
 /** The apps and their settings, for the scripts and tests that deal with all of them. In the order of their start. */
 export interface Service {
@@ -20,12 +20,22 @@ export const services: Service[] = [
   { name: 'gateway', portSetting: 'API_PORT', settings: gatewaySettings },
 ];
 
-export const allSettings: Settings[] = [...services.map((service) => service.settings), migrateSettings];
+/** Settings of `npm start` itself. */
+export const startSettings = {
+  folder: text('DATA_FOLDER', { default: '.data', about: 'folder for the data and logs of `npm start`' }),
+};
+
+/** Who reads which settings. */
+export const settingsByReader: { name: string; settings: Settings }[] = [
+  ...services,
+  { name: 'migrate', settings: migrateSettings },
+  { name: '`npm start`', settings: startSettings },
+];
 
 /** Reads what every app will read; throws one ConfigError with all their faults. */
 export function checkSettings(env: Record<string, string | undefined> = process.env): void {
   const faults = new Set<string>();
-  for (const settings of allSettings) {
+  for (const { settings } of settingsByReader) {
     try {
       readConfig(settings, env);
     } catch (error) {

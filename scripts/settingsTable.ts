@@ -1,7 +1,6 @@
 import { join } from 'node:path';
-import { migrateSettings } from '../db/config.ts';
 import type { Setting } from '../lib/service/config.ts';
-import { services } from './services.ts';
+import { services, settingsByReader } from './services.ts';
 
 /**
  * `bun scripts/settingsTable.ts` writes the README's table of settings from the apps' own definitions;
@@ -13,8 +12,7 @@ const end = '<!-- /settings -->';
 
 export function settingsTable(): string {
   const readers = new Map<string, { setting: Setting<unknown>; apps: string[] }>();
-  const sources = [...services, { name: 'migrate', settings: migrateSettings }];
-  for (const { name, settings } of sources) {
+  for (const { name, settings } of settingsByReader) {
     for (const setting of Object.values(settings)) {
       const known = readers.get(setting.name);
       if (known && (known.setting.fallback !== setting.fallback || known.setting.about !== setting.about)) {

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { migrateSettings } from '../db/config.ts';
 import { migrate } from '../db/migrate.ts';
 import { ConfigError, readConfig } from '../lib/service/config.ts';
@@ -9,14 +9,18 @@ import { StartFault } from './local/fault.ts';
 import { takeLock } from './local/lock.ts';
 import { freePort, isPortFree } from './local/ports.ts';
 import { useServers } from './local/servers.ts';
-import { checkSettings, services } from './services.ts';
+import { checkSettings, services, startSettings } from './services.ts';
 
 /**
  * `npm start`, `bun start`, `bun run dev`: the whole system on this machine. Servers, schema, apps; then waits for
  * Ctrl-C, or for something to die, and stops everything in reverse. Exits with 0 after an orderly stop, else 1.
  */
-const folder = join(import.meta.dirname, '../.data');
+const root = join(import.meta.dirname, '..');
+const folder = resolve(root, process.env.DATA_FOLDER || startSettings.folder.fallback!);
 const watch = process.argv.includes('--watch');
+/** On loopback nobody else gets in: keys only where they are asked for (an app refuses to do without elsewhere). */
+const auth = process.env.AUTH || (process.env.ADMIN_API_KEY ? 'keys' : 'off');
+const settings = { ...process.env, AUTH: auth };
 /** More than an app gives itself. */
 const appStopGraceMs = 3_000;
 const sameSignalMsMax = 1_000;
@@ -46,18 +50,17 @@ try {
 for (const step of undo.toReversed()) {
   if ((await step()) === false) orderly = false;
 }
-if (undo.length > 0) say(orderly ? 'Stopped.' : 'Stopped, after a fault.');
 process.exit(orderly ? 0 : 1);
 
 async function start(): Promise<{ somethingDied: Promise<string> }> {
-  checkSettings();
+  checkSettings(settings);
   undo.push(await takeLock(join(folder, 'start.lock')));
   const { host, ports } = await choosePorts();
   if (!process.env.DATABASE_URL || !process.env.REDIS_URL) await checkDiskSpace(folder);
 
   say('Starting PostgreSQL and Redis …');
   const { postgres, redis } = await useServers(folder);
-  undo.push(redis.stop, postgres.stop);
+  undo.push(() => say(orderly ? 'Stopped.' : 'Stopped, after a fault.'), redis.stop, postgres.stop);
   say(`  ${postgres.about}\n  ${redis.about}`);
 
   const { periodDays } = readConfig(migrateSettings);
@@ -68,7 +71,7 @@ async function start(): Promise<{ somethingDied: Promise<string> }> {
   const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
   const urlOf = (name: string) => `http://${reachable}:${ports.get(name)}`;
   const env = {
-    ...process.env,
+    ...settings,
     DATABASE_URL: postgres.url,
     REDIS_URL: redis.url,
     QUERY_URL: process.env.QUERY_URL || urlOf('query'),
@@ -152,6 +155,7 @@ function lastLines(app: LocalApp): string {
 }
 
 function welcome(apps: LocalApp[], gateway: string, query: string): string {
+  const key = auth === 'keys' ? ` -H "Authorization: Bearer $ADMIN_API_KEY"` : '';
   const addresses = apps.map(({ name, url }) => `  ${name.padEnd(11)} ${url}`).join('\n');
   return `
 Running${watch ? ', and restarting an app when its source changes' : ''}:
@@ -160,13 +164,13 @@ ${addresses}
   logs        ${join(folder, 'logs')}
 
 Send an event:
-  curl -i ${gateway}/api/v1/events -H 'Content-Type: application/cloudevents+json' -d \\
+  curl -i ${gateway}/api/v1/events${key} -H 'Content-Type: application/cloudevents+json' -d \\
     '{"specversion":"1.0","id":"'$(date +%s%N)'","source":"my-app","type":"llm","subject":"customer-1","data":{"tokens":1432,"model":"small"}}'
 
 Define a meter (it covers the events stored before it), and ask it:
-  curl ${gateway}/api/v1/meters -H 'Content-Type: application/json' -d \\
+  curl ${gateway}/api/v1/meters${key} -H 'Content-Type: application/json' -d \\
     '{"slug":"tokens","eventType":"llm","aggregation":"SUM","valueProperty":"$.tokens","groupBy":{"model":"$.model"}}'
-  curl '${gateway}/api/v1/meters/tokens/query?windowSize=DAY&groupBy=model'
+  curl '${gateway}/api/v1/meters/tokens/query?windowSize=DAY&groupBy=model'${key}
 
 Ctrl-C stops everything; the data stays.`;
 }

@@ -11,7 +11,7 @@ export interface LocalApp {
   exited: Promise<string>;
   /** Resolves when it can take work; throws when it ends or the limit is over. */
   waitUntilReady(): Promise<void>;
-  /** SIGTERM, then SIGKILL when the limit is over. True when it stopped in order, or before it had begun. */
+  /** SIGTERM, then SIGKILL when the limit is over. True when it stopped in order, had not begun yet, or was gone. */
   stop(msMax: number): Promise<boolean>;
   kill(): void;
 }
@@ -72,6 +72,7 @@ export function startApp(options: LocalAppOptions): LocalApp {
       }
     },
     async stop(msMax) {
+      if (ended !== undefined) return true;
       process_.kill('SIGTERM');
       const late = setTimeout(() => process_.kill('SIGKILL'), msMax);
       await exited;

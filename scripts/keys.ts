@@ -1,0 +1,102 @@
+import { parseArgs } from 'node:util';
+import { readKey } from '../apps/gateway/keys/rules.ts';
+import { keysMax, keysShownMax, toWire } from '../apps/gateway/keys/service.ts';
+import { connect, type Sql } from '../db/connect.ts';
+import { createKey, listKeys, revokeKey } from '../db/keys.ts';
+import { defaultNamespace } from '../lib/auth/key.ts';
+import { newKeyToken } from '../lib/auth/token.ts';
+import { readConfig } from '../lib/service/config.ts';
+import { commonSettings } from '../lib/service/settings.ts';
+
+/**
+ * `bun run keys create|list|revoke`: API keys straight in the database, also for the first one and for other namespaces.
+ * The apps find a change within a second.
+ */
+const usage = `Usage (the database is DATABASE_URL):
+  bun run keys create --name <name> --scopes ingest,read,admin [--namespace default]
+                      [--events-per-second n] [--events-burst n] [--requests-per-second n] [--requests-burst n]
+  bun run keys list   [--namespace default]
+  bun run keys revoke <id or prefix> [--namespace default]`;
+
+const statementMsMax = 10_000;
+
+class UsageFault extends Error {}
+
+try {
+  const { positionals, values } = readArguments();
+  const { databaseUrl } = readConfig({ databaseUrl: commonSettings.databaseUrl });
+  const sql = connect({ url: databaseUrl, name: 'keys', connectionsMax: 1, statementMsMax });
+  try {
+    await run(sql, positionals, values);
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+} catch (error) {
+  console.error((error as Error).message);
+  process.exitCode = 1;
+}
+
+type Values = Record<string, string | undefined>;
+
+async function run(sql: Sql, [command, target]: string[], values: Values): Promise<void> {
+  const namespace = values.namespace ?? defaultNamespace;
+  switch (command) {
+    case 'create':
+      return await create(sql, namespace, values);
+    case 'list':
+      for (const key of await listKeys(sql, namespace, keysShownMax))
+        console.log(JSON.stringify(toWire(key)));
+      return;
+    case 'revoke':
+      if (target === undefined) throw new UsageFault(usage);
+      if (!(await revokeKey(sql, namespace, target)))
+        throw new Error(`There is no key ${target} in ${namespace}.`);
+      console.log(`${target} is revoked: it stops working everywhere within 5 s.`);
+      return;
+    default:
+      throw new UsageFault(usage);
+  }
+}
+
+/** The key alone goes to standard output, so that it can be piped into a file or a secret store. */
+async function create(sql: Sql, namespace: string, values: Values): Promise<void> {
+  const number = (name: string) => (values[name] === undefined ? undefined : Number(values[name]));
+  const read = readKey({
+    namespace,
+    name: values.name,
+    scopes: values.scopes?.split(','),
+    eventsPerSecond: number('events-per-second'),
+    eventsBurst: number('events-burst'),
+    requestsPerSecond: number('requests-per-second'),
+    requestsBurst: number('requests-burst'),
+  });
+  if ('faults' in read) {
+    const faults = read.faults.map(({ field, reason }) => `  ${field} ${reason}`).join('\n');
+    throw new UsageFault(`The key is not valid:\n${faults}\n\n${usage}`);
+  }
+  const { token, prefix, hash } = newKeyToken();
+  const { name, scopes, limits } = read.value;
+  const stored = await createKey(sql, { namespace, name, prefix, secretHash: hash, scopes, limits }, keysMax);
+  if (!stored) throw new Error(`${namespace} has ${keysMax} active keys: revoke some that are not used.`);
+  console.error(`Made ${stored.id} (${scopes.join(', ')}; namespace ${namespace}). Shown this once:`);
+  console.log(token);
+}
+
+function readArguments(): { positionals: string[]; values: Values } {
+  const option = { type: 'string' } as const;
+  const names = [
+    'name',
+    'scopes',
+    'namespace',
+    'events-per-second',
+    'events-burst',
+    'requests-per-second',
+    'requests-burst',
+  ];
+  try {
+    const options = Object.fromEntries(names.map((name) => [name, option]));
+    return parseArgs({ allowPositionals: true, options }) as { positionals: string[]; values: Values };
+  } catch (error) {
+    throw new UsageFault(`${(error as Error).message}\n${usage}`);
+  }
+}
