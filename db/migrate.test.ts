@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { readdir } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createDatabase, type TestDatabase } from '../tests/support/database.ts';
-import { migrate, migrationsFolder } from './migrate.ts';
+import { migrate, migrationsFolder, migrationTurn } from './migrate.ts';
 import { withClient } from './server.ts';
 
 const files = (await readdir(migrationsFolder)).map((file) => file.replace('.sql', '')).sort();
@@ -35,6 +37,34 @@ describe.each([
       migrate(database.url, { direction: 'up' }),
     ]);
     expect(both.flatMap((outcome) => outcome.ran).sort()).toEqual(files);
+  });
+
+  test('waits for another migration, up to a limit', async () => {
+    await withClient(database.url, async (client) => {
+      await client.query('SELECT pg_advisory_lock($1)', [migrationTurn]);
+      const refused = migrate(database.url, { direction: 'up', turnWaitMsMax: 100 });
+      await expect(refused).rejects.toThrow('another migration has been running for 0.1 s');
+      const waiting = migrate(database.url, { direction: 'up' });
+      await client.query('SELECT pg_advisory_unlock($1)', [migrationTurn]);
+      expect((await waiting).ran).toEqual([]);
+    });
+  });
+
+  test('a migration that fails half way leaves nothing of itself, and those before it stay', async () => {
+    await migrate(database.url, { direction: 'down', count: all });
+    const folder = await mkdtemp(join(tmpdir(), 'usage-migrations-'));
+    const write = (name: string, up: string, down: string) =>
+      writeFile(join(folder, name), `-- Up Migration\n${up};\n-- Down Migration\n${down};\n`);
+    await write('001_good.sql', 'CREATE TABLE good ()', 'DROP TABLE good');
+    await write('002_bad.sql', 'CREATE TABLE bad (); SELECT 1 / 0', 'DROP TABLE bad');
+    await expect(migrate(database.url, { direction: 'up', folder })).rejects.toThrow('division by zero');
+    expect(await ownObjects(database.url)).toEqual(['table good', 'table migrations']);
+
+    await write('002_bad.sql', 'CREATE TABLE bad ()', 'DROP TABLE bad');
+    expect((await migrate(database.url, { direction: 'up', folder })).ran).toEqual(['002_bad']);
+    await migrate(database.url, { direction: 'down', count: 2, folder });
+    await rm(folder, { recursive: true });
+    expect((await migrate(database.url, { direction: 'up' })).ran).toEqual(files);
   });
 
   test('the period is set until the first one is opened, then kept', async () => {

@@ -9,6 +9,10 @@ export interface MigrateOptions {
   /** How the events table is cut, in days; applied after `up` as long as no period is open. Left alone where undefined. */
   periodDays?: number;
   log?: (line: string) => void;
+  /** Of the SQL files, in place of db/migrations. */
+  folder?: string;
+  /** Longest wait for another migration to finish. */
+  turnWaitMsMax?: number;
 }
 
 export interface MigrateOutcome {
@@ -25,11 +29,10 @@ export interface MigrationClient {
 export const migrationsFolder = `${import.meta.dirname}/migrations`;
 
 const connectMsMax = 10_000;
-/** Longest wait for another migration to finish. */
-const turnWaitMsMax = 120_000;
+const turnWaitMsUsual = 120_000;
 /** Longest wait of a migration's statement for a table in use: while it waits, everyone behind it waits as well. */
 const tableWaitMsMax = 15_000;
-const migrationTurn = 4_711_250_001;
+export const migrationTurn = 4_711_250_001;
 
 /**
  * Brings the schema up (or some migrations down). Each migration is one transaction: it holds wholly or not at all.
@@ -45,7 +48,7 @@ export async function migrate(url: string, options: MigrateOptions): Promise<Mig
   client.on('error', () => {}); // a connection that dies fails its query; it must not end the process as well
   await client.connect();
   try {
-    await waitForTurn(client);
+    await waitForTurn(client, options.turnWaitMsMax ?? turnWaitMsUsual);
     return await runMigrations(client as MigrationClient, options);
   } finally {
     await client.end().catch(() => {});
@@ -61,7 +64,7 @@ export async function runMigrations(
   const log = options.log ?? silent;
   const migrations = await runner({
     dbClient: client as unknown as pg.ClientBase,
-    dir: migrationsFolder,
+    dir: options.folder ?? migrationsFolder,
     ignorePattern: '(?!.*\\.sql$).*',
     migrationsTable: 'migrations',
     direction: options.direction,
@@ -78,7 +81,7 @@ export async function runMigrations(
   return { ran, periodDays };
 }
 
-async function waitForTurn(client: pg.Client): Promise<void> {
+async function waitForTurn(client: pg.Client, turnWaitMsMax: number): Promise<void> {
   await client.query(`SET lock_timeout = ${turnWaitMsMax}`);
   try {
     await client.query('SELECT pg_advisory_lock($1)', [migrationTurn]);
