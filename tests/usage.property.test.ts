@@ -1,44 +1,21 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { connect, type Sql } from '@usage/db/connect.ts';
-import { createMeter } from '@usage/db/meters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
-import { Health } from '@usage/lib/service/health.ts';
-import { createLog } from '@usage/lib/service/log.ts';
-import { createQuery } from '@usage/query/query.ts';
 import fc from 'fast-check';
-import { Registry } from 'prom-client';
-import { createDatabase, type TestDatabase } from './support/database.ts';
+import { openQueryTest, type QueryTest } from './query/app.ts';
 import { arrivals, type Scenario, scenarios } from './usage/arbitraries.ts';
 import { type OracleEvent, type OracleQuery, type OracleRow, oracle } from './usage/oracle.ts';
-import { Pipeline } from './usage/pipeline.ts';
 
 /** USAGE_RUNS=500 for a long look; USAGE_SEED to repeat one and shrink what it finds, which takes minutes. */
 const runs = Number(process.env.USAGE_RUNS ?? 40);
 const seed = process.env.USAGE_SEED === undefined ? Date.now() & 0x7fffffff : Number(process.env.USAGE_SEED);
 
-let database: TestDatabase;
-let sql: Sql;
-let pipeline: Pipeline;
-let app: ReturnType<typeof createQuery>;
+let service: QueryTest;
 let scenario = 0;
 
 beforeAll(async () => {
-  database = await createDatabase();
-  sql = connect({ url: database.url, name: 'usage property', connectionsMax: 4, statementMsMax: 30_000 });
-  pipeline = await Pipeline.open(sql);
-  app = createQuery({
-    config: { queryMsMax: 30_000, queriesMax: 10, deltaCellsMax: 500 },
-    sql,
-    stream: undefined,
-    health: new Health(),
-    registry: new Registry(),
-    log: createLog('query', 'silent'),
-  });
+  service = await openQueryTest(undefined, { deltaCellsMax: 500 });
 }, 60_000);
-afterAll(async () => {
-  await sql.end();
-  await database.drop();
-});
+afterAll(() => service.close());
 
 test(`answers equal a brute-force sum at every stage of aggregation (seed ${seed}, ${runs} runs)`, async () => {
   let compared = 0;
@@ -48,9 +25,9 @@ test(`answers equal a brute-force sum at every stage of aggregation (seed ${seed
       const { slug, eventFromUs, stored } = await store(given);
       const expected = given.queries.map((query) => oracle(given.aggregation, eventFromUs, stored, query));
       for (const stage of ['nothing aggregated, meter in backfill', 'nothing', 'half', 'all']) {
-        if (stage === 'nothing') await pipeline.backfill();
-        if (stage === 'half') await pipeline.aggregate(0.5);
-        if (stage === 'all') await pipeline.aggregate(1);
+        if (stage === 'nothing') await service.pipeline.backfill();
+        if (stage === 'half') await service.pipeline.aggregate(0.5);
+        if (stage === 'all') await service.pipeline.aggregate(1);
         for (const [i, query] of given.queries.entries()) {
           expect({ stage, query, rows: await answer(slug, query) }).toEqual({
             stage,
@@ -73,16 +50,13 @@ test(`answers equal a brute-force sum at every stage of aggregation (seed ${seed
 /** Stores the batches with the meter made among them; returns the events that are there once, the first one of each. */
 async function store({ aggregation, batches, batchesBefore, eventFrom }: Scenario) {
   const n = scenario++;
-  await sql`DELETE FROM batches`; // or every backfill would look through those of all scenarios
+  await service.sql`DELETE FROM batches`; // or every backfill would look through those of all scenarios
   const slug = `meter_${n}`;
   const eventFromUs = eventFrom ? batches[0]![0]!.timeUs : undefined;
   const stored = new Map<string, OracleEvent>();
   const makeMeter = () =>
-    createMeter(sql, 'default', {
+    service.meter({
       slug,
-      name: slug,
-      description: undefined,
-      metadata: undefined,
       eventType: `type_${n}`,
       eventFromUs,
       aggregation,
@@ -91,7 +65,7 @@ async function store({ aggregation, batches, batchesBefore, eventFrom }: Scenari
     });
   for (const [i, batch] of batches.entries()) {
     if (i === Math.min(batchesBefore, batches.length - 1)) await makeMeter();
-    await pipeline.process(
+    await service.pipeline.process(
       batch.map((event) => eventText(n, event)),
       arrivals.fromMs + i * 60_000,
     );
@@ -128,13 +102,7 @@ async function answer(slug: string, query: OracleQuery): Promise<OracleRow[]> {
     ...(query.models && { filterGroupBy: { model: query.models } }),
     ...(query.modelLike && { advancedMeterGroupByFilters: { model: { $like: `${query.modelLike}%` } } }),
   };
-  const response = await app.handle(
-    new Request(`http://localhost/api/v1/meters/${slug}/query`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(body),
-    }),
-  );
+  const response = await service.post(`/api/v1/meters/${slug}/query`, body);
   if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
   const { data } = (await response.json()) as { data: WireRow[] };
   return data.map(({ value, valueExact, windowStart, windowEnd, subject, groupBy }) => ({
