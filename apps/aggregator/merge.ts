@@ -63,23 +63,36 @@ export async function mergeBuild(
   return merged;
 }
 
+/**
+ * First the deltas' cells by series and minute; the hours, and all subjects together, from the few cells that come out of
+ * that: cells merge in any order to the same cell.
+ */
 function addUp(aggregation: Aggregation, deltas: StoredDelta[]): Additions[] {
   const bySeries = new Map<string, Additions>();
   for (const { payload } of deltas) {
     for (const { minute, subject, groups, cell } of decodeDelta(payload)) {
-      for (const of of [subject, allSubjects]) {
-        const key = seriesKey(of, groups);
-        let additions = bySeries.get(key);
-        if (!additions) {
-          additions = { id: 0n, key, subject: of, groups, minutes: new Map(), hours: new Map() };
-          bySeries.set(key, additions);
-        }
-        addCell(aggregation, additions.minutes, minute, cell);
-        addCell(aggregation, additions.hours, minute - (minute % minutesAnHour), cell);
-      }
+      addCell(aggregation, seriesIn(bySeries, subject, groups).minutes, minute, cell);
     }
   }
+  for (const { groups, minutes } of [...bySeries.values()]) {
+    const all = seriesIn(bySeries, allSubjects, groups).minutes;
+    for (const [minute, cell] of minutes) addCell(aggregation, all, minute, cell);
+  }
+  for (const { minutes, hours } of bySeries.values()) {
+    for (const [minute, cell] of minutes)
+      addCell(aggregation, hours, minute - (minute % minutesAnHour), cell);
+  }
   return [...bySeries.values()];
+}
+
+function seriesIn(bySeries: Map<string, Additions>, subject: string, groups: readonly string[]): Additions {
+  const key = seriesKey(subject, groups);
+  let additions = bySeries.get(key);
+  if (!additions) {
+    additions = { id: 0n, key, subject, groups, minutes: new Map(), hours: new Map() };
+    bySeries.set(key, additions);
+  }
+  return additions;
 }
 
 function addCell(aggregation: Aggregation, cells: Map<number, Cell>, start: number, cell: Cell): void {
