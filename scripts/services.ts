@@ -3,7 +3,9 @@ import { gatewaySettings } from '../apps/gateway/config.ts';
 import { settings as processorSettings } from '../apps/processor/config.ts';
 import { querySettings } from '../apps/query/config.ts';
 import { migrateSettings } from '../db/config.ts';
+import { authSettings, checkAuth } from '../lib/auth/settings.ts';
 import { ConfigError, readConfig, type Settings, text } from '../lib/service/config.ts';
+import { commonSettings } from '../lib/service/settings.ts';
 
 /** The apps and their settings, for the scripts and tests that deal with all of them. In the order of their start. */
 export interface Service {
@@ -35,9 +37,13 @@ export const settingsByReader: { name: string; settings: Settings }[] = [
 /** Reads what every app will read; throws one ConfigError with all their faults. */
 export function checkSettings(env: Record<string, string | undefined> = process.env): void {
   const faults = new Set<string>();
-  for (const { settings } of settingsByReader) {
+  const checks: (() => unknown)[] = [
+    ...settingsByReader.map((reader) => () => readConfig(reader.settings, env)),
+    () => checkAuth(readConfig({ ...authSettings, host: commonSettings.host }, env)),
+  ];
+  for (const check of checks) {
     try {
-      readConfig(settings, env);
+      check();
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       for (const fault of error.faults) faults.add(fault);

@@ -1,8 +1,10 @@
+import { authSettings } from '@usage/lib/auth/settings.ts';
 import { type ConfigOf, integer, optional, text, url } from '@usage/lib/service/config.ts';
 import { commonSettings } from '@usage/lib/service/settings.ts';
 
 export const gatewaySettings = {
   ...commonSettings,
+  ...authSettings,
   port: integer('API_PORT', {
     default: 8000,
     min: 0,

@@ -1,4 +1,5 @@
 import type { Sql } from '@usage/db/connect.ts';
+import { type Access, namespacesOf } from '@usage/lib/auth/access.ts';
 import type { FrameVersion } from '@usage/lib/frame/frame.ts';
 import { createServer } from '@usage/lib/http/server.ts';
 import { apiDescription } from '@usage/lib/http/swagger.ts';
@@ -11,9 +12,10 @@ import { deadLetterRoutes } from './deadLetters/index.ts';
 import { eventRoutes } from './events/index.ts';
 import { frameAppender } from './events/service.ts';
 import { FrameBatcher } from './frames.ts';
+import { keyRoutes } from './keys/index.ts';
+import type { KeysChanged } from './keys/service.ts';
 import { meterRoutes } from './meters/index.ts';
 import { createMetrics, watchQueue } from './metrics.ts';
-import { namespaceOf } from './namespace.ts';
 import { PressureGate } from './pressure.ts';
 import { readRoutes } from './reads.ts';
 import { subjectRoutes } from './subjects/index.ts';
@@ -22,13 +24,17 @@ export interface GatewayParts {
   config: GatewayConfig;
   sql: Sql;
   stream: EventStream;
+  access: Access;
+  keysChanged: KeysChanged;
   health: Health;
   registry: Registry;
   log: Logger;
 }
 
 /** The gateway without its connections: routes, batcher and gate. Nothing runs until the gate is started. */
-export function createGateway({ config, sql, stream, health, registry, log }: GatewayParts) {
+export function createGateway(parts: GatewayParts) {
+  const { config, sql, stream, access, keysChanged, health, registry, log } = parts;
+  const namespaceOf = namespacesOf(access);
   const metrics = createMetrics(registry);
   const gate = new PressureGate(
     () => stream.pressure(),
@@ -55,7 +61,8 @@ export function createGateway({ config, sql, stream, health, registry, log }: Ga
     .use(meterRoutes({ sql, namespaceOf }))
     .use(subjectRoutes({ sql, namespaceOf }))
     .use(deadLetterRoutes({ sql, stream, namespaceOf }))
-    .use(readRoutes(config));
+    .use(keyRoutes({ sql, access, keysChanged }))
+    .use(readRoutes(config, namespaceOf));
   return { app, gate, batcher };
 }
 
@@ -67,6 +74,7 @@ const description = {
     { name: 'Events', description: 'Usage goes in here.' },
     { name: 'Meters', description: 'What is measured, and how much of it was used.' },
     { name: 'Subjects', description: 'Whose usage it is.' },
+    { name: 'Keys', description: 'Who may do what.' },
     { name: 'Dead letters', description: 'What could not be stored, and why.' },
     { name: 'Operations', description: 'Health and metrics.' },
   ],

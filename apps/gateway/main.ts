@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Sql } from '@usage/db/connect.ts';
+import { keySource } from '@usage/db/keySource.ts';
+import { keysChannel, startAccess } from '@usage/lib/auth/start.ts';
 import { listen, stopListening } from '@usage/lib/http/server.ts';
 import { App } from '@usage/lib/service/app.ts';
 import { ConfigError, readConfig } from '@usage/lib/service/config.ts';
@@ -8,6 +10,7 @@ import { createLog } from '@usage/lib/service/log.ts';
 import { waitFor } from '@usage/lib/service/waitFor.ts';
 import { connectRedis } from '@usage/lib/stream/redis.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
+import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
 import { gatewaySettings } from './config.ts';
 import { createGateway } from './gateway.ts';
@@ -44,7 +47,24 @@ async function run(): Promise<void> {
     (client) => client.disconnect(),
   );
   const stream = new EventStream(redis, config.streamName);
-  const gateway = createGateway({ config, sql, stream, health, registry: new Registry(), log });
+  const registry = new Registry();
+  const hearing = app.use(
+    'redis subscriber',
+    connectRedis({ url: config.redisUrl, name: `${name} subscriber`, log, commandMsMax: config.appendMsMax }),
+    (client) => client.disconnect(),
+  );
+  const { access, look } = await startAccess({
+    app,
+    config,
+    openSource: () => keySource(config.databaseUrl, name),
+    subscriber: new Subscriber(hearing, log),
+    registry,
+  });
+  const keysChanged = async () => {
+    await look();
+    await redis.publish(keysChannel(config.streamName), '').catch(() => {});
+  };
+  const gateway = createGateway({ config, sql, stream, access, keysChanged, health, registry, log });
   app.use('pressure gate', gateway.gate, (gate) => gate.stop());
   app.use('frames', gateway.batcher, (batcher) => batcher.drain());
 

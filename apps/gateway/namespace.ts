@@ -1,6 +1,2 @@
-export type NamespaceOf = (request: Request) => string;
-
-export const defaultNamespace = 'default';
-
-/** Whose events and meters a request is about. The one place that decides it. */
-export const namespaceOf: NamespaceOf = () => defaultNamespace;
+export type { NamespaceOf } from '@usage/lib/auth/access.ts';
+export { defaultNamespace } from '@usage/lib/auth/key.ts';

@@ -6,6 +6,7 @@ import {
   subjectsDetail,
 } from '@usage/query/meters/model.ts';
 import { Elysia } from 'elysia';
+import type { NamespaceOf } from './namespace.ts';
 
 export interface ReadOptions {
   /** Where the query service listens. */
@@ -15,15 +16,21 @@ export interface ReadOptions {
 }
 
 const retrySeconds = 1;
-const passedToQuery = ['accept', 'content-type', 'content-length', 'prefer'];
+const passedToQuery = ['authorization', 'accept', 'content-type', 'content-length', 'prefer'];
 const passedToClient =
-  /^(content-type|content-length|content-disposition|cache-control|etag|vary|link|allow|retry-after|preference-applied|usage-.*)$/;
+  /^(content-type|content-length|content-disposition|cache-control|etag|vary|link|allow|retry-after|www-authenticate|ratelimit(?:-policy)?|preference-applied|usage-.*)$/;
 
-/** Passes reads on to the query service as they are, and its answers back: status, body and the headers named here. */
-export function readRoutes({ queryUrl, readMsMax }: ReadOptions) {
+/**
+ * Passes reads on to the query service as they are, and its answers back: status, body and the headers named here. The
+ * key is looked at here, so that strangers cost the query service nothing, and passed on: the query service, which is
+ * published too, trusts nobody's word for who asks.
+ */
+export function readRoutes({ queryUrl, readMsMax }: ReadOptions, namespaceOf: NamespaceOf) {
   const origin = queryUrl.replace(/\/+$/, '');
-  const pass = ({ request, requestId }: { request: Request; requestId: string }) =>
-    passOn(origin, readMsMax, request, requestId);
+  const pass = ({ request, requestId }: { request: Request; requestId: string }) => {
+    namespaceOf(request, 'read');
+    return passOn(origin, readMsMax, request, requestId);
+  };
   const described = (detail: object) => ({ parse: 'none', detail }) as const;
   const events = described({ hide: true });
   return new Elysia({ name: 'reads', normalize: false })

@@ -25,10 +25,17 @@ export const problemSchema = Type.Object(
 
 const problems = {
   400: ['What is wrong with the request, every fault named.', 'bad_request', 'Bad Request'],
+  401: ['No API key, or one that is not known: send Authorization: Bearer.', 'unauthorized', 'Unauthorized'],
+  403: ['The API key lacks the scope.', 'forbidden', 'Forbidden'],
   404: ['There is no such resource in this namespace.', 'not_found', 'Not Found'],
   409: ['It contradicts what is stored.', 'conflict', 'Conflict'],
   413: ['The body is too large.', 'too_large', 'Content Too Large'],
   415: ['The body is not JSON.', 'unsupported_media_type', 'Unsupported Media Type'],
+  429: [
+    'Over the key’s rate limit; Retry-After says when to try again.',
+    'too_many_requests',
+    'Too Many Requests',
+  ],
   503: ['Not possible now; Retry-After says when to try again.', 'unavailable', 'Service Unavailable'],
 } as const;
 

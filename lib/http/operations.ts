@@ -14,7 +14,7 @@ const requestIdCharsMax = 128;
 const saneRequestId = /^[\w.:/@=+-]+$/;
 
 /** Routes that load balancers and Prometheus poll; measured, not logged. */
-const operationsTag = { tags: ['Operations'] };
+const operationsTag = { tags: ['Operations'], security: [] };
 
 /**
  * What every app shows its operators: /health/live, /health/ready, /metrics; and for every request of the app an

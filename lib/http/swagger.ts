@@ -23,7 +23,12 @@ export function apiDescription({ title, description, tags }: ApiDescription) {
         provider: 'scalar',
         scalarCDN: '/swagger/page.js',
         scalarConfig: { customCss: '' },
-        documentation: { info: { title, description, version }, tags },
+        documentation: {
+          info: { title, description, version },
+          tags,
+          components: { securitySchemes },
+          security,
+        },
       }),
     )
     .get('/swagger/page.js', () => asset(pageScript(), 'text/javascript'), hidden)
@@ -34,6 +39,21 @@ export function apiDescription({ title, description, tags }: ApiDescription) {
       hidden,
     );
 }
+
+const securitySchemes = {
+  apiKey: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An API key: `usage_<prefix>_<secret>`. With AUTH=off none is asked for.',
+  },
+  portalToken: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A portal token: `usage_portal_<secret>`. Shows one subject its own usage.',
+  },
+} as const;
+/** Of every operation that doesn't say otherwise. */
+const security = [{ apiKey: [] }];
 
 const hidden = { detail: { hide: true } };
 

@@ -9,6 +9,8 @@ export interface Setting<T> {
   fallback: string | undefined;
   /** What it is, with its unit; the README's table is held against this. */
   about: string;
+  /** Never shown, not even where it is wrong. */
+  secret?: true;
   /** Returns the value or throws an Error that says what is expected. */
   parse(text: string): T;
 }
@@ -39,11 +41,16 @@ export function readConfig<S extends Settings>(
     try {
       config[key] = setting.parse(text);
     } catch (error) {
-      faults.push(`${setting.name}=${text}: ${(error as Error).message} (${setting.about})`);
+      faults.push(`${setting.name}=${shown(setting, text)}: ${(error as Error).message} (${setting.about})`);
     }
   }
   if (faults.length > 0) throw new ConfigError(faults);
   return config as ConfigOf<S>;
+}
+
+/** Passwords in URLs are left out. */
+function shown(setting: Setting<unknown>, text: string): string {
+  return setting.secret ? '…' : text.replace(/\/\/[^/@]*@/, '//…@');
 }
 
 interface Options {
@@ -58,6 +65,23 @@ export function text(name: string, options: Options): Setting<string> {
 /** A setting that may be left out: undefined then. */
 export function optional<T>(setting: Setting<T>): Setting<T | undefined> {
   return { ...setting, fallback: '', parse: (value) => (value === '' ? undefined : setting.parse(value)) };
+}
+
+/** Visible ASCII, so that it fits a header. */
+export function secret(name: string, options: Options & { lengthMin: number }): Setting<string> {
+  const { lengthMin } = options;
+  return {
+    name,
+    fallback: undefined,
+    about: options.about,
+    secret: true,
+    parse(value) {
+      if (value.length < lengthMin || !/^[\x21-\x7e]{1,512}$/.test(value)) {
+        throw new Error(`expected ${lengthMin} to 512 visible ASCII characters without spaces`);
+      }
+      return value;
+    },
+  };
 }
 
 export function integer(name: string, options: Options & { min: number; max: number }): Setting<number> {

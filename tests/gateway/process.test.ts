@@ -15,7 +15,7 @@ afterAll(() => server.stop());
 
 function spawn(env: Record<string, string>) {
   return Bun.spawn([process.execPath, main], {
-    env: { PATH: process.env.PATH, REDIS_URL: server.url, API_PORT: '0', ...env },
+    env: { PATH: process.env.PATH, REDIS_URL: server.url, API_PORT: '0', AUTH: 'off', ...env },
     stdout: 'pipe',
     stderr: 'pipe',
   });

@@ -1,6 +1,7 @@
 import { connect } from '@usage/db/connect.ts';
 import { gatewaySettings } from '@usage/gateway/config.ts';
 import { createGateway } from '@usage/gateway/gateway.ts';
+import { openAccess } from '@usage/lib/auth/access.ts';
 import { type DecodedPart, decodeFrame } from '@usage/lib/frame/frame.ts';
 import { listen, stopListening } from '@usage/lib/http/server.ts';
 import { readConfig } from '@usage/lib/service/config.ts';
@@ -26,7 +27,16 @@ export async function startGateway(env: Record<string, string> = {}) {
   const health = new Health();
   const registry = new Registry();
   const stream = new EventStream(redis);
-  const { app, gate, batcher } = createGateway({ config, sql, stream, health, registry, log });
+  const { app, gate, batcher } = createGateway({
+    config,
+    sql,
+    stream,
+    access: openAccess(),
+    keysChanged: async () => {},
+    health,
+    registry,
+    log,
+  });
   await admin.ping();
   if (redis.status !== 'ready') await new Promise((resolve) => redis.once('ready', resolve));
   await gate.start();

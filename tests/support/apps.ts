@@ -31,6 +31,7 @@ export async function startApps(settings: Record<string, string> = {}): Promise<
     PROCESSOR_PORT: '0',
     AGGREGATOR_PORT: '0',
     LOG_LEVEL: 'info',
+    AUTH: 'off',
     ...settings,
   };
   const apps = await Promise.all([

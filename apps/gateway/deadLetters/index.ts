@@ -21,13 +21,15 @@ export function deadLetterRoutes({ sql, stream, namespaceOf }: DeadLetterRoutes)
     .get(
       '',
       async ({ request }) =>
-        Response.json(await listLetters(sql, namespaceOf(request), new URL(request.url).searchParams)),
+        Response.json(
+          await listLetters(sql, namespaceOf(request, 'admin'), new URL(request.url).searchParams),
+        ),
       { detail: listDetail },
     )
     .post(
       '/redrive',
       async ({ request }) => {
-        const namespace = namespaceOf(request);
+        const namespace = namespaceOf(request, 'admin');
         return Response.json(
           await redrive(sql, stream, namespace, await readJson(request, redriveBodyBytesMax)),
         );

@@ -10,7 +10,7 @@ export function eventRoutes(ingest: Ingest, namespaceOf: NamespaceOf) {
     '/api/v1/events',
     async ({ request, set }) => {
       try {
-        await ingestEvents(ingest, request, namespaceOf(request));
+        await ingestEvents(ingest, request, namespaceOf(request, 'ingest'));
       } catch (error) {
         ingest.metrics.requestsRejected.inc({ reason: error instanceof Problem ? error.code : 'internal' });
         throw error;

@@ -4,6 +4,7 @@ import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/l
 import { pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { Elysia } from 'elysia';
+import type { NamespaceOf } from '../namespace.ts';
 import {
   createExample,
   Meter,
@@ -18,8 +19,7 @@ import { createMeter, deleteMeter, getMeter, listMeters, updateMeter } from './s
 
 export interface MeterRoutes {
   sql: Sql;
-  /** Whose meters a request is about; throws a Problem where it may not ask. */
-  namespaceOf(request: Request): string;
+  namespaceOf: NamespaceOf;
 }
 
 /** Room for every limit of a definition at once. */
@@ -31,7 +31,7 @@ export function meterRoutes({ sql, namespaceOf }: MeterRoutes) {
     .post(
       '',
       async ({ request }) => {
-        const namespace = namespaceOf(request);
+        const namespace = namespaceOf(request, 'admin');
         const body = await readJson(request, meterBodyBytesMax);
         return Response.json(await createMeter(sql, namespace, body), { status: 201 });
       },
@@ -40,19 +40,23 @@ export function meterRoutes({ sql, namespaceOf }: MeterRoutes) {
     .get(
       '',
       async ({ request }) =>
-        Response.json(await listMeters(sql, namespaceOf(request), new URL(request.url).searchParams)),
+        Response.json(
+          await listMeters(sql, namespaceOf(request, 'read', 'admin'), new URL(request.url).searchParams),
+        ),
       { detail: listDetail },
     )
     .get(
       '/:meterIdOrSlug',
       async ({ request, params }) =>
-        Response.json(await getMeter(sql, namespaceOf(request), pathText(params.meterIdOrSlug))),
+        Response.json(
+          await getMeter(sql, namespaceOf(request, 'read', 'admin'), pathText(params.meterIdOrSlug)),
+        ),
       { detail: getDetail },
     )
     .put(
       '/:meterIdOrSlug',
       async ({ request, params }) => {
-        const namespace = namespaceOf(request);
+        const namespace = namespaceOf(request, 'admin');
         const body = await readJson(request, meterBodyBytesMax);
         return Response.json(await updateMeter(sql, namespace, pathText(params.meterIdOrSlug), body));
       },
@@ -61,7 +65,7 @@ export function meterRoutes({ sql, namespaceOf }: MeterRoutes) {
     .delete(
       '/:meterIdOrSlug',
       async ({ request, params }) => {
-        await deleteMeter(sql, namespaceOf(request), pathText(params.meterIdOrSlug));
+        await deleteMeter(sql, namespaceOf(request, 'admin'), pathText(params.meterIdOrSlug));
         return new Response(null, { status: 204 });
       },
       { parse: 'none', detail: deleteDetail },

@@ -4,6 +4,7 @@ import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/l
 import { pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { Elysia } from 'elysia';
+import type { NamespaceOf } from '../namespace.ts';
 import {
   Subject,
   SubjectUpsert,
@@ -16,8 +17,7 @@ import { deleteSubject, getSubject, listSubjects, upsertSubjects } from './servi
 
 export interface SubjectRoutes {
   sql: Sql;
-  /** Whose subjects a request is about; throws a Problem where it may not ask. */
-  namespaceOf(request: Request): string;
+  namespaceOf: NamespaceOf;
 }
 
 export const subjectBodyBytesMax = 8 * 1024 * 1024;
@@ -30,7 +30,7 @@ export function subjectRoutes({ sql, namespaceOf }: SubjectRoutes) {
     .post(
       '',
       async ({ request }) => {
-        const namespace = namespaceOf(request);
+        const namespace = namespaceOf(request, 'admin');
         const body = await readJson(request, subjectBodyBytesMax);
         return Response.json(await upsertSubjects(sql, namespace, body));
       },
@@ -40,7 +40,11 @@ export function subjectRoutes({ sql, namespaceOf }: SubjectRoutes) {
       '',
       async ({ request }) => {
         const query = new URL(request.url).searchParams;
-        const { subjects, pageSize, nextPage } = await listSubjects(sql, namespaceOf(request), query);
+        const { subjects, pageSize, nextPage } = await listSubjects(
+          sql,
+          namespaceOf(request, 'read', 'admin'),
+          query,
+        );
         const next = `<${path}?page=${nextPage}&pageSize=${pageSize}>; rel="next"`;
         return Response.json(subjects, nextPage === undefined ? {} : { headers: { Link: next } });
       },
@@ -49,13 +53,15 @@ export function subjectRoutes({ sql, namespaceOf }: SubjectRoutes) {
     .get(
       '/:subjectIdOrKey',
       async ({ request, params }) =>
-        Response.json(await getSubject(sql, namespaceOf(request), pathText(params.subjectIdOrKey))),
+        Response.json(
+          await getSubject(sql, namespaceOf(request, 'read', 'admin'), pathText(params.subjectIdOrKey)),
+        ),
       { detail: getDetail },
     )
     .delete(
       '/:subjectIdOrKey',
       async ({ request, params }) => {
-        await deleteSubject(sql, namespaceOf(request), pathText(params.subjectIdOrKey));
+        await deleteSubject(sql, namespaceOf(request, 'admin'), pathText(params.subjectIdOrKey));
         return new Response(null, { status: 204 });
       },
       { parse: 'none', detail: deleteDetail },

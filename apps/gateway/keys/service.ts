@@ -1,0 +1,76 @@
+import type { Sql } from '@usage/db/connect.ts';
+import { createKey, listKeys, revokeKey, type StoredKey } from '@usage/db/keys.ts';
+import type { Identity } from '@usage/lib/auth/access.ts';
+import { namespacePattern } from '@usage/lib/auth/key.ts';
+import { newKeyToken } from '@usage/lib/auth/token.ts';
+import { invalid } from '@usage/lib/http/faults.ts';
+import { Problem } from '@usage/lib/http/problem.ts';
+import { fromDatabase } from '../database.ts';
+import type { Key } from './model.ts';
+import { readKey } from './rules.ts';
+
+/** Active keys a namespace; all of them are held in memory. */
+export const keysMax = 1_000;
+export const keysShownMax = 1_000;
+
+/** What has to be done when keys have changed: nudge the other apps, look oneself. */
+export type KeysChanged = () => Promise<void>;
+
+/** The key with its secret, which is shown this once. Problems: 400, 403, 409. */
+export async function makeKey(sql: Sql, by: Identity, body: unknown): Promise<Key & { key: string }> {
+  const read = readKey(body);
+  if ('faults' in read) throw invalid('key', read.faults);
+  const { namespace = by.namespace, name, scopes, limits } = read.value;
+  if (!by.isOperator && namespace !== by.namespace) throw otherNamespace();
+  const { token, prefix, hash } = newKeyToken();
+  const stored = await fromDatabase(
+    createKey(sql, { namespace, name, prefix, secretHash: hash, scopes, limits }, keysMax),
+  );
+  if (!stored)
+    throw new Problem('conflict', `The namespace has ${keysMax} active keys: revoke some that are not used.`);
+  return { ...toWire(stored), key: token };
+}
+
+/** The newest first, without their secrets. */
+export async function showKeys(sql: Sql, by: Identity, query: URLSearchParams): Promise<Key[]> {
+  return (await fromDatabase(listKeys(sql, namespaceFor(by, query), keysShownMax))).map(toWire);
+}
+
+/** By id or prefix. Problems: 403, 404. */
+export async function endKey(
+  sql: Sql,
+  by: Identity,
+  query: URLSearchParams,
+  idOrPrefix: string,
+): Promise<void> {
+  if (await fromDatabase(revokeKey(sql, namespaceFor(by, query), idOrPrefix))) return;
+  throw new Problem(
+    'not_found',
+    `There is no key with the id or prefix ${JSON.stringify(idOrPrefix.slice(0, 64))}.`,
+  );
+}
+
+function namespaceFor(by: Identity, query: URLSearchParams): string {
+  const namespace = query.get('namespace') ?? by.namespace;
+  if (!by.isOperator && namespace !== by.namespace) throw otherNamespace();
+  if (new RegExp(namespacePattern).test(namespace)) return namespace;
+  throw invalid('query', [{ field: 'namespace', reason: `must match ${namespacePattern}` }]);
+}
+
+function otherNamespace(): Problem {
+  return new Problem('forbidden', 'Only ADMIN_API_KEY deals with the keys of other namespaces.');
+}
+
+export function toWire(key: StoredKey): Key {
+  const { id, namespace, name, prefix, scopes, limits, createdAt, revokedAt } = key;
+  return {
+    id,
+    namespace,
+    name,
+    prefix,
+    scopes: [...scopes],
+    ...Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined)),
+    createdAt: createdAt.toISOString(),
+    ...(revokedAt && { revokedAt: revokedAt.toISOString() }),
+  };
+}

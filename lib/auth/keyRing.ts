@@ -1,0 +1,125 @@
+import type { Logger } from '../service/log.ts';
+import type { ActiveKey } from './key.ts';
+import { hashToken, isSameHash, prefixOf } from './token.ts';
+
+/** Where the keys are kept. Both must settle within loadMsMax or be given up. */
+export interface KeySource {
+  /** Moves with every change of the keys. */
+  version(): Promise<bigint>;
+  keys(): Promise<ActiveKey[]>;
+  /** Called after a look that took too long: its connection may hang. */
+  reset(): void;
+}
+
+/** How often an app looks whether keys have changed: with loadMsMax well below the 5 s in which a revocation holds. */
+const lookMs = 1_000;
+const loadMsMax = 2_000;
+
+/**
+ * The active keys in memory, so that authentication asks nobody.
+ *
+ *   empty ──first load──▶ known ──version moved──▶ known (loaded again)
+ *
+ * Looks once a second, and at once when it is nudged. While PostgreSQL is away the keys that are known go on working:
+ * a revocation can't be written then either. An app cut off from PostgreSQL alone takes a revoked key until it is back.
+ */
+export class KeyRing {
+  readonly #source: KeySource;
+  readonly #log: Logger;
+  #keys = new Map<string, ActiveKey>();
+  #version: bigint | undefined;
+  #lookedAtMs: number | undefined;
+  #looking: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #stopped = false;
+  #faulty = false;
+
+  constructor(source: KeySource, log: Logger) {
+    this.#source = source;
+    this.#log = log;
+  }
+
+  /** False until the keys have been loaded once: until then an unknown key may be a good one. */
+  get isLoaded(): boolean {
+    return this.#version !== undefined;
+  }
+
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  /** Seconds since the keys were last known to be right. */
+  get ageSeconds(): number {
+    return this.#lookedAtMs === undefined
+      ? Number.POSITIVE_INFINITY
+      : (performance.now() - this.#lookedAtMs) / 1_000;
+  }
+
+  /** The active key that this is. */
+  find(token: string): ActiveKey | undefined {
+    const prefix = prefixOf(token);
+    const key = prefix === undefined ? undefined : this.#keys.get(prefix);
+    return key && isSameHash(key.secretHash, hashToken(token)) ? key : undefined;
+  }
+
+  /** Looks once, then goes on by itself. Never throws. */
+  async start(): Promise<void> {
+    await this.look();
+    if (!this.#stopped) this.#timer = setTimeout(() => this.start(), lookMs);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Loads the keys where they have changed; waits for a look that is on its way, then looks itself. */
+  async look(): Promise<void> {
+    await this.#looking;
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    await this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const startedMs = performance.now();
+    try {
+      await withinLimit(this.#load());
+      this.#lookedAtMs = startedMs;
+      if (this.#faulty) this.#log.info({ keys: this.size }, 'keys are looked up again');
+      this.#faulty = false;
+    } catch (error) {
+      if (!this.#faulty)
+        this.#log.warn({ err: error }, 'keys cannot be looked up: those that are known go on');
+      this.#faulty = true;
+      if (error instanceof LookTooLong) this.#source.reset();
+    }
+  }
+
+  /** The version is read first: a change between the two is loaded again at the next look, never missed. */
+  async #load(): Promise<void> {
+    const version = await this.#source.version();
+    if (this.#version !== undefined && version <= this.#version) return;
+    const keys = await this.#source.keys();
+    // A look that was given up may end late, after a newer one.
+    if (this.#version !== undefined && version <= this.#version) return;
+    this.#keys = new Map(keys.map((key) => [key.prefix, key]));
+    this.#version = version;
+  }
+}
+
+class LookTooLong extends Error {}
+
+async function withinLimit(load: Promise<void>): Promise<void> {
+  let timer: Timer | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new LookTooLong(`no answer within ${loadMsMax} ms`)), loadMsMax);
+  });
+  load.catch(() => {});
+  try {
+    await Promise.race([load, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,53 @@
+import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
+
+/**
+ * A key is `usage_<prefix>_<secret>`: a prefix of 8 characters that people and logs may see, and 256 random bits as
+ * base64url. Only the SHA-256 of the whole is stored. A slow hash (argon2, bcrypt) guards guessable passwords; nobody
+ * guesses 256 random bits, so a quick one is as safe, and takes 0.14 µs of a request instead of 50 ms.
+ */
+export interface NewToken {
+  /** Shown once. */
+  token: string;
+  prefix: string;
+  hash: Uint8Array;
+}
+
+const keyLead = 'usage_';
+const portalLead = 'usage_portal_';
+const prefixLength = 8;
+const prefixLetters = 'abcdefghijklmnopqrstuvwxyz0123456789';
+const secretBytes = 32;
+const keyForm = /^usage_([a-z0-9]{8})_[\w-]{43}$/;
+const portalForm = /^usage_portal_[\w-]{43}$/;
+
+export function newKeyToken(): NewToken {
+  const prefix = Array.from(
+    { length: prefixLength },
+    () => prefixLetters[randomInt(prefixLetters.length)],
+  ).join('');
+  const token = `${keyLead}${prefix}_${randomBytes(secretBytes).toString('base64url')}`;
+  return { token, prefix, hash: hashToken(token) };
+}
+
+export function newPortalToken(): Omit<NewToken, 'prefix'> {
+  const token = portalLead + randomBytes(secretBytes).toString('base64url');
+  return { token, hash: hashToken(token) };
+}
+
+/** The prefix of what looks like a key. */
+export function prefixOf(token: string): string | undefined {
+  return keyForm.exec(token)?.[1];
+}
+
+export function isPortalToken(token: string): boolean {
+  return portalForm.test(token);
+}
+
+export function hashToken(token: string): Uint8Array {
+  return Bun.SHA256.hash(token, new Uint8Array(32)) as Uint8Array;
+}
+
+/** In a time that doesn't depend on where they differ. */
+export function isSameHash(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && timingSafeEqual(a, b);
+}
