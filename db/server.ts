@@ -34,14 +34,20 @@ export async function createDatabaseIfMissing(adminUrl: string, name: string): P
   });
 }
 
-/** Creates the timescaledb extension where the server offers it (a new version of it is taken over by an update). */
+/**
+ * Creates the timescaledb extension where the server offers it and has it preloaded, without which creating it fails;
+ * a new version of it is taken over by an update.
+ */
 export async function createTimescaleIfOffered(url: string): Promise<void> {
   await withClient(url, async (client) => {
     const offered = await client.query(
-      `SELECT installed_version, default_version FROM pg_available_extensions WHERE name = 'timescaledb'`,
+      `SELECT installed_version, default_version,
+              (SELECT setting FROM pg_settings WHERE name = 'shared_preload_libraries') AS preloaded
+       FROM pg_available_extensions WHERE name = 'timescaledb'`,
     );
     const [extension] = offered.rows;
-    if (!extension) return;
+    // NULL: this user may not see the setting.
+    if (!extension || extension.preloaded?.includes('timescaledb') === false) return;
     if (extension.installed_version === null) await client.query('CREATE EXTENSION timescaledb');
     // Must be the first statement of its connection.
     else if (extension.installed_version !== extension.default_version) {
