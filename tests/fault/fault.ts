@@ -1,0 +1,41 @@
+import type { Load } from './load.ts';
+import type { Random } from './random.ts';
+import type { AppName, Stack, StackOptions } from './stack.ts';
+
+/** What a fault has in its hands while load runs. */
+export interface Arena {
+  stack: Stack;
+  load: Load;
+  random: Random;
+  /** Of this round's events. */
+  type: string;
+  /** Long faults (a lock of 30 s, a minute away) are shortened in quick runs. */
+  quick: boolean;
+  /** A random while. */
+  pause(msMin: number, msMax: number): Promise<void>;
+  /** A promise of the system was broken: a sentence for the report. */
+  broken(sentence: string): void;
+  /** Something worth telling that breaks no promise. */
+  note(sentence: string): void;
+}
+
+export interface Fault {
+  name: string;
+  about: string;
+  /** How often it strikes in a round, at most; 3 where undefined. */
+  strikesMax?: number;
+  /** Apps beyond the usual four, with settings of their own. */
+  beside?: Partial<Record<AppName, Record<string, string>>>;
+  /** A stack of its own kind; rounds of faults without it share one. */
+  stack?: StackOptions;
+  /** Sets the scene, before the first strike. */
+  before?(arena: Arena): Promise<void>;
+  /** One stroke. When it resolves, what was broken is whole again as far as an operator would care for it. */
+  strike(arena: Arena, number: number): Promise<void>;
+  /** After recovery, before the books are closed. */
+  after?(arena: Arena): Promise<void>;
+  /** Why it can't be run on this machine. */
+  skip?(): Promise<string | undefined>;
+  /** Accepted events that the fault itself takes away by definition (FLUSHALL): lost may be this, not more. */
+  mayLose?: true;
+}

@@ -1,0 +1,160 @@
+import type { Random } from './random.ts';
+
+export interface LoadOptions {
+  /** CloudEvents type of this round's events. */
+  type: string;
+  /** Gateways that run now. */
+  urls: () => string[];
+  random: Random;
+  /** Events to send at the least; numbering goes on until stop() is called. */
+  eventsMin: number;
+  eventsMax: number;
+  /** Target of new events a second. */
+  rate: number;
+}
+
+export interface LoadTotals {
+  /** Events in all requests, the repeated ones included. */
+  sent: number;
+  /** Different events that were answered 2xx at least once: all that were numbered, at the end. */
+  accepted: number;
+  /** Events that were sent again because nothing or no 2xx had come. */
+  retried: number;
+  /** Events that were sent again after a 2xx, as a client does whose answer got lost. */
+  repeated: number;
+}
+
+interface Numbered {
+  first: number;
+  count: number;
+  ids: string[];
+}
+
+const clients = 8;
+const batchEventsMax = 400;
+const answerMsMax = 10_000;
+const retryMsMin = 20;
+const retryMsMax = 250;
+export const subjects = 40;
+export const models = ['small', 'medium', 'large'] as const;
+
+/** Exact amount of event n, in hundredths: sums of them are known without asking anybody. */
+export function amountHundredths(n: number): number {
+  return ((n * 7_919) % 100_000) + 1;
+}
+
+/**
+ * Clients that send numbered events and keep sending what wasn't answered 2xx: the same ids, in half of the cases with
+ * a new `time`. Some batches are sent once more although they were answered.
+ */
+export class Load {
+  readonly totals: LoadTotals = { sent: 0, accepted: 0, retried: 0, repeated: 0 };
+  /** Answers by status; `none` for those that never came. */
+  readonly answers = new Map<string, number>();
+  #options: LoadOptions;
+  #next = 0;
+  #stopping = false;
+  #startedMs = performance.now();
+  #done: Promise<unknown>;
+  /** Of the latest 2xx. */
+  lastAcceptedMs = performance.now();
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+    this.#done = Promise.all(Array.from({ length: clients }, () => this.#client(options.random.fork())));
+  }
+
+  /** Events 0 up to this were numbered. */
+  get numbered(): number {
+    return this.#next;
+  }
+
+  get allAccepted(): boolean {
+    return this.totals.accepted === this.#next;
+  }
+
+  /** Numbers no new events once eventsMin is reached; resolves when every one was answered 2xx. */
+  async finish(msMax: number): Promise<boolean> {
+    this.#stopping = true;
+    return Promise.race([this.#done.then(() => true), Bun.sleep(msMax).then(() => false)]);
+  }
+
+  async #client(random: Random): Promise<void> {
+    const { eventsMin, eventsMax, rate } = this.#options;
+    while (this.#next < eventsMax && !(this.#stopping && this.#next >= eventsMin)) {
+      const count = Math.min(
+        random.chance(0.3) ? 1 : random.between(2, batchEventsMax),
+        eventsMax - this.#next,
+      );
+      const batch = number(this.#options.type, this.#next, count);
+      this.#next += count;
+      await this.#untilAccepted(batch, random);
+      const dueMs = this.#startedMs + (this.#next / rate) * 1_000;
+      if (dueMs > performance.now()) await Bun.sleep(dueMs - performance.now());
+    }
+  }
+
+  async #untilAccepted(batch: Numbered, random: Random): Promise<void> {
+    let timeMs = this.#newTime(random);
+    for (let tries = 0; ; tries++) {
+      if (tries > 0) {
+        this.totals.retried += batch.count;
+        if (random.chance(0.5)) timeMs = this.#newTime(random);
+        await Bun.sleep(Math.min(retryMsMin * 2 ** tries, retryMsMax) * (0.5 + random.next() / 2));
+      }
+      if (await this.#send(batch, timeMs)) break;
+    }
+    this.totals.accepted += batch.count;
+    this.lastAcceptedMs = performance.now();
+    if (random.chance(0.05)) {
+      this.totals.repeated += batch.count;
+      await this.#send(batch, random.chance(0.5) ? this.#newTime(random) : timeMs);
+    }
+  }
+
+  /** Within the last two hours: several rollup windows, late events among them. */
+  #newTime(random: Random): number {
+    return Date.now() - random.between(0, 7_200_000);
+  }
+
+  async #send(batch: Numbered, timeMs: number): Promise<boolean> {
+    const urls = this.#options.urls();
+    const url = urls[Math.floor(Math.random() * urls.length)];
+    this.totals.sent += batch.count;
+    let status = 'none';
+    try {
+      if (url === undefined) throw new Error('no gateway runs');
+      const response = await fetch(`${url}/api/v1/events`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/cloudevents-batch+json' },
+        body: bodyOf(this.#options.type, batch, timeMs),
+        signal: AbortSignal.timeout(answerMsMax),
+      });
+      await response.arrayBuffer();
+      status = String(response.status);
+    } catch {
+      // no answer: it may have been taken or not
+    }
+    this.answers.set(status, (this.answers.get(status) ?? 0) + 1);
+    return status.startsWith('2');
+  }
+}
+
+/** Ids of every kind: opaque ones and such that carry their own time. */
+function number(type: string, first: number, count: number): Numbered {
+  const ids = Array.from({ length: count }, (_, i) =>
+    (first + i) % 3 === 0 ? Bun.randomUUIDv7() : `${type}-${first + i}`,
+  );
+  return { first, count, ids };
+}
+
+function bodyOf(type: string, { first, ids }: Numbered, timeMs: number): string {
+  const events = ids.map((id, i) => {
+    const n = first + i;
+    const time = new Date(timeMs + (n % 600) * 100).toISOString();
+    const hundredths = amountHundredths(n);
+    const amount = `${Math.floor(hundredths / 100)}.${String(hundredths % 100).padStart(2, '0')}`;
+    return `{"specversion":"1.0","id":"${id}","source":"fault-suite","type":"${type}","subject":"customer-${n % subjects}","time":"${time}","data":{"n":${n},"amount":"${amount}","model":"${models[n % models.length]}","user":"u${n % 500}"}}`;
+  });
+  return `[${events.join(',')}]`;
+}

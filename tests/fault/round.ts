@@ -1,0 +1,150 @@
+import { type Books, closeBooks } from './books.ts';
+import type { Arena, Fault } from './fault.ts';
+import { Load } from './load.ts';
+import { createMeter, deleteMeters, metersOf } from './meters.ts';
+import type { Random } from './random.ts';
+import type { AppName, Stack } from './stack.ts';
+
+export interface RoundOptions {
+  number: number;
+  fault: Fault;
+  random: Random;
+  events: number;
+  rate: number;
+  quick: boolean;
+}
+
+export interface RoundReport {
+  round: number;
+  fault: string;
+  strikes: number;
+  sent: number;
+  accepted: number;
+  retried: number;
+  stored: number;
+  duplicates: number;
+  lost: number;
+  doubled: number;
+  /** Accepted and waiting when the fault was over. */
+  backlog: number;
+  /** From the end of the fault to an empty stream and merged rollups. */
+  recoveryMs: number;
+  /** No way out within the limit. */
+  stuck: boolean;
+  broken: string[];
+  notes: string[];
+}
+
+const recoveryMsMax = 10_000;
+/** A backlog drains at no less than this, on two processors that the load driver shares. */
+const drainEventsASecond = 10_000;
+const stuckMsMax = 120_000;
+const pollMs = 20;
+
+/** Load, strikes, recovery, books. Leaves the stack whole for the next round. */
+export async function runRound(stack: Stack, options: RoundOptions): Promise<RoundReport> {
+  const { fault, random, number } = options;
+  const type = `fault-${number}-${random.seed}`;
+  const meters = metersOf(type);
+  const broken: string[] = [];
+  const notes: string[] = [];
+  const late = meters.at(-2)!; // made while load runs: its rollups need a backfill
+  for (const meter of meters) if (meter !== late) await createMeter(stack, type, meter);
+  const [last] = await stack.sql<{ id: bigint }[]>`SELECT coalesce(max(id), -1) AS id FROM batches`;
+
+  for (const [name, settings] of Object.entries(fault.beside ?? {}))
+    stack.app(name as AppName, settings).start();
+  await stack.untilReady();
+  const load = new Load({
+    type,
+    urls: () => stack.gatewayUrls,
+    random: random.fork(),
+    eventsMin: options.events,
+    eventsMax: options.events * 20,
+    rate: options.rate,
+  });
+  const arena: Arena = {
+    stack,
+    load,
+    random,
+    type,
+    quick: options.quick,
+    pause: (msMin, msMax) => Bun.sleep(random.between(msMin, msMax)),
+    broken: (sentence) => broken.push(sentence),
+    note: (sentence) => notes.push(sentence),
+  };
+  await fault.before?.(arena);
+  const strikes = random.between(1, fault.strikesMax ?? 3);
+  const lateMeter = createMeter(stack, type, late);
+  for (let strike = 0; strike < strikes; strike++) {
+    await arena.pause(50, 1_200);
+    await fault.strike(arena, strike);
+  }
+  await stack.restore();
+  const endedMs = performance.now();
+  const { backlog } = await lag(stack);
+  const finished = await load.finish(stuckMsMax);
+  await lateMeter;
+  const stuck = !finished || !(await untilDrained(stack));
+  const recoveryMs = Math.round(performance.now() - endedMs);
+  if (stuck)
+    broken.push(
+      `stuck: ${JSON.stringify(await lag(stack))}, ${load.numbered - load.totals.accepted} events not accepted`,
+    );
+  await fault.after?.(arena);
+
+  const books: Books = await closeBooks(stack, {
+    type,
+    numbered: load.totals.accepted,
+    afterBatch: last!.id,
+  });
+  broken.push(...books.faults, ...stack.takeCrashes());
+  if (books.lost > 0 && !fault.mayLose) broken.push(`${books.lost} accepted events are lost`);
+  if (books.doubled > 0) broken.push(`${books.doubled} events are stored twice`);
+  const workMs = ((backlog + load.numbered) / drainEventsASecond) * 1_000;
+  if (!stuck && recoveryMs > recoveryMsMax + workMs) broken.push(`recovery took ${recoveryMs} ms`);
+  await stack.untilReady().catch((error) => broken.push((error as Error).message));
+  await deleteMeters(stack, meters);
+  notes.push(`answers ${[...load.answers].map(([status, count]) => `${status}: ${count}`).join(', ')}`);
+  return {
+    round: number,
+    fault: fault.name,
+    strikes,
+    ...load.totals,
+    stored: books.stored,
+    duplicates: books.duplicates,
+    lost: books.lost,
+    doubled: books.doubled,
+    backlog,
+    recoveryMs,
+    stuck,
+    broken,
+    notes,
+  };
+}
+
+/** What is on its way between the gateways' 2xx and the rollups. */
+async function lag(
+  stack: Stack,
+): Promise<{ backlog: number; frames: number; deltas: number; backfills: number }> {
+  const [accepted, settled] = await stack.admin.mget('{usage}:accepted', '{usage}:settled');
+  const frames = await stack.admin.xlen('{usage}:events');
+  const [row] = await stack.sql<{ deltas: number; backfills: number }[]>`
+    SELECT (SELECT count(*)::int FROM deltas) AS deltas,
+           (SELECT count(*)::int FROM meters WHERE backfilled_at IS NULL AND deleted_at IS NULL) AS backfills`;
+  return { backlog: Number(accepted ?? 0) - Number(settled ?? 0), frames, ...row! };
+}
+
+async function untilDrained(stack: Stack): Promise<boolean> {
+  const deadline = performance.now() + stuckMsMax;
+  while (performance.now() < deadline) {
+    const { frames, deltas, backfills } = await lag(stack).catch(() => ({
+      frames: 1,
+      deltas: 1,
+      backfills: 1,
+    }));
+    if (frames + deltas + backfills === 0) return true;
+    await Bun.sleep(pollMs);
+  }
+  return false;
+}

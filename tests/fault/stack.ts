@@ -1,0 +1,232 @@
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import postgres from 'postgres';
+import { migrate } from '../../db/migrate.ts';
+import { freePort } from '../../scripts/local/ports.ts';
+import { type LocalPostgres, startPostgres } from '../../scripts/local/postgres.ts';
+import { type LocalRedis, startRedis } from '../../scripts/local/redis.ts';
+import { AppProcess } from './appProcess.ts';
+import { Proxy } from './proxy.ts';
+
+export type AppName =
+  | 'gateway'
+  | 'gateway2'
+  | 'processor'
+  | 'processor2'
+  | 'aggregator'
+  | 'aggregator2'
+  | 'query';
+
+export interface StackOptions {
+  redisSettings?: Record<string, string>;
+  postgresSettings?: Record<string, string | number>;
+  /** Where PostgreSQL's data lie; a folder of the stack's own where undefined. */
+  postgresFolder?: string;
+  /** Settings of all apps. */
+  settings?: Record<string, string>;
+}
+
+const startTriesMax = 20;
+const startPauseMs = 250;
+const readyMsMax = 30_000;
+const pollMs = 25;
+
+/**
+ * The whole system as real processes on free ports of this machine: PostgreSQL and Redis of its own, a proxy before
+ * each, and the apps. Anything can be killed, frozen, stopped and started again; ports and data stay.
+ */
+export class Stack {
+  readonly apps = new Map<AppName, AppProcess>();
+  /** Unexpected ends of servers and apps. */
+  readonly crashes: string[] = [];
+  postgres!: LocalPostgres;
+  redis!: LocalRedis;
+  postgresProxy!: Proxy;
+  redisProxy!: Proxy;
+  /** The suite's own look into the database and Redis, past the proxies. */
+  sql!: postgres.Sql<{ bigint: bigint }>;
+  admin!: Redis;
+  #proxied = true;
+
+  private constructor(
+    readonly folder: string,
+    readonly options: StackOptions,
+    readonly ports: Record<AppName | 'postgres' | 'redis' | 'postgresProxy' | 'redisProxy', number>,
+  ) {}
+
+  static async start(options: StackOptions = {}): Promise<Stack> {
+    const folder = await mkdtemp(join(tmpdir(), 'usage-fault-'));
+    await chmod(folder, 0o711); // PostgreSQL runs as another user when we are root
+    await mkdir(join(folder, 'logs'), { recursive: true });
+    const names = [
+      ...(['gateway', 'gateway2', 'processor', 'processor2', 'aggregator', 'aggregator2', 'query'] as const),
+      ...(['postgres', 'redis', 'postgresProxy', 'redisProxy'] as const),
+    ];
+    const ports = Object.fromEntries(
+      await Promise.all(names.map(async (name) => [name, await freePort()] as const)),
+    ) as Stack['ports'];
+    const stack = new Stack(folder, options, ports);
+    try {
+      await Promise.all([stack.startPostgres(), stack.startRedis()]);
+      await migrate(stack.postgres.url, { direction: 'up' });
+      stack.postgresProxy = new Proxy(ports.postgresProxy, ports.postgres);
+      stack.redisProxy = new Proxy(ports.redisProxy, ports.redis);
+      stack.sql = postgres(stack.postgres.url, {
+        max: 2,
+        onnotice: () => {},
+        connection: { application_name: 'fault suite', timezone: 'UTC' },
+        types: { bigint: postgres.BigInt },
+      });
+      stack.admin = new Redis(stack.redis.url, { retryStrategy: () => 100, maxRetriesPerRequest: null });
+      stack.admin.on('error', () => {});
+      for (const name of ['query', 'processor', 'aggregator', 'gateway'] as const) stack.app(name).start();
+      await stack.untilReady();
+    } catch (error) {
+      await stack.drop();
+      throw error;
+    }
+    return stack;
+  }
+
+  get gatewayUrls(): string[] {
+    const gateways = [this.apps.get('gateway'), this.apps.get('gateway2')];
+    return gateways.flatMap((app) => (app?.running ? [app.url] : []));
+  }
+
+  /** The app of that name, made (not started) when it is new. `settings` are its own. */
+  app(name: AppName, settings: Record<string, string> = {}): AppProcess {
+    let app = this.apps.get(name);
+    if (!app) {
+      const port = String(this.ports[name]);
+      app = new AppProcess({
+        name,
+        url: `http://127.0.0.1:${port}`,
+        logFile: join(this.folder, `logs/${name}.log`),
+        env: {
+          ...(process.env as Record<string, string>),
+          DATABASE_URL: this.#proxied
+            ? withPort(this.postgres.url, this.ports.postgresProxy)
+            : this.postgres.url,
+          REDIS_URL: this.#proxied ? withPort(this.redis.url, this.ports.redisProxy) : this.redis.url,
+          API_PORT: port,
+          QUERY_PORT: port,
+          PROCESSOR_PORT: port,
+          AGGREGATOR_PORT: port,
+          QUERY_URL: `http://127.0.0.1:${this.ports.query}`,
+          AUTH: 'off',
+          MERGE_WAIT_MS: '100',
+          ...this.options.settings,
+          ...settings,
+        },
+      });
+      this.apps.set(name, app);
+    }
+    return app;
+  }
+
+  /** Stops the second ones, starts the usual four where they don't run, and waits until all can take work. */
+  async restore(): Promise<void> {
+    this.postgresProxy.open();
+    this.redisProxy.open();
+    this.postgresProxy.resume();
+    this.redisProxy.resume();
+    for (const [name, app] of this.apps) {
+      app.thaw();
+      if (name.endsWith('2')) {
+        if (!(await app.stop())) this.crashes.push(`${name} did not stop with exit code 0 in time`);
+        this.#takeCrashes(app);
+        this.apps.delete(name);
+      } else app.start();
+    }
+  }
+
+  async untilReady(msMax = readyMsMax): Promise<void> {
+    const deadline = performance.now() + msMax;
+    for (const app of this.apps.values()) {
+      while (!(await app.isReady())) {
+        if (performance.now() > deadline) {
+          const lines = [...app.lastLines, ...app.crashes.slice(-1)]
+            .map((line) => `\n      ${line}`)
+            .join('');
+          throw new Error(`${app.name} is not ready after ${msMax} ms:${lines}`);
+        }
+        await Bun.sleep(pollMs);
+      }
+    }
+  }
+
+  async killPostgres(signal: 'SIGKILL' | 'SIGQUIT' | 'SIGINT' = 'SIGKILL'): Promise<void> {
+    process.kill(this.postgres.pid, signal);
+    await this.postgres.exited;
+  }
+
+  /** Backends of a killed postmaster need a moment to notice: until then a new one refuses to start. */
+  async startPostgres(): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        this.postgres = await startPostgres({
+          folder: this.options.postgresFolder ?? join(this.folder, 'postgres'),
+          logFile: join(this.folder, 'logs/postgres.log'),
+          password: 'usage_password',
+          port: this.ports.postgres,
+          settings: {
+            fsync: 'off', // kill -9 of processes loses nothing that was written; power cuts are another test
+            shared_buffers: '256MB',
+            max_wal_size: '1GB',
+            ...this.options.postgresSettings,
+          },
+        });
+        return;
+      } catch (error) {
+        if (tries === startTriesMax) throw error;
+        await Bun.sleep(startPauseMs);
+      }
+    }
+  }
+
+  async killRedis(): Promise<void> {
+    process.kill(this.redis.pid, 'SIGKILL');
+    await this.redis.exited;
+  }
+
+  async startRedis(): Promise<void> {
+    this.redis = await startRedis({
+      folder: join(this.folder, 'redis'),
+      logFile: join(this.folder, 'logs/redis.log'),
+      port: this.ports.redis,
+      ...(this.options.redisSettings ? { settings: this.options.redisSettings } : {}),
+    });
+  }
+
+  /** What died unasked since the last call. */
+  takeCrashes(): string[] {
+    for (const app of this.apps.values()) this.#takeCrashes(app);
+    return this.crashes.splice(0);
+  }
+
+  #takeCrashes(app: AppProcess): void {
+    this.crashes.push(...app.crashes.splice(0));
+  }
+
+  /** SIGTERM to all apps, then the servers. Returns the apps that did not end with 0 in time. */
+  async drop(): Promise<string[]> {
+    const late: string[] = [];
+    for (const [name, app] of this.apps) if (!(await app.stop())) late.push(name);
+    this.postgresProxy?.close();
+    this.redisProxy?.close();
+    this.admin?.disconnect();
+    await this.sql?.end({ timeout: 1 });
+    await this.redis?.stop();
+    await this.postgres?.stop();
+    await rm(this.folder, { recursive: true, force: true });
+    return late;
+  }
+}
+
+function withPort(url: string, port: number): string {
+  const changed = new URL(url);
+  changed.port = String(port);
+  return changed.href;
+}
