@@ -18,7 +18,7 @@ beforeAll(async () => {
     Date.parse('2025-03-02T12:00:00Z'),
   );
 }, 60_000);
-afterAll(() => service.close());
+afterAll(() => service?.close());
 
 test("OpenMeter's own client queries usage, and gets its dates and groups", async () => {
   const result = await client.meters.query('tokens', {

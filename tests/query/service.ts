@@ -16,6 +16,7 @@ export async function createTestService() {
       REDIS_URL: redis.url,
       QUERY_PORT: '0',
       API_HOST: '127.0.0.1',
+      AUTH: 'off',
       LOG_LEVEL: 'info',
     },
     stdout: 'pipe',
