@@ -3,9 +3,8 @@ import { unavailable } from '@usage/lib/http/problem.ts';
 
 const retrySeconds = 2;
 
-/** SQLSTATE classes that pass: connection, conflict, resources, operator (time limits too), system; lock not free. */
-const passingClasses = new Set(['08', '40', '53', '57', '58']);
-const lockNotAvailable = '55P03';
+/** SQLSTATE classes that pass: connection, conflict, resources, not now (locks, closed databases), operator, system. */
+const passingClasses = new Set(['08', '40', '53', '55', '57', '58']);
 /** postgres.js' and the system's codes of a connection that fails. */
 const connectionFault = /^(CONNECT(ION)?_[A-Z]+|E[A-Z]{4,})$/;
 
@@ -27,5 +26,5 @@ export async function fromDatabase<T>(statements: Promise<T>): Promise<T> {
 
 function passes(code: unknown): boolean {
   if (typeof code !== 'string') return false;
-  return code === lockNotAvailable || passingClasses.has(code.slice(0, 2)) || connectionFault.test(code);
+  return passingClasses.has(code.slice(0, 2)) || connectionFault.test(code);
 }

@@ -40,7 +40,7 @@ export class Reader {
     if (this.#running >= this.limits.queriesMax) {
       throw unavailable(`${this.limits.queriesMax} queries are being answered already.`, 1);
     }
-    this.#running++;
+    this.metrics.running.set(++this.#running);
     const startedMs = performance.now();
     try {
       const deadlineMs = startedMs + this.limits.queryMsMax;
@@ -48,7 +48,7 @@ export class Reader {
     } catch (error) {
       throw toProblem(error, this.limits.queryMsMax);
     } finally {
-      this.#running--;
+      this.metrics.running.set(--this.#running);
       this.metrics.duration.observe({ kind }, (performance.now() - startedMs) / 1_000);
     }
   }
@@ -78,8 +78,8 @@ export class Reader {
 const queryCanceled = '57014';
 const retrySeconds = 5;
 
-/** By SQLSTATE class: the connection, the server's resources, its operator, a conflict. */
-const passingClasses = new Set(['08', '53', '57', '40', '58']);
+/** By SQLSTATE class: the connection, the server's resources, not now (a closed database), its operator, a conflict. */
+const passingClasses = new Set(['08', '53', '55', '57', '40', '58']);
 
 function toProblem(error: unknown, msMax: number): unknown {
   if (error instanceof Problem) return error;

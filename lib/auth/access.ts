@@ -59,7 +59,7 @@ export function openAccess(): Access {
   return {
     identify(request) {
       const origin = request.headers.get('origin');
-      if (origin !== null && !isOwnName(origin.replace(/^https?:\/\//, ''))) {
+      if (origin !== null && !isOwnOrigin(origin)) {
         throw new Problem(
           'forbidden',
           'AUTH=off takes no requests from pages of other sites; set AUTH=keys.',
@@ -75,6 +75,11 @@ export function openAccess(): Access {
       return operator;
     },
   };
+}
+
+function isOwnOrigin(origin: string): boolean {
+  const [, host] = /^https?:\/\/(.+)$/.exec(origin) ?? [];
+  return host !== undefined && isOwnName(host);
 }
 
 /** localhost, an address, or the name of a container: none that DNS could be made to give. With or without a port. */

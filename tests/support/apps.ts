@@ -5,6 +5,10 @@ import { createRedis, type TestRedis } from './redis.ts';
 export interface RunningApps {
   /** Of the gateway. */
   url: string;
+  /** Of the query service. */
+  queryUrl: string;
+  /** Every line that the apps have logged so far. */
+  logLines(): string[];
   database: TestDatabase;
   redis: TestRedis;
   /** Stops all in reverse; throws when one doesn't end with exit code 0. */
@@ -14,6 +18,7 @@ export interface RunningApps {
 interface RunningApp {
   name: string;
   port: number;
+  output: string[];
   stop(): Promise<number>;
 }
 
@@ -46,6 +51,8 @@ export async function startApps(settings: Record<string, string> = {}): Promise<
   });
   return {
     url: `http://127.0.0.1:${gateway.port}`,
+    queryUrl: `http://127.0.0.1:${query.port}`,
+    logLines: () => [gateway, ...apps].flatMap((app) => app.output),
     database,
     redis,
     async stop() {
@@ -87,6 +94,7 @@ async function startApp(
   return {
     name,
     port: message === undefined ? 0 : await ready.promise,
+    output,
     stop() {
       child.kill('SIGTERM');
       return child.exited;
