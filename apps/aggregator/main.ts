@@ -9,6 +9,7 @@ import { Registry } from 'prom-client';
 import { readAggregatorConfig } from './config.ts';
 import { Loop } from './loop.ts';
 import { createMetrics } from './metrics.ts';
+import { watchServer } from './serverMetrics.ts';
 
 const connectionsMax = 3;
 const statementMsMax = 120_000;
@@ -26,6 +27,7 @@ const sql = app.use(
   (pool) => pool.end({ timeout: 5 }),
 );
 const loop = new Loop(app, sql, config, createMetrics(registry));
+app.use('server metrics', watchServer(registry, sql, log), clearInterval);
 let running = false;
 health.live('loop', () => (running ? loop.stuck : undefined));
 health.ready('loop', () => (running ? loop.fault : 'waiting for the database'));

@@ -18,6 +18,7 @@ import { meterRoutes } from './meters/index.ts';
 import { createMetrics, watchQueue } from './metrics.ts';
 import { PressureGate } from './pressure.ts';
 import { readRoutes } from './reads.ts';
+import { watchStream } from './streamMetrics.ts';
 import { subjectRoutes } from './subjects/index.ts';
 
 export interface GatewayParts {
@@ -54,6 +55,7 @@ export function createGateway(parts: GatewayParts) {
     queuedBytesMax: config.queuedBytesMax,
   });
   watchQueue(registry, batcher, gate);
+  watchStream(registry, () => stream.backlog());
   health.ready('stream', () => gate.refusal);
   const app = createServer({ log, health, registry, bodyBytesMax: config.bodyBytesMax })
     .use(apiDescription(description))

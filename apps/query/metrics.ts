@@ -1,4 +1,4 @@
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 export type QueryMetrics = ReturnType<typeof queryMetrics>;
 
@@ -10,6 +10,11 @@ export function queryMetrics(registry: Registry) {
       help: 'Time that a query took in the database and in memory',
       labelNames: ['kind'],
       buckets: [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
+      registers,
+    }),
+    running: new Gauge({
+      name: 'usage_queries_running',
+      help: 'Queries that run or wait for a connection',
       registers,
     }),
     rows: new Histogram({

@@ -12,10 +12,21 @@ export interface StreamEntry {
 }
 
 export interface StreamPosition {
+  /** Redis' clock. */
+  nowMs: number;
   /** All events that arrived before this are settled: committed, or dead letters. */
   asOfMs: number;
   eventsWaiting: number;
   frames: number;
+}
+
+export interface StreamBacklog extends StreamPosition {
+  /** Memory that the stream takes. */
+  bytes: number;
+  /** Frames that a processor has and has not settled yet; the others no processor has had. */
+  framesHeld: number;
+  /** Age of the oldest frame, by Redis' clock. */
+  oldestMs: number;
 }
 
 export interface StreamPressure {
@@ -104,9 +115,25 @@ export class EventStream {
     const nowMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
     const asOfMs = first === '' ? nowMs : entryMs(first);
     return {
+      nowMs,
       asOfMs,
       frames,
       eventsWaiting: frames === 0 ? 0 : Math.max(0, Number(accepted) - Number(settled)),
+    };
+  }
+
+  /** For operators: some microseconds of Redis' time, however long the stream is. */
+  async backlog(): Promise<StreamBacklog> {
+    const [position, bytes, held] = await Promise.all([
+      this.position(),
+      this.#redis.memory('USAGE', this.key),
+      this.#redis.xpending(this.key, processorGroup).catch(() => [0]),
+    ]);
+    return {
+      ...position,
+      bytes: Number(bytes ?? 0),
+      framesHeld: Number(held[0]),
+      oldestMs: position.nowMs - position.asOfMs,
     };
   }
 
@@ -153,19 +180,27 @@ export class EventStream {
     return reply ? reply.flatMap(([, entries]) => entries.flatMap(toEntry)) : [];
   }
 
-  /** Takes over frames that another processor has held for longer than idleMsMin without settling them. */
-  async claim(consumer: string, idleMsMin: number, count: number): Promise<StreamEntry[]> {
+  /**
+   * Takes over frames that another processor has held for longer than idleMsMin without settling them. Redis looks at
+   * ten times `count` pending frames a call; `next` is where the next call goes on, 0-0 at the end.
+   */
+  async claim(
+    consumer: string,
+    idleMsMin: number,
+    count: number,
+    from = '0-0',
+  ): Promise<{ entries: StreamEntry[]; next: string }> {
     const reply = (await this.#redis.callBuffer(
       'XAUTOCLAIM',
       this.key,
       processorGroup,
       consumer,
       idleMsMin,
-      '0',
+      from,
       'COUNT',
       count,
     )) as [Buffer, RawEntry[], Buffer[]];
-    return reply[1].flatMap(toEntry);
+    return { entries: reply[1].flatMap(toEntry), next: reply[0].toString() };
   }
 
   /** Forgets processors that hold no frame and have been silent for longer than idleMsMin. */
