@@ -1,0 +1,76 @@
+import { type Books, OpenBooks } from './books.ts';
+import { type Driven, prepareDriver } from './driver.ts';
+import type { Workload } from './events.ts';
+import { round, type Use, UseMeter } from './measure.ts';
+import { type Figures, grouped, type Progress } from './report.ts';
+import type { Stack } from './stack.ts';
+
+export interface IngestPlan {
+  workload: Workload;
+  connections: number;
+  seconds: number;
+  eventsPerSecond?: number;
+}
+
+export interface Ingested {
+  driven: Driven;
+  books: Books;
+  use: Use;
+  /** From the first request until every accepted event was committed and rolled up. */
+  seconds: number;
+  acceptedPerSecond: number;
+  storedPerSecond: number;
+}
+
+/** Drives events into the gateway, waits until they are stored and rolled up, and balances the books. */
+export async function ingest(stack: Stack, plan: IngestPlan, progress: Progress): Promise<Ingested> {
+  const { workload, connections, seconds, eventsPerSecond } = plan;
+  const driver = await prepareDriver(
+    {
+      url: `${stack.gatewayUrl}/api/v1/events`,
+      connections,
+      secondsMax: seconds,
+      workload,
+      ...(eventsPerSecond === undefined
+        ? {}
+        : { requestsPerSecond: Math.max(1, Math.round(eventsPerSecond / workload.eventsPerRequest)) }),
+    },
+    ({ events }) => progress(`${grouped(events)} events accepted`),
+  );
+  const books = await OpenBooks.open(stack);
+  const meter = new UseMeter(stack.processes);
+  meter.start();
+  const driven = await driver.go();
+  const settledMs = await books.settled((waiting) =>
+    progress(`${grouped(waiting)} events wait to be stored`),
+  );
+  const use = meter.stop();
+  const closed = await books.close(driven.connectionErrors === 0 ? driven.eventsAccepted : undefined);
+  const tookSeconds = (settledMs - driven.startedMs) / 1_000;
+  return {
+    driven,
+    books: closed,
+    use,
+    seconds: tookSeconds,
+    acceptedPerSecond: driven.eventsAccepted / ((driven.endedMs - driven.startedMs) / 1_000),
+    storedPerSecond: (closed.stored + closed.duplicates) / tookSeconds,
+  };
+}
+
+/** The figures that all ingest scenarios have. */
+export function ingestFigures({ driven, books, use, seconds, ...rates }: Ingested): Figures {
+  return {
+    acceptedPerSecond: Math.round(rates.acceptedPerSecond),
+    storedPerSecond: Math.round(rates.storedPerSecond),
+    seconds: round(seconds, 1),
+    books: { ...books },
+    statuses: driven.statuses,
+    latencyMs: latencyFigures(driven),
+    cpuSeconds: { ...use.cpuSeconds, driver: round(driven.cpuSeconds, 2) },
+    peakMemoryMb: use.peakMemoryMb,
+  };
+}
+
+export function latencyFigures({ latencyMs }: Driven): Figures {
+  return Object.fromEntries(Object.entries(latencyMs).map(([name, ms]) => [name, round(ms, 2)]));
+}

@@ -1,0 +1,96 @@
+import { availableParallelism, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import { type Outcome, progressOf, table } from './report.ts';
+import type { Run, Scenario } from './scenario.ts';
+import { batch } from './scenarios/batch.ts';
+import type { StackUrls } from './stack.ts';
+
+/** `bun run load`: see `--help`. Exits with 1 when a scenario fails or the books don't balance. */
+const scenarios: Record<string, Scenario> = {
+  batch,
+};
+
+const help = `bun run load [scenario…] [--json FILE] [--seconds N] [--events N]
+             [--url GATEWAY --query-url QUERY --database-url URL --redis-url URL]
+
+Scenarios: ${Object.keys(scenarios).join(', ')} (default: batch, single)
+  --seconds N   how long each scenario sends
+  --events N    how many events query and linear store beforehand
+  --json FILE   writes the outcomes as a JSON array
+  --url …       drives a stack that runs already instead of one of its own`;
+
+const { values, positionals } = readArguments();
+const wanted = positionals.length > 0 ? positionals : ['batch', 'single'];
+const outcomes: Outcome[] = [];
+let failed = false;
+console.error(
+  `${availableParallelism()} processors, ${Math.round(totalmem() / 2 ** 30)} GB, Bun ${Bun.version}`,
+);
+for (const name of wanted) {
+  const run: Run = {
+    seconds: numberOf(values.seconds),
+    events: numberOf(values.events),
+    urls: urlsOf(),
+    before: outcomes,
+    progress: progressOf(name),
+  };
+  try {
+    outcomes.push(await scenarios[name]!(run));
+    console.log(table(outcomes.slice(-1)));
+  } catch (error) {
+    failed = true;
+    console.error(`\n${name} FAILED: ${(error as Error).stack ?? error}\n`);
+  }
+}
+if (values.json) await Bun.write(values.json, `${JSON.stringify(outcomes, null, 2)}\n`);
+process.exit(failed ? 1 : 0);
+
+function readArguments() {
+  try {
+    const text = { type: 'string' } as const;
+    const parsed = parseArgs({
+      allowPositionals: true,
+      options: {
+        json: text,
+        seconds: text,
+        events: text,
+        url: text,
+        'query-url': text,
+        'database-url': text,
+        'redis-url': text,
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+    const unknown = parsed.positionals.filter((name) => !Object.hasOwn(scenarios, name));
+    if (unknown.length > 0) throw new Error(`There is no scenario ${unknown.join(', ')}.`);
+    if (parsed.values.help) {
+      console.log(help);
+      process.exit(0);
+    }
+    return parsed;
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${help}`);
+    process.exit(2);
+  }
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const number = Number(text.replaceAll('_', ''));
+  if (!(number > 0)) {
+    console.error(`${text} is no number above 0.`);
+    process.exit(2);
+  }
+  return number;
+}
+
+function urlsOf(): StackUrls | undefined {
+  if (!values.url) return undefined;
+  return {
+    url: values.url.replace(/\/$/, ''),
+    queryUrl: values['query-url'] ?? 'http://127.0.0.1:8002',
+    databaseUrl:
+      values['database-url'] ?? 'postgres://usage_user:usage_password@127.0.0.1:5432/usage_tracking',
+    redisUrl: values['redis-url'] ?? 'redis://127.0.0.1:6379',
+  };
+}

@@ -1,0 +1,50 @@
+export type Figure = number | string | boolean | null | { [name: string]: Figure };
+export type Figures = Record<string, Figure>;
+
+/** One line of the table and one element of the JSON. */
+export interface Outcome {
+  name: string;
+  /** To the scenario's ceiling, where it has one. */
+  ratio?: number;
+  figures: Figures;
+}
+
+export type Progress = (line: string) => void;
+
+const progressEveryMs = 2_000;
+
+/** A line for people now and then, on stderr: stdout is for the table. */
+export function progressOf(scenario: string): Progress {
+  const startedMs = performance.now();
+  let lastMs = Number.NEGATIVE_INFINITY;
+  return (line) => {
+    const nowMs = performance.now();
+    if (nowMs - lastMs < progressEveryMs) return;
+    lastMs = nowMs;
+    console.error(
+      `${scenario.padEnd(11)} ${String(Math.round((nowMs - startedMs) / 1_000)).padStart(4)} s  ${line}`,
+    );
+  };
+}
+
+export function table(outcomes: readonly Outcome[]): string {
+  return outcomes.map(section).join('\n');
+}
+
+function section({ name, ratio, figures }: Outcome): string {
+  const rows = Object.entries(figures).map(([figure, value]) => `  ${figure.padEnd(26)} ${shown(value)}`);
+  const title = ratio === undefined ? name : `${name}: ${ratio.toFixed(2)} of its ceiling`;
+  return `\n${title}\n${rows.join('\n')}`;
+}
+
+function shown(value: Figure): string {
+  if (typeof value === 'number') return grouped(value);
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value)
+    .map(([name, inner]) => `${name} ${shown(inner)}`)
+    .join(' · ');
+}
+
+export function grouped(value: number): string {
+  return value.toLocaleString('en-US', { maximumFractionDigits: 2 });
+}
