@@ -12,9 +12,14 @@ export interface NewDeadLetter {
 export async function insertDeadLetter(sql: Executor, letter: NewDeadLetter): Promise<void> {
   await sql`
     INSERT INTO dead_letters (kind, namespace, reason, frame_id, position, payload)
-    VALUES (${letter.kind}, ${letter.namespace ?? null}, ${letter.reason}, ${letter.frameId}, ${letter.position},
+    VALUES (${letter.kind}, ${textOf(letter.namespace) ?? null}, ${textOf(letter.reason)!}, ${letter.frameId}, ${letter.position},
             ${Buffer.from(letter.payload)})
     ON CONFLICT (frame_id, position) DO NOTHING`;
+}
+
+/** PostgreSQL refuses NUL in text, and a dead letter must not be refused. */
+function textOf(text: string | undefined): string | undefined {
+  return text?.replaceAll('\0', '\uFFFD');
 }
 
 export interface DeadLetter {

@@ -1,5 +1,6 @@
 import type { Sql } from '@usage/db/connect.ts';
 import { buildsWithDeltas } from '@usage/db/deltas.ts';
+import { Patience } from '@usage/db/patience.ts';
 import { dropDeadSeries } from '@usage/db/rollups.ts';
 import { dropOldPartitions, hasTimescale, setStoragePolicies } from '@usage/db/upkeep.ts';
 import type { App } from '@usage/lib/service/app.ts';
@@ -13,10 +14,14 @@ const upkeepEveryMs = 600_000;
 const deadSeriesMax = 1_000;
 const retryMsMax = 5_000;
 export const loopSilenceMsMax = 120_000;
+/** A merge takes 0.1 to 2 s; where it takes longer, more patience is learned. */
+const answerMsMin = 10_000;
+const answerMsMax = 240_000;
 
 /** Rounds of: merge what waits, read a stretch for new meters, now and then the upkeep. Any number may run at once. */
 export class Loop {
   #ids = new SeriesIds();
+  #patience: Patience;
   #done: Promise<void> = Promise.resolve();
   #lastSeenMs = performance.now();
   #lastUpkeepMs = Number.NEGATIVE_INFINITY;
@@ -30,7 +35,9 @@ export class Loop {
       'mergeWaitMs' | 'mergeDeltasMax' | 'backfillEventsMax' | 'dedupeWindowHours' | 'retentionDays'
     >,
     readonly metrics: AggregatorMetrics,
-  ) {}
+  ) {
+    this.#patience = new Patience(sql, answerMsMin, answerMsMax);
+  }
 
   start(): void {
     this.#done = this.#run();
@@ -57,7 +64,7 @@ export class Loop {
     while (!this.app.stopping) {
       await this.#step('merge', () => this.#mergeAll());
       const more = await this.#step('backfill', () =>
-        backfillStretch(this.sql, this.config.backfillEventsMax),
+        this.#patience.run(() => backfillStretch(this.sql, this.config.backfillEventsMax)),
       );
       if (more) this.metrics.backfills.inc();
       await this.#step('upkeep', () => this.#upkeep());
@@ -87,7 +94,7 @@ export class Loop {
   }
 
   async #mergeAll(): Promise<void> {
-    const builds = await buildsWithDeltas(this.sql);
+    const builds = await this.#patience.run(() => buildsWithDeltas(this.sql));
     this.metrics.waiting.set(builds.reduce((sum, { deltas }) => sum + deltas, 0));
     this.metrics.waitingSeconds.set(Math.max(0, ...builds.map(({ waiting_ms }) => waiting_ms)) / 1_000);
     for (const { build, deltas } of builds) {
@@ -99,7 +106,8 @@ export class Loop {
 
   async #merge(build: bigint): Promise<boolean> {
     const startedMs = performance.now();
-    const merged = await mergeBuild(this.sql, this.#ids, build, this.config.mergeDeltasMax);
+    const { mergeDeltasMax } = this.config;
+    const merged = await this.#patience.run(() => mergeBuild(this.sql, this.#ids, build, mergeDeltasMax));
     this.#lastSeenMs = performance.now();
     if (!merged || merged.deltas === 0) return false;
     this.metrics.merged.inc(merged.deltas);

@@ -12,6 +12,7 @@ import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { type Cell, mergeCell } from '@usage/lib/meter/cell.ts';
 import { decodeDelta, seriesKey } from '@usage/lib/meter/delta.ts';
 import type { Aggregation } from '@usage/lib/meter/meter.ts';
+import { failPoint } from '@usage/lib/service/failPoint.ts';
 import type { Series, SeriesIds } from './series.ts';
 
 /** Rollups of all subjects together are series of this subject. */
@@ -45,6 +46,7 @@ export async function mergeBuild(
   const merged = (await sql.begin(async (tx) => {
     if (!(await tryLockBuild(tx, build))) return undefined;
     const deltas = await takeDeltas(tx, build, deltasMax);
+    failPoint('merge-taken');
     const meter = await getMeterOfBuild(tx, build);
     const done = { deltas: deltas.length, rows: 0, arrivedMs: deltas.map((delta) => delta.arrived_ms) };
     if (!meter || deltas.length === 0) return done; // the meter was deleted or rebuilt: nobody will ask for these
@@ -57,8 +59,10 @@ export async function mergeBuild(
       if (meter.aggregation === 'UNIQUE_COUNT') await addUniques(tx, grain, uniqueColumns(additions, grain));
       done.rows += columns.series.length;
     }
+    failPoint('merge-before-commit');
     return done;
   })) as Merged | undefined;
+  failPoint('merge-after-commit');
   if (merged) found.keep();
   return merged;
 }

@@ -113,13 +113,7 @@ export class Batch {
         : time === undefined || time === null
           ? receivedMs * 1_000
           : undefined;
-    if (
-      typeof id !== 'string' ||
-      typeof source !== 'string' ||
-      typeof type !== 'string' ||
-      typeof subject !== 'string' ||
-      typeof timeUs !== 'number'
-    ) {
+    if (!isName(id) || !isName(source) || !isName(type) || !isName(subject) || !isStorableTime(timeUs)) {
       const payload = Buffer.from(JSON.stringify(event) ?? 'null');
       this.rejected.push({
         kind: 'event',
@@ -184,6 +178,16 @@ export function eventBytes(row: Row): Buffer {
       data: payload,
     }),
   );
+}
+
+/** A subject is never empty: '' stands for all of them in the rollups. */
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+/** Gateways let nothing else in; a frame that somebody else wrote must not stop the processor. */
+function isStorableTime(us: number | undefined): us is number {
+  return us !== undefined && us >= 0 && us < 7_258_118_400_000_000; // 2200-01-01
 }
 
 type JsonObject = Record<string, unknown>;

@@ -10,7 +10,8 @@ const silentConsumerMsMin = 600_000;
  */
 export class FrameSource {
   #held = new Map<string, number>();
-  #lastClaimMs = 0;
+  #lastClaimMs = Number.NEGATIVE_INFINITY;
+  #claimFrom = '0-0';
   #lastKeepMs = 0;
 
   constructor(
@@ -51,15 +52,23 @@ export class FrameSource {
   async #claim(count: number): Promise<StreamEntry[]> {
     const nowMs = performance.now();
     if (nowMs - this.#lastClaimMs < this.claimIdleMsMin / 2) return [];
-    this.#lastClaimMs = nowMs;
-    let entries: StreamEntry[];
     try {
-      entries = await this.settling.claim(this.consumer, this.claimIdleMsMin, count);
+      const { entries, next } = await this.settling.claim(
+        this.consumer,
+        this.claimIdleMsMin,
+        count,
+        this.#claimFrom,
+      );
+      this.#claimFrom = next;
+      // Until the whole list of pending frames has been seen, the next look follows at once.
+      if (next === '0-0') this.#lastClaimMs = nowMs;
+      return entries.filter((entry) => !this.#held.has(entry.id));
     } catch (error) {
+      this.#claimFrom = '0-0';
+      this.#lastClaimMs = nowMs;
       if ((error as Error).message.startsWith('NOGROUP')) return [];
       throw error;
     }
-    return entries.filter((entry) => !this.#held.has(entry.id));
   }
 
   /** Tells the group that the held frames are being worked on. Does nothing when it did so lately. */

@@ -1,5 +1,7 @@
 import type { Sql } from '@usage/db/connect.ts';
 import { insertDeadLetter } from '@usage/db/deadLetters.ts';
+import { Patience } from '@usage/db/patience.ts';
+import { failPoint } from '@usage/lib/service/failPoint.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import { pauseUnless } from '@usage/lib/service/pause.ts';
 import { entryMs } from '@usage/lib/stream/stream.ts';
@@ -13,9 +15,14 @@ import type { Prepared, Store, Stored } from './store.ts';
 const blockMs = 500;
 const busyBlockMs = 5;
 const keepMs = 500;
-const readFramesMax = 64;
+const eventsPerFrameFirst = 1_000;
+const averageShare = 0.1;
+const readFramesMax = 256;
 const retryMsMin = 50;
 const retryMsMax = 2_000;
+/** For one dead letter's answer from PostgreSQL. */
+const buryMsMin = 5_000;
+const buryMsMax = 60_000;
 /** A loop that has not come round for this long is stuck. */
 export const loopSilenceMsMax = 30_000;
 
@@ -33,7 +40,10 @@ export class Loop {
   #stopping = new AbortController();
   #lastSeenMs = performance.now();
   #fault: string | undefined;
+  /** Running average: how many frames to ask for, so that a batch is not much larger than it should be. */
+  #eventsPerFrame = eventsPerFrameFirst;
   #done: Promise<void> = Promise.resolve();
+  #patience: Patience;
 
   constructor(
     readonly config: Pick<ProcessorConfig, 'batchRowsMax' | 'batchBytesMax' | 'batchWaitMsMax'>,
@@ -44,7 +54,9 @@ export class Loop {
     readonly metrics: ProcessorMetrics,
     readonly log: Logger,
     readonly announce: (batch: Batch, outcome: Stored) => Promise<void>,
-  ) {}
+  ) {
+    this.#patience = new Patience(sql, buryMsMin, buryMsMax);
+  }
 
   start(): void {
     const keeping = setInterval(() => this.source.keep().catch(() => {}), keepMs);
@@ -74,6 +86,7 @@ export class Loop {
     while (!this.#stopping.signal.aborted) {
       const batch = await this.#gather(() => storing === undefined);
       if (batch.empty) continue;
+      failPoint('read');
       const prepared = await this.#retrying('prepare', () => this.store.prepare(batch.rows));
       await storing;
       if (!prepared) break;
@@ -99,12 +112,15 @@ export class Loop {
         : databaseIdle()
           ? Math.max(1, Math.ceil(batchWaitMsMax - waitedMs()))
           : busyBlockMs;
-      const eventsPerFrame = batch.empty ? 1 : Math.max(1, batch.rows.length / batch.frames.length);
-      const count = Math.min(readFramesMax, Math.ceil((batchRowsMax - batch.rows.length) / eventsPerFrame));
-      const frames = await this.#retrying('read', () => this.source.read(count, waitMs));
+      const count = Math.ceil((batchRowsMax - batch.rows.length) / this.#eventsPerFrame);
+      const asked = Math.max(1, Math.min(readFramesMax, count));
+      const frames = await this.#retrying('read', () => this.source.read(asked, waitMs));
       if (!frames) break;
       this.metrics.claimed.inc(frames.claimed.length);
-      for (const entry of [...frames.claimed, ...frames.fresh]) batch.add(entry, this.rules);
+      for (const entry of [...frames.claimed, ...frames.fresh]) {
+        batch.add(entry, this.rules);
+        this.#eventsPerFrame += (Math.max(1, entry.events) - this.#eventsPerFrame) * averageShare;
+      }
     }
     return batch;
   }
@@ -113,6 +129,7 @@ export class Loop {
     const startedMs = performance.now();
     const outcome = await this.#retrying('store', () => this.store.store(prepared));
     if (!outcome) return;
+    failPoint('after-commit');
     outcome.duplicates.push(...batch.repeats);
     const storedMs = Date.now();
     for (const frame of batch.frames)
@@ -127,6 +144,7 @@ export class Loop {
       await this.announce(batch, outcome);
       await this.source.settle(batch.frames);
     });
+    failPoint('after-settle');
     this.log.debug(
       { events: outcome.stored, duplicates: outcome.duplicates.length, frames: batch.frames.length },
       'batch stored',
@@ -147,7 +165,7 @@ export class Loop {
     }
     outcome.refused = [];
     for (const letter of batch.rejected) {
-      await insertDeadLetter(this.sql, letter);
+      await this.#patience.run(() => insertDeadLetter(this.sql, letter));
       this.metrics.dead.inc({ kind: letter.kind });
       this.log.error(
         { frame: letter.frameId, position: letter.position, reason: letter.reason },

@@ -18,6 +18,8 @@ import { Store } from './store.ts';
 
 const connectionsMax = 4;
 const statementMsMax = 60_000;
+/** Below what the store waits for an answer: a lock is waited for in turns, and nothing queues up behind it. */
+const lockMsMax = 5_000;
 const commandMsMax = 5_000;
 const hourMs = 3_600_000;
 
@@ -32,7 +34,7 @@ const name = `${hostname()}-${process.pid}-${Math.random().toString(36).slice(2,
 
 const sql = app.use(
   'database',
-  connect({ url: config.databaseUrl, name: 'processor', connectionsMax, statementMsMax }),
+  connect({ url: config.databaseUrl, name: 'processor', connectionsMax, statementMsMax, lockMsMax }),
   (pool) => pool.end({ timeout: 5 }),
 );
 const redis = app.use(

@@ -3,9 +3,12 @@ import type { Sql, Transaction } from '@usage/db/connect.ts';
 import { insertDeltas, type NewDelta } from '@usage/db/deltas.ts';
 import { copyEvents, findStagedDuplicates, insertStaged, stageEvents } from '@usage/db/events.ts';
 import { faultOf } from '@usage/db/faults.ts';
+import { NoAnswer, Patience } from '@usage/db/patience.ts';
 import { openPeriod } from '@usage/db/periods.ts';
 import { lockBoundary, readRegistryShared } from '@usage/db/registry.ts';
+import { endSilentTransactions } from '@usage/db/silence.ts';
 import { encodeDelta } from '@usage/lib/meter/delta.ts';
+import { failPoint } from '@usage/lib/service/failPoint.ts';
 import type { Row } from './batch.ts';
 import { MeterSet } from './meters.ts';
 import { type PeriodRules, periodsAround } from './period.ts';
@@ -53,6 +56,14 @@ interface Extent {
 
 class Overtaken extends Error {}
 
+/** A batch of 20 thousand rows takes some 0.2 s. */
+const answerMsMin = 6_000;
+const answerMsMax = 120_000;
+/** A processor that has kept PostgreSQL waiting for this long in a transaction is stopped or out of reach. */
+const silentMsMin = 5_000;
+/** The lock was not to be had, or no answer came: rows may be held by somebody who is gone. */
+const heldCodes = new Set<unknown>(['55P03', NoAnswer.code]);
+
 export class Store {
   #meters: MeterSet | undefined;
   #openPeriods = new Set<number>();
@@ -60,12 +71,17 @@ export class Store {
   #batchIdsEnd = 0n;
   #buffers = [new RowBuffer(false), new RowBuffer(false)];
   #recent = new RecentIds();
+  #patience: Patience;
 
   constructor(
     readonly sql: Sql,
     readonly rules: PeriodRules,
     readonly processor: string,
-  ) {}
+    /** Of the pool, as PostgreSQL shows it. */
+    readonly poolName = 'processor',
+  ) {
+    this.#patience = new Patience(sql, answerMsMin, answerMsMax);
+  }
 
   async prepare(rows: Row[]): Promise<Prepared> {
     const meters = await this.#currentMeters();
@@ -90,7 +106,15 @@ export class Store {
   async store(prepared: Prepared): Promise<Stored> {
     for (const period of prepared.extent.periods) await this.#ensurePeriod(period);
     const outcome: Stored = { stored: 0, duplicates: [], refused: [] };
-    await this.#storeRows(prepared.rows, prepared, 'straight', outcome);
+    if (prepared.rows.length === 0) return outcome; // dead letters alone
+    try {
+      await this.#storeRows(prepared.rows, prepared, 'straight', outcome);
+    } catch (error) {
+      // Somebody holds these very rows: a processor whose frames were taken over, or a connection of ours that is dead.
+      if (heldCodes.has((error as { code?: unknown }).code))
+        await this.#patience.run(() => endSilentTransactions(this.sql, this.poolName, silentMsMin));
+      throw error;
+    }
     return outcome;
   }
 
@@ -124,6 +148,7 @@ export class Store {
     const { rows, extent, batchId, straight, staged, meters } = prepared;
     return this.#transaction(async (tx) => {
       if (staged.length < rows.length) await copyEvents(tx, straight.finish());
+      failPoint('after-copy');
       const duplicates = await this.#insertStaged(tx, staged, batchId, 'straight');
       const deltas =
         staged.length === duplicates.length
@@ -188,26 +213,27 @@ export class Store {
       }),
       insertDeltas(tx, deltas),
     ]);
+    failPoint('before-commit');
   }
 
   async #currentMeters(): Promise<MeterSet> {
-    this.#meters ??= await MeterSet.load(this.sql);
+    this.#meters ??= await this.#patience.run(() => MeterSet.load(this.sql));
     return this.#meters;
   }
 
   #transaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.sql.begin(run) as Promise<T>;
+    return this.#patience.run(() => this.sql.begin(run) as Promise<T>);
   }
 
   async #ensurePeriod(period: number): Promise<void> {
     if (this.#openPeriods.has(period)) return;
-    await openPeriod(this.sql, period);
+    await this.#patience.run(() => openPeriod(this.sql, period));
     this.#openPeriods.add(period);
   }
 
   async #takeBatchId(): Promise<bigint> {
     if (this.#nextBatchId === this.#batchIdsEnd) {
-      this.#nextBatchId = await takeBatchIds(this.sql);
+      this.#nextBatchId = await this.#patience.run(() => takeBatchIds(this.sql));
       this.#batchIdsEnd = this.#nextBatchId + batchIdBlock;
     }
     return this.#nextBatchId++;

@@ -19,6 +19,8 @@ export function connectRedis({ url, name, log, commandMsMax }: RedisOptions): Re
     connectionName: name,
     connectTimeout: connectMsMax,
     commandTimeout: commandMsMax,
+    // A connection that has swallowed a command is cut: the next one may work.
+    socketTimeout: commandMsMax,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,

@@ -1,0 +1,48 @@
+import { abandonConnections, type Sql } from './connect.ts';
+
+/** PostgreSQL said nothing in time. What was asked may have been done: asking again must be harmless. */
+export class NoAnswer extends Error {
+  override name = 'NoAnswer';
+  static readonly code = 'NO_ANSWER';
+  readonly code = NoAnswer.code;
+}
+
+const factor = 3;
+
+/**
+ * How long to wait for PostgreSQL before a connection counts as dead: the driver has no limit of its own, and a network
+ * that swallows packets never closes one. Three times as long as the latest answer took, within bounds, and twice as
+ * long after each vain wait: a slow disk is waited for, a dead connection is not.
+ */
+export class Patience {
+  #waitMs: number;
+
+  constructor(
+    readonly sql: Sql,
+    readonly waitMsMin: number,
+    readonly waitMsMax: number,
+  ) {
+    this.#waitMs = waitMsMin;
+  }
+
+  /** Resolves and rejects as `run` does; with NoAnswer when the wait is over, its connections given up. */
+  async run<T>(run: () => Promise<T>): Promise<T> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const startedMs = performance.now();
+    const timer = setTimeout(() => {
+      abandonConnections(this.sql);
+      reject(new NoAnswer(`PostgreSQL has not answered for ${Math.round(this.#waitMs)} ms`));
+      this.#waitMs = Math.min(this.#waitMs * 2, this.waitMsMax);
+    }, this.#waitMs);
+    try {
+      const running = run();
+      running.catch(() => {}); // after the wait nobody listens any more
+      const answer = await Promise.race([running, late]);
+      const tookMs = performance.now() - startedMs;
+      this.#waitMs = Math.min(Math.max(tookMs * factor, this.waitMsMin), this.waitMsMax);
+      return answer;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
