@@ -5,7 +5,7 @@ import {
   formatDecimal,
   parseDecimal,
 } from '../decimal/decimal.ts';
-import { type Cell, mergeCell } from './cell.ts';
+import type { Cell } from './cell.ts';
 import type { CompiledMeter, Measurement } from './evaluate.ts';
 import type { Aggregation } from './meter.ts';
 
@@ -26,14 +26,18 @@ export function seriesKey(subject: string, groups: readonly string[]): string {
   return groups.length === 0 ? subject : subject + keySeparator + groups.join(keySeparator);
 }
 
-/** Sums what events add to one meter, in memory. */
+/** Sums what events add to one meter, in memory: series by minute, the minute of the event before at hand. */
 export class DeltaBuilder {
+  #minutes = new Map<number, Map<string, DeltaCell>>();
+  #minute = Number.NaN;
   #cells = new Map<string, DeltaCell>();
+  #size = 0;
 
   constructor(readonly meter: CompiledMeter) {}
 
+  /** How many cells there are. */
   get size(): number {
-    return this.#cells.size;
+    return this.#size;
   }
 
   /** Counts one event; events the meter can't measure are left out. */
@@ -41,27 +45,34 @@ export class DeltaBuilder {
     const measurement = this.meter.measure(data);
     if (typeof measurement === 'string') return;
     const minute = Math.floor(timeUs / minuteUs);
-    const key = minute + keySeparator + seriesKey(subject, measurement.groups);
+    if (minute !== this.#minute) this.#turnTo(minute);
+    const key = seriesKey(subject, measurement.groups);
     const existing = this.#cells.get(key);
-    if (existing) addEvent(this.meter.meter.aggregation, existing.cell, timeUs, measurement);
-    else
+    if (existing) {
+      addEvent(this.meter.meter.aggregation, existing.cell, timeUs, measurement);
+    } else {
       this.#cells.set(key, {
         minute,
         subject,
         groups: measurement.groups,
         cell: cellOf(timeUs, measurement),
       });
+      this.#size++;
+    }
   }
 
-  merge(from: DeltaCell): void {
-    const key = from.minute + keySeparator + seriesKey(from.subject, from.groups);
-    const existing = this.#cells.get(key);
-    if (existing) mergeCell(this.meter.meter.aggregation, existing.cell, from.cell);
-    else this.#cells.set(key, from);
+  *cells(): Generator<DeltaCell> {
+    for (const cells of this.#minutes.values()) yield* cells.values();
   }
 
-  cells(): IterableIterator<DeltaCell> {
-    return this.#cells.values();
+  #turnTo(minute: number): void {
+    let cells = this.#minutes.get(minute);
+    if (!cells) {
+      cells = new Map();
+      this.#minutes.set(minute, cells);
+    }
+    this.#minute = minute;
+    this.#cells = cells;
   }
 }
 
