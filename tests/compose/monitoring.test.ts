@@ -1,0 +1,177 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parser as logql } from '@grafana/lezer-logql';
+import { parser as promql } from '@prometheus-io/lezer-promql';
+import { connect, type Sql } from '@usage/db/connect.ts';
+import { Redis } from 'ioredis';
+import { freePort } from '../../scripts/local/ports.ts';
+import { type RunningApps, startApps } from '../support/apps.ts';
+import { type ExposedMetrics, prometheusOwn, scrape, targetLabels } from './exposedMetrics.ts';
+import { alerts, panelQueries, type Query } from './panels.ts';
+
+/** Dashboards and alerts against the real apps: every metric and label that they name is there, every panel's SQL runs. */
+let apps: RunningApps;
+let urls: string[];
+let sql: Sql;
+let exposed: ExposedMetrics;
+const startMsMax = 60_000;
+
+beforeAll(async () => {
+  const [processor, aggregator] = await Promise.all([freePort(), freePort()]);
+  apps = await startApps({ PROCESSOR_PORT: `${processor}`, AGGREGATOR_PORT: `${aggregator}` });
+  urls = [apps.url, apps.queryUrl, `http://127.0.0.1:${processor}`, `http://127.0.0.1:${aggregator}`];
+  sql = connect({ url: apps.database.url, name: 'test', connectionsMax: 1, statementMsMax: 10_000 });
+  await makeEverythingHappen();
+  exposed = new Map([...(await scrape(urls)), ...prometheusOwn]);
+}, startMsMax);
+afterAll(async () => {
+  await sql?.end();
+  await apps?.stop();
+}, startMsMax);
+
+test('every query of the dashboards and alerts parses and names only metrics and labels that the apps expose', async () => {
+  const queries = [...(await panelQueries('prometheus')), ...(await alerts())];
+  expect(queries.length).toBeGreaterThan(40);
+  expect(queries.flatMap((query) => faultsOf(query).map((fault) => `${query.where}: ${fault}`))).toEqual([]);
+});
+
+test('a query that names what is not there is found', () => {
+  const query = (text: string) => ({ where: '', text, shownLabels: ['reason'] });
+  expect(faultsOf(query('sum by (reason) (rate(usage_events_lost_total[5m]))'))).toContain(
+    'no metric usage_events_lost_total',
+  );
+  expect(faultsOf(query('usage_stream_frames{kind="x"}'))).toContain('usage_stream_frames has no label kind');
+  expect(faultsOf(query('sum(usage_stream_frames'))).toContain('does not parse');
+});
+
+test('every query of the log dashboard parses', async () => {
+  for (const { where, text } of await panelQueries('loki')) {
+    let isWrong = false;
+    logql.parse(text).iterate({
+      enter: (node) => {
+        isWrong ||= node.type.isError;
+      },
+    });
+    expect(`${where} ${isWrong}`).toBe(`${where} false`);
+  }
+});
+
+test("every panel's SQL runs, and reads only", async () => {
+  const queries = await panelQueries('postgres');
+  expect(queries.length).toBeGreaterThan(10);
+  for (const { where, text } of queries) {
+    const rows = await sql.begin('READ ONLY', (tx) => tx.unsafe(text)).catch((error) => `${where}: ${error}`);
+    expect(rows).toBeArray();
+  }
+});
+
+test('the panels show what was stored', async () => {
+  const rowsOf = async (title: string) => {
+    const { text } = (await panelQueries('postgres')).find(({ where }) => where.endsWith(title))!;
+    return sql.unsafe(text);
+  };
+  expect((await rowsOf('Events stored in this time'))[0]?.stored).toBe(3n);
+  expect(await rowsOf('Events by type')).toMatchObject([{ type: 'llm', events: 3n }]);
+  expect(await rowsOf('the 20 subjects with most')).toMatchObject([{ subject: 'c1', usage: '42' }]);
+});
+
+test('every alert has its paragraph in the runbook', async () => {
+  const runbook = await readFile(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
+  for (const { name, runbook: link } of await alerts()) {
+    expect(link).toBe(`docs/runbook.md#${name.toLowerCase()}`);
+    expect(runbook).toContain(`\n## ${name}\n`);
+  }
+});
+
+function faultsOf({ text, shownLabels }: Query): string[] {
+  const faults: string[] = [];
+  const metrics: string[] = [];
+  const grouped: string[] = [];
+  promql.parse(text).iterate({
+    enter(node) {
+      const at = text.slice(node.from, node.to);
+      if (node.type.isError) faults.push('does not parse');
+      if (node.name === 'VectorSelector') {
+        const name = /^[\w:]+/.exec(at)?.[0] ?? '';
+        metrics.push(name);
+        const labels = exposed.get(name);
+        if (!labels) faults.push(`no metric ${name}`);
+        else {
+          for (const label of matchedLabels(at))
+            if (!labels.has(label) && !targetLabels.includes(label))
+              faults.push(`${name} has no label ${label}`);
+        }
+      }
+      if (node.name === 'LabelName' && node.node.parent?.name === 'GroupingLabels') grouped.push(at);
+    },
+  });
+  const known = new Set([...targetLabels, ...metrics.flatMap((name) => [...(exposed.get(name) ?? [])])]);
+  for (const label of [...grouped, ...shownLabels])
+    if (!known.has(label)) faults.push(`none of its metrics has the label ${label}`);
+  return faults;
+}
+
+function matchedLabels(selector: string): string[] {
+  const braces = selector.indexOf('{');
+  if (braces < 0) return [];
+  return [...selector.slice(braces).matchAll(/(\w+)\s*(?:=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"/g)].map(
+    (m) => m[1]!,
+  );
+}
+
+/** So that every metric with labels has a sample: stored, duplicate and dead events, rejections, queries, retries. */
+async function makeEverythingHappen(): Promise<void> {
+  const post = (path: string, body: unknown, type = 'application/cloudevents+json') =>
+    fetch(`${apps.url}${path}`, {
+      method: 'POST',
+      headers: { 'Content-Type': type },
+      body: JSON.stringify(body),
+    });
+  const event = (id: string) => ({
+    specversion: '1.0',
+    id,
+    source: 's',
+    type: 'llm',
+    subject: 'c1',
+    data: { tokens: 14 },
+  });
+  const meter = { slug: 'tokens', eventType: 'llm', aggregation: 'SUM', valueProperty: '$.tokens' };
+  await post('/api/v1/meters', meter, 'application/json');
+  for (const id of ['1', '2', '2']) await post('/api/v1/events', event(id));
+  await post('/api/v1/events', { id: 'bad' });
+  await waitForSample('usage_events_stored_total', (value) => value >= 2);
+
+  const redis = new Redis(apps.redis.url);
+  await redis.xadd('{usage}:events', '*', 'f', 'no frame', 'n', '1');
+  redis.disconnect();
+  await waitForSample('usage_dead_letters_total', (value) => value >= 1);
+
+  await sql`ALTER TABLE batches RENAME TO batches_away`;
+  await post('/api/v1/events', event('3'));
+  await waitForSample('usage_batch_retries_total', (value) => value >= 1);
+  await sql`ALTER TABLE batches_away RENAME TO batches`;
+  await waitForSample('usage_events_stored_total', (value) => value >= 3);
+
+  await sql`ALTER TABLE deltas RENAME TO deltas_away`;
+  await waitForSample('usage_aggregator_faults_total', (value) => value >= 1);
+  await sql`ALTER TABLE deltas_away RENAME TO deltas`;
+  await fetch(`${apps.url}/api/v1/meters/tokens/query`);
+  await waitForSample('usage_deltas_merged_total', (value) => value >= 2);
+  await waitForSample('usage_database_connections', (value) => value >= 1);
+  await fetch(`${apps.url}/api/v1/meters/tokens/query`);
+}
+
+async function waitForSample(name: string, reached: (value: number) => boolean): Promise<void> {
+  const deadline = performance.now() + startMsMax / 3;
+  for (;;) {
+    const texts = await Promise.all(urls.map(async (url) => (await fetch(`${url}/metrics`)).text()));
+    const values = texts.flatMap((text) =>
+      [...text.matchAll(new RegExp(`^${name}(?:\\{.*\\})? ([\\d.e+]+)$`, 'gm'))].map((m) => Number(m[1])),
+    );
+    if (reached(values.reduce((sum, value) => sum + value, 0))) return;
+    if (performance.now() > deadline)
+      throw new Error(`${name} is ${values.join(', ') || 'not there'}\n${apps.logLines().join('\n')}`);
+    await Bun.sleep(50);
+  }
+}
