@@ -4,6 +4,7 @@ import type { Workload } from './events.ts';
 /** What autocannon is to send: events, or GETs of paths in turn. */
 export interface DrivePlan {
   url: string;
+  headers?: Record<string, string>;
   connections: number;
   secondsMax: number;
   requestsMax?: number;

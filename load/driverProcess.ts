@@ -30,6 +30,7 @@ const cpuBefore = process.cpuUsage();
 const run = autocannon(
   {
     url: plan.url,
+    headers: plan.headers ?? {},
     connections: plan.connections,
     duration: plan.secondsMax + lastAnswerSecondsMax,
     timeout: lastAnswerSecondsMax,
@@ -55,7 +56,7 @@ function eventRequest(workload: NonNullable<DrivePlan['workload']>): autocannon.
     eventsPerRequest === 1 ? 'application/cloudevents+json' : 'application/cloudevents-batch+json';
   return {
     method: 'POST',
-    headers: { 'content-type': contentType },
+    headers: { ...plan.headers, 'content-type': contentType },
     setupRequest(request) {
       request.body = pool.next();
       return request;
@@ -70,7 +71,8 @@ function endAfterThisAnswer(client: autocannon.Client): void {
 }
 
 function noteRefusals(client: autocannon.Client): void {
-  client.on('headers', ({ statusCode, headers }: { statusCode: number; headers: string[] }) => {
+  const emitter = client as unknown as NodeJS.EventEmitter;
+  emitter.on('headers', ({ statusCode, headers }: { statusCode: number; headers: string[] }) => {
     if (statusCode === 503 && headers.some((name) => /^retry-after$/i.test(name))) retryAfters++;
   });
 }

@@ -82,7 +82,7 @@ export class EventPool {
       let ms = Math.floor(fromMs + (lengthMs * (n + Math.random())) / count);
       if (late > 0 && Math.random() < late) ms -= Math.floor(hourMs + Math.random() * (lateMsMax - hourMs));
       if (ids === 'v7') writeUuidV7(body, idsAt[n]!, ms);
-      else body.latin1Write(crypto.randomUUID(), idsAt[n]!);
+      else body.write(crypto.randomUUID(), idsAt[n]!, 'latin1');
       writeTime(body, timesAt[n]!, ms);
     }
   }
@@ -180,7 +180,7 @@ function writeTime(bytes: Buffer, at: number, ms: number): void {
     writtenSecond = second;
     secondText = new Date(second * 1_000).toISOString().slice(0, 20);
   }
-  bytes.latin1Write(secondText, at);
+  bytes.write(secondText, at, 'latin1');
   const rest = ms - second * 1_000;
   bytes[at + 20] = 48 + Math.floor(rest / 100);
   bytes[at + 21] = 48 + (Math.floor(rest / 10) % 10);

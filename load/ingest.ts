@@ -28,6 +28,7 @@ export async function ingest(stack: Stack, plan: IngestPlan, progress: Progress)
   const driver = await prepareDriver(
     {
       url: `${stack.gatewayUrl}/api/v1/events`,
+      headers: stack.headers,
       connections,
       secondsMax: seconds,
       workload,
@@ -59,6 +60,7 @@ export async function ingest(stack: Stack, plan: IngestPlan, progress: Progress)
 
 /** The figures that all ingest scenarios have. */
 export function ingestFigures({ driven, books, use, seconds, ...rates }: Ingested): Figures {
+  const cpuSeconds: Record<string, number> = { ...use.cpuSeconds, driver: round(driven.cpuSeconds, 2) };
   return {
     acceptedPerSecond: Math.round(rates.acceptedPerSecond),
     storedPerSecond: Math.round(rates.storedPerSecond),
@@ -66,7 +68,10 @@ export function ingestFigures({ driven, books, use, seconds, ...rates }: Ingeste
     books: { ...books },
     statuses: driven.statuses,
     latencyMs: latencyFigures(driven),
-    cpuSeconds: { ...use.cpuSeconds, driver: round(driven.cpuSeconds, 2) },
+    cpuSeconds,
+    cpuMicrosecondsPerEvent: Object.fromEntries(
+      Object.entries(cpuSeconds).map(([name, used]) => [name, round((used / books.accepted) * 1_000_000, 2)]),
+    ),
     peakMemoryMb: use.peakMemoryMb,
   };
 }

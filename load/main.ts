@@ -2,16 +2,31 @@ import { availableParallelism, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Outcome, progressOf, table } from './report.ts';
 import type { Run, Scenario } from './scenario.ts';
+import { baseline } from './scenarios/baseline.ts';
 import { batch } from './scenarios/batch.ts';
+import { dirty, randomIds } from './scenarios/dirty.ts';
+import { linear } from './scenarios/linear.ts';
+import { overload } from './scenarios/overload.ts';
+import { query } from './scenarios/query.ts';
+import { single } from './scenarios/single.ts';
+import { soak } from './scenarios/soak.ts';
 import type { StackUrls } from './stack.ts';
 
 /** `bun run load`: see `--help`. Exits with 1 when a scenario fails or the books don't balance. */
 const scenarios: Record<string, Scenario> = {
   batch,
+  single,
+  dirty,
+  'random-ids': randomIds,
+  overload,
+  soak,
+  query,
+  linear,
+  baseline,
 };
 
 const help = `bun run load [scenario…] [--json FILE] [--seconds N] [--events N]
-             [--url GATEWAY --query-url QUERY --database-url URL --redis-url URL]
+             [--url GATEWAY --query-url QUERY --database-url URL --redis-url URL --api-key KEY]
 
 Scenarios: ${Object.keys(scenarios).join(', ')} (default: batch, single)
   --seconds N   how long each scenario sends
@@ -58,6 +73,7 @@ function readArguments() {
         'query-url': text,
         'database-url': text,
         'redis-url': text,
+        'api-key': text,
         help: { type: 'boolean', short: 'h' },
       },
     });
@@ -92,5 +108,6 @@ function urlsOf(): StackUrls | undefined {
     databaseUrl:
       values['database-url'] ?? 'postgres://usage_user:usage_password@127.0.0.1:5432/usage_tracking',
     redisUrl: values['redis-url'] ?? 'redis://127.0.0.1:6379',
+    apiKey: values['api-key'],
   };
 }

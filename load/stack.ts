@@ -19,6 +19,8 @@ export interface Stack {
   queryUrl: string;
   databaseUrl: string;
   redisUrl: string;
+  /** What every request carries: the API key. */
+  headers: Record<string, string>;
   /** Empty where the stack was not started here. */
   processes: Measured[];
   sql: Sql;
@@ -32,11 +34,11 @@ export interface StackUrls {
   queryUrl: string;
   databaseUrl: string;
   redisUrl: string;
+  apiKey: string | undefined;
 }
 
 export interface StackOptions {
   redis?: Record<string, string>;
-  env?: Record<string, string>;
 }
 
 const folder = join(import.meta.dirname, '../.data/load');
@@ -67,7 +69,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     });
     undo.push(postgres.stop);
     await migrate(postgres.url, { direction: 'up', log: console.error });
-    const { urls, processes, stop } = await startApps(own, postgres.url, redis.url, options.env ?? {});
+    const { urls, processes, stop } = await startApps(own, postgres.url, redis.url);
     undo.push(stop);
     const connected = await connectStack({
       ...urls,
@@ -90,7 +92,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   }
 }
 
-async function startApps(own: string, databaseUrl: string, redisUrl: string, more: Record<string, string>) {
+async function startApps(own: string, databaseUrl: string, redisUrl: string) {
+  const apiKey = `load-${crypto.randomUUID()}`;
   const ports = new Map<string, number>();
   for (const { name } of services) ports.set(name, await freePort());
   const urlOf = (name: string) => `http://127.0.0.1:${ports.get(name)}`;
@@ -101,8 +104,8 @@ async function startApps(own: string, databaseUrl: string, redisUrl: string, mor
     REDIS_URL: redisUrl,
     QUERY_URL: urlOf('query'),
     API_HOST: '127.0.0.1',
-    AUTH: 'off',
-    ...more,
+    AUTH: 'keys',
+    ADMIN_API_KEY: apiKey,
   };
   const apps = services.map(({ name }) =>
     startApp({
@@ -129,7 +132,7 @@ async function startApps(own: string, databaseUrl: string, redisUrl: string, mor
     throw error;
   }
   return {
-    urls: { url: urlOf('gateway'), queryUrl: urlOf('query') },
+    urls: { url: urlOf('gateway'), queryUrl: urlOf('query'), apiKey },
     processes: apps.map(({ name, pid }) => ({ name, pid })),
     stop,
   };
@@ -143,12 +146,14 @@ function fail(app: LocalApp, how: string): never {
 export async function connectStack(urls: StackUrls): Promise<Stack> {
   const sql = connect({ url: urls.databaseUrl, name: 'load', connectionsMax: 4, statementMsMax });
   const redis = new Redis(urls.redisUrl);
-  await makeMeters(urls.url);
+  const headers: Record<string, string> = urls.apiKey ? { authorization: `Bearer ${urls.apiKey}` } : {};
+  await makeMeters(urls.url, headers);
   return {
     gatewayUrl: urls.url,
     queryUrl: urls.queryUrl,
     databaseUrl: urls.databaseUrl,
     redisUrl: urls.redisUrl,
+    headers,
     processes: [],
     sql,
     redis,
@@ -166,11 +171,11 @@ export async function storageOf(stack: Stack): Promise<string> {
   return `PostgreSQL ${postgres}, ${timescale ? `TimescaleDB ${timescale}` : 'native partitions'}`;
 }
 
-async function makeMeters(gatewayUrl: string): Promise<void> {
+async function makeMeters(gatewayUrl: string, headers: Record<string, string>): Promise<void> {
   for (const meter of loadMeters) {
     const response = await fetch(`${gatewayUrl}/api/v1/meters`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { ...headers, 'content-type': 'application/json' },
       body: JSON.stringify(meter),
     });
     if (!response.ok && response.status !== 409) {

@@ -22,11 +22,11 @@ export const batch: Scenario = (run) =>
     const ceilingBinary = await measureCeiling(stack, 'binary');
     return {
       name: 'batch',
-      ratio: round(ingested.storedPerSecond / ceiling, 3),
+      ratio: round(ingested.storedPerSecond / ceiling.rowsPerSecond, 3),
       figures: {
         ...ingestFigures(ingested),
-        ceilingPerSecond: Math.round(ceiling),
-        ceilingBinaryPerSecond: Math.round(ceilingBinary),
+        ceiling: { ...ceiling },
+        ceilingBinary: { ...ceilingBinary },
         storage: await storageOf(stack),
       },
     };
