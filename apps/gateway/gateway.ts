@@ -1,5 +1,6 @@
 import type { Sql } from '@usage/db/connect.ts';
 import { type Access, namespacesOf } from '@usage/lib/auth/access.ts';
+import { answerHeaders } from '@usage/lib/auth/answerHeaders.ts';
 import type { FrameVersion } from '@usage/lib/frame/frame.ts';
 import { createServer } from '@usage/lib/http/server.ts';
 import { apiDescription } from '@usage/lib/http/swagger.ts';
@@ -58,13 +59,14 @@ export function createGateway(parts: GatewayParts) {
   watchStream(registry, () => stream.backlog());
   health.ready('stream', () => gate.refusal);
   const app = createServer({ log, health, registry, bodyBytesMax: config.bodyBytesMax })
+    .use(answerHeaders(access))
     .use(apiDescription(description))
-    .use(eventRoutes({ gate, batcher, limits: config, metrics }, namespaceOf))
+    .use(eventRoutes({ gate, batcher, limits: config, metrics }, access))
     .use(meterRoutes({ sql, namespaceOf }))
     .use(subjectRoutes({ sql, namespaceOf }))
     .use(deadLetterRoutes({ sql, stream, namespaceOf }))
     .use(keyRoutes({ sql, access, keysChanged }))
-    .use(readRoutes(config, namespaceOf));
+    .use(readRoutes(config, access));
   return { app, gate, batcher };
 }
 

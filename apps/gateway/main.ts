@@ -57,6 +57,7 @@ async function run(): Promise<void> {
     app,
     config,
     openSource: () => keySource(config.databaseUrl, name),
+    redis,
     subscriber: new Subscriber(hearing, log),
     registry,
   });

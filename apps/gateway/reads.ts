@@ -1,3 +1,4 @@
+import type { Access } from '@usage/lib/auth/access.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import {
   groupValuesDetail,
@@ -6,7 +7,6 @@ import {
   subjectsDetail,
 } from '@usage/query/meters/model.ts';
 import { Elysia } from 'elysia';
-import type { NamespaceOf } from './namespace.ts';
 
 export interface ReadOptions {
   /** Where the query service listens. */
@@ -23,12 +23,12 @@ const passedToClient =
 /**
  * Passes reads on to the query service as they are, and its answers back: status, body and the headers named here. The
  * key is looked at here, so that strangers cost the query service nothing, and passed on: the query service, which is
- * published too, trusts nobody's word for who asks.
+ * published too, trusts nobody's word for who asks, and counts the request.
  */
-export function readRoutes({ queryUrl, readMsMax }: ReadOptions, namespaceOf: NamespaceOf) {
+export function readRoutes({ queryUrl, readMsMax }: ReadOptions, access: Access) {
   const origin = queryUrl.replace(/\/+$/, '');
   const pass = ({ request, requestId }: { request: Request; requestId: string }) => {
-    namespaceOf(request, 'read');
+    access.recognise(request, 'read');
     return passOn(origin, readMsMax, request, requestId);
   };
   const described = (detail: object) => ({ parse: 'none', detail }) as const;

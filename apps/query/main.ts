@@ -52,6 +52,7 @@ try {
     app,
     config,
     openSource: () => keySource(config.databaseUrl, name),
+    redis,
     subscriber: new Subscriber(hearing, log),
     registry,
   });

@@ -1,5 +1,6 @@
 import type { Sql } from '@usage/db/connect.ts';
 import { type Access, namespacesOf } from '@usage/lib/auth/access.ts';
+import { answerHeaders } from '@usage/lib/auth/answerHeaders.ts';
 import { createServer } from '@usage/lib/http/server.ts';
 import { apiDescription } from '@usage/lib/http/swagger.ts';
 import type { Health } from '@usage/lib/service/health.ts';
@@ -30,6 +31,7 @@ export function createQuery({ config, sql, access, stream, health, registry, log
   const namespaceOf = namespacesOf(access);
   const reader = new Reader(sql, stream, config, queryMetrics(registry), log);
   return createServer({ log, health, registry, bodyBytesMax })
+    .use(answerHeaders(access))
     .use(apiDescription(description))
     .use(usageRoutes(reader, namespaceOf))
     .use(eventListRoutes(reader, namespaceOf));

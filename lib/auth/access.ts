@@ -1,23 +1,29 @@
 import { Problem } from '../http/problem.ts';
-import { type ApiKey, defaultNamespace, type KeyLimits, noLimits, type Scope, scopes } from './key.ts';
+import { type ApiKey, defaultNamespace, type Scope, scopes } from './key.ts';
 import type { KeyRing } from './keyRing.ts';
+import type { RateLimits } from './rateLimits.ts';
 import { hashToken, isSameHash } from './token.ts';
 
 /** Who asks. */
 export interface Identity {
   namespace: string;
   scopes: readonly Scope[];
-  limits: KeyLimits;
-  /** Of the key; undefined for ADMIN_API_KEY and where AUTH=off. */
-  keyId: string | undefined;
+  /** undefined for ADMIN_API_KEY and where AUTH=off: no limits then. */
+  key: ApiKey | undefined;
   /** May make keys for every namespace. */
   isOperator: boolean;
 }
 
 /** The one place that decides who may do what. */
 export interface Access {
-  /** Throws 401 for no or an unknown key, 403 for a key that has none of these scopes. */
+  /** Counts the request. Throws 401 for no or an unknown key, 403 for one that has none of these scopes, 429. */
   identify(request: Request, ...anyOf: [Scope, ...Scope[]]): Identity;
+  /** The same without counting it: for requests that another app counts. */
+  recognise(request: Request, ...anyOf: [Scope, ...Scope[]]): Identity;
+  /** Counts events of a request before they are kept; throws 429, or 413 for more than may ever come at once. */
+  takeEvents(identity: Identity, count: number): void;
+  /** What the asker's key has left, for the answer to a request that was identified. */
+  headersFor?(request: Request): Record<string, string>;
 }
 
 /** Whose events and meters a request is about; throws a Problem where it may not ask. */
@@ -30,24 +36,37 @@ export function namespacesOf(access: Access): NamespaceOf {
 const operator: Identity = {
   namespace: defaultNamespace,
   scopes,
-  limits: noLimits,
-  keyId: undefined,
+  key: undefined,
   isOperator: true,
 };
 
 /** `Authorization: Bearer <key>`, by keys in memory and the operator's ADMIN_API_KEY. */
-export function keyAccess(ring: Pick<KeyRing, 'find' | 'isLoaded'>, adminApiKey: string | undefined): Access {
+export function keyAccess(
+  ring: Pick<KeyRing, 'find' | 'isLoaded'>,
+  adminApiKey: string | undefined,
+  limits: RateLimits,
+): Access {
   const adminHash = adminApiKey === undefined ? undefined : hashToken(adminApiKey);
+  const recognise: Access['recognise'] = (request, ...anyOf) => {
+    const token = bearerOf(request);
+    const identity =
+      identityOf(ring.find(token)) ??
+      (adminHash && isSameHash(adminHash, hashToken(token)) ? operator : undefined);
+    if (!identity) throw unknownKey(ring.isLoaded);
+    if (!anyOf.some((scope) => identity.scopes.includes(scope))) throw outOfScope(anyOf);
+    return identity;
+  };
   return {
+    recognise,
     identify(request, ...anyOf) {
-      const token = bearerOf(request);
-      const identity =
-        identityOf(ring.find(token)) ??
-        (adminHash && isSameHash(adminHash, hashToken(token)) ? operator : undefined);
-      if (!identity) throw unknownKey(ring.isLoaded);
-      if (!anyOf.some((scope) => identity.scopes.includes(scope))) throw outOfScope(anyOf);
+      const identity = recognise(request, ...anyOf);
+      if (identity.key) limits.takeRequest(identity.key, request);
       return identity;
     },
+    takeEvents({ key }, count) {
+      if (key) limits.takeEvents(key, count);
+    },
+    headersFor: (request) => limits.headersFor(request),
   };
 }
 
@@ -56,25 +75,21 @@ export function keyAccess(ring: Pick<KeyRing, 'find' | 'isLoaded'>, adminApiKey:
  * this machine's user: neither across origins (Origin) nor by a name of theirs that leads here (DNS rebinding).
  */
 export function openAccess(): Access {
-  return {
-    identify(request) {
-      const origin = request.headers.get('origin');
-      if (origin !== null && !isOwnOrigin(origin)) {
-        throw new Problem(
-          'forbidden',
-          'AUTH=off takes no requests from pages of other sites; set AUTH=keys.',
-        );
-      }
-      const host = request.headers.get('host');
-      if (host !== null && !isOwnName(host)) {
-        throw new Problem(
-          'forbidden',
-          'AUTH=off answers to localhost and addresses only, not to names; set AUTH=keys.',
-        );
-      }
-      return operator;
-    },
+  const identify = (request: Request): Identity => {
+    const origin = request.headers.get('origin');
+    if (origin !== null && !isOwnOrigin(origin)) {
+      throw new Problem('forbidden', 'AUTH=off takes no requests from pages of other sites; set AUTH=keys.');
+    }
+    const host = request.headers.get('host');
+    if (host !== null && !isOwnName(host)) {
+      throw new Problem(
+        'forbidden',
+        'AUTH=off answers to localhost and addresses only, not to names; set AUTH=keys.',
+      );
+    }
+    return operator;
   };
+  return { identify, recognise: identify, takeEvents: () => {} };
 }
 
 function isOwnOrigin(origin: string): boolean {
@@ -102,15 +117,7 @@ export function unauthorized(detail: string, error?: 'invalid_token'): Problem {
 }
 
 function identityOf(key: ApiKey | undefined): Identity | undefined {
-  return (
-    key && {
-      namespace: key.namespace,
-      scopes: key.scopes,
-      limits: key.limits,
-      keyId: key.id,
-      isOperator: false,
-    }
-  );
+  return key && { namespace: key.namespace, scopes: key.scopes, key, isOperator: false };
 }
 
 function unknownKey(isLoaded: boolean): Problem {

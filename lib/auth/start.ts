@@ -1,14 +1,18 @@
+import type { Redis } from 'ioredis';
 import { Gauge, type Registry } from 'prom-client';
 import type { App } from '../service/app.ts';
 import type { Subscriber } from '../stream/subscriber.ts';
 import { type Access, keyAccess, openAccess } from './access.ts';
 import { KeyRing, type KeySource } from './keyRing.ts';
+import { RateLimits } from './rateLimits.ts';
 import { type AuthConfig, checkAuth, refuseWithoutKeys } from './settings.ts';
 
 export interface AccessParts {
   app: App;
   config: AuthConfig & { streamName: string };
   openSource: () => KeySource & { end(): Promise<void> };
+  /** Of the app, for the counts that the apps share. */
+  redis: Redis;
   subscriber: Subscriber;
   registry: Registry;
 }
@@ -24,7 +28,7 @@ export interface StartedAccess {
  * where there is no key at all. While PostgreSQL is away it starts with ADMIN_API_KEY alone.
  */
 export async function startAccess(parts: AccessParts): Promise<StartedAccess> {
-  const { app, config, openSource, subscriber, registry } = parts;
+  const { app, config, openSource, redis, subscriber, registry } = parts;
   checkAuth(config);
   if (config.auth === 'off') {
     app.log.warn('AUTH=off: whoever reaches this port may read and write');
@@ -36,7 +40,8 @@ export async function startAccess(parts: AccessParts): Promise<StartedAccess> {
   await ring.start();
   if (ring.isLoaded && ring.size === 0 && config.adminApiKey === undefined) refuseWithoutKeys();
   await subscriber.listen(keysChannel(config.streamName), () => void ring.look());
-  return { access: keyAccess(ring, config.adminApiKey), look: () => ring.look() };
+  const limits = new RateLimits(redis, config.streamName);
+  return { access: keyAccess(ring, config.adminApiKey, limits), look: () => ring.look() };
 }
 
 /** Where a change of the keys is told at once; without it a look finds it a second later. */

@@ -1,16 +1,16 @@
+import type { Access } from '@usage/lib/auth/access.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { Elysia } from 'elysia';
-import type { NamespaceOf } from '../namespace.ts';
 import { ingestDetail } from './model.ts';
 import { type Ingest, ingestEvents } from './service.ts';
 
 /** POST /api/v1/events: OpenMeter's ingest. */
-export function eventRoutes(ingest: Ingest, namespaceOf: NamespaceOf) {
+export function eventRoutes(ingest: Ingest, access: Access) {
   return new Elysia({ name: 'events', normalize: false }).post(
     '/api/v1/events',
     async ({ request, set }) => {
       try {
-        await ingestEvents(ingest, request, namespaceOf(request, 'ingest'));
+        await ingestEvents(ingest, request, access, access.identify(request, 'ingest'));
       } catch (error) {
         ingest.metrics.requestsRejected.inc({ reason: error instanceof Problem ? error.code : 'internal' });
         throw error;

@@ -1,3 +1,4 @@
+import type { Access, Identity } from '@usage/lib/auth/access.ts';
 import { encodeFrame, type FramePart, type FrameVersion } from '@usage/lib/frame/frame.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
@@ -17,14 +18,20 @@ export interface Ingest {
 const retrySeconds = 1;
 
 /** Resolves once Redis has acknowledged every event of the request; throws a Problem when nothing was kept. */
-export async function ingestEvents(ingest: Ingest, request: Request, namespace: string): Promise<void> {
+export async function ingestEvents(
+  ingest: Ingest,
+  request: Request,
+  access: Access,
+  identity: Identity,
+): Promise<void> {
   const { gate, batcher, limits, metrics } = ingest;
   if (gate.refusal) throw unavailable(`No events are taken now: ${gate.refusal}.`, retrySeconds);
   const receivedMs = Date.now();
   const { text, bytes, count } = await readEvents(request, limits);
   if (count === 0) return;
+  access.takeEvents(identity, count);
   try {
-    await batcher.add({ namespace, receivedMs, events: text, count }, bytes);
+    await batcher.add({ namespace: identity.namespace, receivedMs, events: text, count }, bytes);
   } catch (error) {
     throw notAcknowledged(error as Error);
   }

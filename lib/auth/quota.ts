@@ -1,0 +1,123 @@
+import type { Redis } from 'ioredis';
+import { RateLimiterRedis } from 'rate-limiter-flexible';
+
+export interface QuotaOptions {
+  /** Points in the long run. */
+  perSecond: number;
+  /** Points at once; a window is as many whole seconds as they take at perSecond. */
+  burst: number;
+}
+
+/** What a client may still do, as the RateLimit fields say it. */
+export interface QuotaState {
+  points: number;
+  windowSeconds: number;
+  left: number;
+  resetSeconds: number;
+}
+
+export type QuotaWindow = Pick<QuotaState, 'points' | 'windowSeconds'>;
+
+/** How Redis counts for all apps together. */
+export type SharedCount = (points: number) => Promise<{ counted: number; windowMsLeft: number }>;
+
+/** Longest time in which an app's own count is not told to the others. */
+const tellMs = 50;
+/** An app that has spent this share of a window tells it at once. */
+const tellShare = 0.1;
+
+/**
+ * One key's points of a window, counted by all apps together without asking Redis on a request's way: an app decides by
+ * what it knows, tells Redis what it took every 50 ms (sooner when that is much), and hears what the others took.
+ * So a key can get, beyond its points, what the other apps took within the last 50 ms.
+ *
+ * While Redis doesn't answer each app counts by itself: then all apps together let pass at most as many times the
+ * points as there are apps. Usage that is paid for is rather taken than refused; nobody is let pass without a limit.
+ */
+export class Quota {
+  readonly points: number;
+  readonly windowSeconds: number;
+  readonly #count: SharedCount;
+  #left: number;
+  #untold = 0;
+  #endsMs = 0;
+  #timer: Timer | undefined;
+  #telling = false;
+
+  constructor({ perSecond, burst }: QuotaOptions, countOf: (window: QuotaWindow) => SharedCount) {
+    this.windowSeconds = Math.max(1, Math.ceil(burst / perSecond));
+    this.points = perSecond * this.windowSeconds;
+    this.#left = this.points;
+    this.#count = countOf(this);
+  }
+
+  /** Takes the points if all of them are left. More than a whole window's can never be taken. */
+  take(points: number, nowMs = performance.now()): boolean {
+    this.#beginWindow(nowMs);
+    if (points > this.#left) return false;
+    this.#left -= points;
+    this.#untold += points;
+    if (this.#untold >= this.points * tellShare) this.#tell();
+    else this.#timer ??= setTimeout(this.#tell, tellMs);
+    return true;
+  }
+
+  state(nowMs = performance.now()): QuotaState {
+    this.#beginWindow(nowMs);
+    const resetSeconds = Math.max(1, Math.ceil((this.#endsMs - nowMs) / 1_000));
+    return {
+      points: this.points,
+      windowSeconds: this.windowSeconds,
+      left: Math.max(0, this.#left),
+      resetSeconds,
+    };
+  }
+
+  #beginWindow(nowMs: number): void {
+    if (nowMs < this.#endsMs) return;
+    this.#left = this.points;
+    this.#untold = 0;
+    this.#endsMs = nowMs + this.windowSeconds * 1_000;
+  }
+
+  #tell = () => {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#telling || this.#untold === 0) return;
+    const told = this.#untold;
+    const endsMs = this.#endsMs;
+    this.#untold = 0;
+    this.#telling = true;
+    void this.#count(told)
+      .then(({ counted, windowMsLeft }) => {
+        this.#left = this.points - counted - this.#untold;
+        this.#endsMs = performance.now() + windowMsLeft;
+      })
+      .catch(() => {
+        if (endsMs === this.#endsMs) this.#untold += told;
+      })
+      .finally(() => {
+        this.#telling = false;
+        if (this.#untold > 0) this.#timer ??= setTimeout(this.#tell, tellMs);
+      });
+  };
+}
+
+/** Counts in Redis. Its counters carry a TTL: where Redis is short of memory they may go, and a window begins anew. */
+export function countInRedis(
+  redis: Redis,
+  name: string,
+  { points, windowSeconds }: QuotaWindow,
+): SharedCount {
+  const limiter = new RateLimiterRedis({
+    storeClient: redis,
+    keyPrefix: name,
+    points,
+    duration: windowSeconds,
+    rejectIfRedisNotReady: true,
+  });
+  return async (taken) => {
+    const { consumedPoints, msBeforeNext } = await limiter.penalty('', taken);
+    return { counted: consumedPoints, windowMsLeft: msBeforeNext };
+  };
+}
