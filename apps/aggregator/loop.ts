@@ -1,7 +1,8 @@
 import type { Sql } from '@usage/db/connect.ts';
 import { buildsWithDeltas } from '@usage/db/deltas.ts';
-import { Patience } from '@usage/db/patience.ts';
+import { NoAnswer, Patience } from '@usage/db/patience.ts';
 import { dropDeadSeries } from '@usage/db/rollups.ts';
+import { endSilentTransactions } from '@usage/db/silence.ts';
 import { dropOldPartitions, hasTimescale, setStoragePolicies } from '@usage/db/upkeep.ts';
 import type { App } from '@usage/lib/service/app.ts';
 import { backfillStretch } from './backfill.ts';
@@ -15,8 +16,10 @@ const deadSeriesMax = 1_000;
 const retryMsMax = 5_000;
 export const loopSilenceMsMax = 120_000;
 /** A merge takes 0.1 to 2 s; where it takes longer, more patience is learned. */
-const answerMsMin = 10_000;
+const answerMsMin = 6_000;
 const answerMsMax = 240_000;
+/** An aggregator that has kept PostgreSQL waiting for this long in a transaction is stopped or out of reach. */
+const silentMsMin = 5_000;
 
 /** Rounds of: merge what waits, read a stretch for new meters, now and then the upkeep. Any number may run at once. */
 export class Loop {
@@ -86,11 +89,18 @@ export class Loop {
     } catch (error) {
       this.#faults.set(name, (error as Error).message);
       this.metrics.faults.inc({ step: name });
+      if (error instanceof NoAnswer) await this.#endSilent().catch(() => {});
       this.app.log.warn({ err: error, step: name }, 'trying again in the next round');
       return undefined;
     } finally {
       this.#lastSeenMs = performance.now();
     }
+  }
+
+  /** Frees what the dead connections of this and other aggregators have locked. */
+  async #endSilent(): Promise<void> {
+    const ended = await this.#patience.run(() => endSilentTransactions(this.sql, 'aggregator', silentMsMin));
+    if (ended > 0) this.app.log.warn({ ended }, 'ended transactions whose aggregator is silent');
   }
 
   async #mergeAll(): Promise<void> {
@@ -109,6 +119,7 @@ export class Loop {
     const { mergeDeltasMax } = this.config;
     const merged = await this.#patience.run(() => mergeBuild(this.sql, this.#ids, build, mergeDeltasMax));
     this.#lastSeenMs = performance.now();
+    if (!merged) await this.#endSilent(); // another one is at it, or was
     if (!merged || merged.deltas === 0) return false;
     this.metrics.merged.inc(merged.deltas);
     this.metrics.rows.inc(merged.rows);
@@ -123,16 +134,21 @@ export class Loop {
   async #upkeep(): Promise<void> {
     if (performance.now() - this.#lastUpkeepMs < upkeepEveryMs) return;
     const { retentionDays, dedupeWindowHours } = this.config;
-    if (await hasTimescale(this.sql)) {
-      await setStoragePolicies(this.sql, {
+    const wait = <T>(run: () => Promise<T>) => this.#patience.run(run);
+    if (await wait(() => hasTimescale(this.sql))) {
+      const policies = {
         quietDays: Math.ceil((2 * dedupeWindowHours) / 24) + 1,
         retentionDays,
-      });
+      };
+      await wait(() => setStoragePolicies(this.sql, policies));
     } else if (retentionDays !== undefined) {
-      for (const name of await dropOldPartitions(this.sql, retentionDays))
+      for (const name of await wait(() => dropOldPartitions(this.sql, retentionDays)))
         this.app.log.info({ partition: name }, 'dropped, older than the retention');
     }
-    while (!this.app.stopping && (await dropDeadSeries(this.sql, deadSeriesMax)) === deadSeriesMax)
+    while (
+      !this.app.stopping &&
+      (await wait(() => dropDeadSeries(this.sql, deadSeriesMax))) === deadSeriesMax
+    )
       this.#lastSeenMs = performance.now();
     this.#lastUpkeepMs = performance.now();
   }
