@@ -71,7 +71,7 @@ async function checkRollups(sql: ReservedSql<{ bigint: bigint }>, meter: RoundMe
     const [wrong] = await sql<{ count: number; first: string }[]>`
       WITH raw AS (
         SELECT subject, ${groups} AS groups, date_trunc(${grain}, time) AS start, count(*) AS count,
-               ${valueOf(sql, meter)} AS value, min(time) AS first_at, max(time) AS last_at
+               ${aggregateOf(sql, meter)} AS value, min(time) AS first_at, max(time) AS last_at
         FROM (SELECT n, amount, model, subject, time FROM round UNION ALL SELECT n, amount, model, '', time FROM round) r
         GROUP BY 1, 2, 3
       ), rolled AS (
@@ -90,7 +90,7 @@ async function checkRollups(sql: ReservedSql<{ bigint: bigint }>, meter: RoundMe
   return faults;
 }
 
-function valueOf(sql: ReservedSql<{ bigint: bigint }>, { aggregation }: RoundMeter) {
+function aggregateOf(sql: ReservedSql<{ bigint: bigint }>, { aggregation }: RoundMeter) {
   switch (aggregation) {
     case 'SUM':
     case 'AVG':

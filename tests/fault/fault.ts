@@ -9,6 +9,8 @@ export interface Arena {
   random: Random;
   /** Of this round's events. */
   type: string;
+  /** The clock of ids that carry their own time: moved with the stream's. */
+  streamClock: { aheadMs: number };
   /** Long faults (a lock of 30 s, a minute away) are shortened in quick runs. */
   quick: boolean;
   /** A random while. */

@@ -11,6 +11,8 @@ export interface LoadOptions {
   eventsMax: number;
   /** Target of new events a second. */
   rate: number;
+  /** The clock that ids with a time of their own are made by, in ms since 1970. */
+  idClockMs?: () => number;
 }
 
 export interface LoadTotals {
@@ -35,6 +37,7 @@ const batchEventsMax = 400;
 const answerMsMax = 10_000;
 const retryMsMin = 20;
 const retryMsMax = 250;
+const acceptedKept = 300;
 export const subjects = 40;
 export const models = ['small', 'medium', 'large'] as const;
 
@@ -56,8 +59,8 @@ export class Load {
   #stopping = false;
   #startedMs = performance.now();
   #done: Promise<unknown>;
-  /** Of the latest 2xx. */
-  lastAcceptedMs = performance.now();
+  /** Batches that were answered 2xx, the latest last. */
+  #accepted: Numbered[] = [];
 
   constructor(options: LoadOptions) {
     this.#options = options;
@@ -73,6 +76,23 @@ export class Load {
     return this.totals.accepted === this.#next;
   }
 
+  /** Events for the caller to send: as JSON, an array. They count as accepted. */
+  take(count: number, timeMs = Date.now()): { json: string; ids: string[] } {
+    const batch = this.#number(count);
+    this.totals.accepted += count;
+    this.totals.sent += count;
+    return { json: bodyOf(this.#options.type, batch, timeMs), ids: batch.ids };
+  }
+
+  /** Sends batches again that were answered 2xx a while ago, each with a new time. */
+  async sendAgain(batches: number, random: Random): Promise<void> {
+    for (let n = 0; n < batches && this.#accepted.length > 0; n++) {
+      const batch = random.pick(this.#accepted);
+      this.totals.repeated += batch.count;
+      await this.#send(batch, this.#newTime(random));
+    }
+  }
+
   /** Numbers no new events once eventsMin is reached; resolves when every one was answered 2xx. */
   async finish(msMax: number): Promise<boolean> {
     this.#stopping = true;
@@ -86,8 +106,7 @@ export class Load {
         random.chance(0.3) ? 1 : random.between(2, batchEventsMax),
         eventsMax - this.#next,
       );
-      const batch = number(this.#options.type, this.#next, count);
-      this.#next += count;
+      const batch = this.#number(count);
       await this.#untilAccepted(batch, random);
       const dueMs = this.#startedMs + (this.#next / rate) * 1_000;
       if (dueMs > performance.now()) await Bun.sleep(dueMs - performance.now());
@@ -105,7 +124,8 @@ export class Load {
       if (await this.#send(batch, timeMs)) break;
     }
     this.totals.accepted += batch.count;
-    this.lastAcceptedMs = performance.now();
+    this.#accepted.push(batch);
+    if (this.#accepted.length > acceptedKept) this.#accepted.shift();
     if (random.chance(0.05)) {
       this.totals.repeated += batch.count;
       await this.#send(batch, random.chance(0.5) ? this.#newTime(random) : timeMs);
@@ -115,6 +135,18 @@ export class Load {
   /** Within the last two hours: several rollup windows, late events among them. */
   #newTime(random: Random): number {
     return Date.now() - random.between(0, 7_200_000);
+  }
+
+  /** Ids of every kind: opaque ones and such that carry their own time. */
+  #number(count: number): Numbered {
+    const { type, idClockMs = Date.now } = this.#options;
+    const first = this.#next;
+    this.#next += count;
+    const clockMs = idClockMs();
+    const ids = Array.from({ length: count }, (_, i) =>
+      (first + i) % 3 === 0 ? Bun.randomUUIDv7('hex', clockMs) : `${type}-${first + i}`,
+    );
+    return { first, count, ids };
   }
 
   async #send(batch: Numbered, timeMs: number): Promise<boolean> {
@@ -138,14 +170,6 @@ export class Load {
     this.answers.set(status, (this.answers.get(status) ?? 0) + 1);
     return status.startsWith('2');
   }
-}
-
-/** Ids of every kind: opaque ones and such that carry their own time. */
-function number(type: string, first: number, count: number): Numbered {
-  const ids = Array.from({ length: count }, (_, i) =>
-    (first + i) % 3 === 0 ? Bun.randomUUIDv7() : `${type}-${first + i}`,
-  );
-  return { first, count, ids };
 }
 
 function bodyOf(type: string, { first, ids }: Numbered, timeMs: number): string {

@@ -14,7 +14,7 @@ interface Side {
  *   stalled   connections stay open and new ones are taken, but no byte moves in either direction
  *   closed    nobody listens: connections are refused
  */
-export class Proxy {
+export class TcpProxy {
   #listener: TCPSocketListener<Side> | undefined;
   #pairs = new Set<BunSocket<Side>>();
   #stalled = false;

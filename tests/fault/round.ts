@@ -55,6 +55,12 @@ export async function runRound(stack: Stack, options: RoundOptions): Promise<Rou
   for (const [name, settings] of Object.entries(fault.beside ?? {}))
     stack.app(name as AppName, settings).start();
   await stack.untilReady();
+  const streamClock = {
+    get ms() {
+      return Date.now() + this.aheadMs;
+    },
+    aheadMs: 0,
+  };
   const load = new Load({
     type,
     urls: () => stack.gatewayUrls,
@@ -62,12 +68,14 @@ export async function runRound(stack: Stack, options: RoundOptions): Promise<Rou
     eventsMin: options.events,
     eventsMax: options.events * 20,
     rate: options.rate,
+    idClockMs: () => streamClock.ms,
   });
   const arena: Arena = {
     stack,
     load,
     random,
     type,
+    streamClock,
     quick: options.quick,
     pause: (msMin, msMax) => Bun.sleep(random.between(msMin, msMax)),
     broken: (sentence) => broken.push(sentence),

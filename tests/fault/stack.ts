@@ -8,7 +8,7 @@ import { freePort } from '../../scripts/local/ports.ts';
 import { type LocalPostgres, startPostgres } from '../../scripts/local/postgres.ts';
 import { type LocalRedis, startRedis } from '../../scripts/local/redis.ts';
 import { AppProcess } from './appProcess.ts';
-import { Proxy } from './proxy.ts';
+import { TcpProxy } from './proxy.ts';
 
 export type AppName =
   | 'gateway'
@@ -22,8 +22,8 @@ export type AppName =
 export interface StackOptions {
   redisSettings?: Record<string, string>;
   postgresSettings?: Record<string, string | number>;
-  /** Where PostgreSQL's data lie; a folder of the stack's own where undefined. */
-  postgresFolder?: string;
+  /** PostgreSQL's data lie on a disk of this size (tmpfs), which can be filled up. */
+  postgresDiskMegabytes?: number;
   /** Settings of all apps. */
   settings?: Record<string, string>;
 }
@@ -43,8 +43,8 @@ export class Stack {
   readonly crashes: string[] = [];
   postgres!: LocalPostgres;
   redis!: LocalRedis;
-  postgresProxy!: Proxy;
-  redisProxy!: Proxy;
+  postgresProxy!: TcpProxy;
+  redisProxy!: TcpProxy;
   /** The suite's own look into the database and Redis, past the proxies. */
   sql!: postgres.Sql<{ bigint: bigint }>;
   admin!: Redis;
@@ -60,6 +60,11 @@ export class Stack {
     const folder = await mkdtemp(join(tmpdir(), 'usage-fault-'));
     await chmod(folder, 0o711); // PostgreSQL runs as another user when we are root
     await mkdir(join(folder, 'logs'), { recursive: true });
+    if (options.postgresDiskMegabytes) {
+      const disk = join(folder, 'postgres');
+      await mkdir(disk);
+      run('mount', '-t', 'tmpfs', '-o', `size=${options.postgresDiskMegabytes}m`, 'tmpfs', disk);
+    }
     const names = [
       ...(['gateway', 'gateway2', 'processor', 'processor2', 'aggregator', 'aggregator2', 'query'] as const),
       ...(['postgres', 'redis', 'postgresProxy', 'redisProxy'] as const),
@@ -71,8 +76,8 @@ export class Stack {
     try {
       await Promise.all([stack.startPostgres(), stack.startRedis()]);
       await migrate(stack.postgres.url, { direction: 'up' });
-      stack.postgresProxy = new Proxy(ports.postgresProxy, ports.postgres);
-      stack.redisProxy = new Proxy(ports.redisProxy, ports.redis);
+      stack.postgresProxy = new TcpProxy(ports.postgresProxy, ports.postgres);
+      stack.redisProxy = new TcpProxy(ports.redisProxy, ports.redis);
       stack.sql = postgres(stack.postgres.url, {
         max: 2,
         onnotice: () => {},
@@ -167,7 +172,7 @@ export class Stack {
     for (let tries = 1; ; tries++) {
       try {
         this.postgres = await startPostgres({
-          folder: this.options.postgresFolder ?? join(this.folder, 'postgres'),
+          folder: join(this.folder, 'postgres/data'),
           logFile: join(this.folder, 'logs/postgres.log'),
           password: 'usage_password',
           port: this.ports.postgres,
@@ -220,9 +225,15 @@ export class Stack {
     await this.sql?.end({ timeout: 1 });
     await this.redis?.stop();
     await this.postgres?.stop();
+    if (this.options.postgresDiskMegabytes) run('umount', '--lazy', join(this.folder, 'postgres'));
     await rm(this.folder, { recursive: true, force: true });
     return late;
   }
+}
+
+function run(...command: string[]): void {
+  const { success, stderr } = Bun.spawnSync(command);
+  if (!success) throw new Error(`${command.join(' ')}: ${stderr.toString().trim()}`);
 }
 
 function withPort(url: string, port: number): string {

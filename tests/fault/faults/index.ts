@@ -1,4 +1,25 @@
 import type { Fault } from '../fault.ts';
+import { aggregatorFaults } from './aggregator.ts';
+import { boundaryFaults } from './boundary.ts';
+import { diskFaults } from './diskFull.ts';
+import { gatewayFaults } from './gateway.ts';
+import { networkFaults } from './network.ts';
+import { poisonFaults } from './poison.ts';
+import { postgresFaults } from './postgres.ts';
 import { processorFaults } from './processor.ts';
+import { redisFaults } from './redis.ts';
+import { upgradeFaults } from './upgrade.ts';
 
-export const faults: Fault[] = [...processorFaults];
+/** The nine groups: processor, aggregator, gateway, PostgreSQL, Redis, poison, clocks, network, upgrade. */
+export const faults: Fault[] = [
+  ...processorFaults,
+  ...aggregatorFaults,
+  ...gatewayFaults,
+  ...postgresFaults,
+  ...diskFaults,
+  ...redisFaults,
+  ...poisonFaults,
+  ...boundaryFaults,
+  ...networkFaults,
+  ...upgradeFaults,
+];

@@ -1,0 +1,44 @@
+import type { Fault } from '../fault.ts';
+
+const failPoints = ['merge-taken', 'merge-before-commit', 'merge-after-commit'] as const;
+const endMsMax = 20_000;
+
+export const aggregatorFaults: Fault[] = [
+  {
+    name: 'aggregator-killed',
+    about: 'SIGKILL at a random moment, and at the steps of a merge',
+    strikesMax: 5,
+    async strike({ stack, random, pause, note }) {
+      const aggregator = stack.app('aggregator');
+      if (random.chance(0.5)) {
+        await aggregator.kill();
+        await pause(0, 1_000);
+        return;
+      }
+      const point = `${random.pick(failPoints)}:${random.between(1, 5)}`;
+      await aggregator.end();
+      aggregator.start({ USAGE_FAIL_POINT: point });
+      const reached = await aggregator.endsWithin(endMsMax);
+      note(`${point}${reached ? '' : ' not reached'}`);
+    },
+  },
+  {
+    name: 'two-aggregators',
+    about: 'two at once, each killed now and then',
+    beside: { aggregator2: {} },
+    strikesMax: 4,
+    async strike({ stack, random, pause }) {
+      await pause(200, 1_000);
+      await stack.app(random.pick(['aggregator', 'aggregator2'] as const)).kill();
+    },
+  },
+  {
+    name: 'aggregator-away',
+    about: 'gone while load runs: queries stay exact, and it catches up afterwards',
+    strikesMax: 1,
+    async strike({ stack, quick, pause }) {
+      await stack.app('aggregator').end();
+      await pause(quick ? 2_000 : 8_000, quick ? 3_000 : 15_000);
+    },
+  },
+];

@@ -1,0 +1,71 @@
+import { encodeFrame } from '@usage/lib/frame/frame.ts';
+import type { Arena, Fault } from '../fault.ts';
+
+const dayMs = 86_400_000;
+const periodMs = 7 * dayMs;
+/** 1970-01-05 was a Monday: periods begin on Mondays, midnight UTC. */
+const firstMondayMs = 4 * dayMs;
+const streamKey = '{usage}:events';
+
+/**
+ * Moves the stream's clock: Redis never gives an id that is older than the latest one, so a frame with an id of tomorrow
+ * makes everything after it arrive tomorrow. (Arrival is what decides the period; no clock of ours is asked.)
+ */
+async function moveTo({ stack, streamClock }: Arena, ms: number): Promise<void> {
+  const empty = encodeFrame([]);
+  await stack.admin.xadd(streamKey, `${ms}-*`, 'f', empty, 'n', 0);
+  streamClock.aheadMs = ms - Date.now();
+}
+
+async function streamNow({ stack }: Arena): Promise<number> {
+  const info = (await stack.admin.xinfo('STREAM', streamKey)) as (string | number)[];
+  const last = String(info[info.indexOf('last-generated-id') + 1]);
+  return Math.max(Date.now(), Number(last.split('-')[0]));
+}
+
+function nextBoundary(ms: number): number {
+  return firstMondayMs + (Math.floor((ms - firstMondayMs) / periodMs) + 1) * periodMs;
+}
+
+export const boundaryFaults: Fault[] = [
+  {
+    name: 'period-boundary',
+    about: 'events sent again across the boundary of two periods, some with ids that carry their time',
+    stack: {},
+    strikesMax: 3,
+    async strike(arena) {
+      const { load, random } = arena;
+      const boundary = nextBoundary(await streamNow(arena));
+      await moveTo(arena, boundary - random.between(1_000, 3_600_000));
+      await arena.pause(500, 1_500);
+      await load.sendAgain(10, random);
+      await moveTo(arena, boundary + random.between(0, 3_600_000));
+      await load.sendAgain(30, random);
+      await arena.pause(200, 800);
+      await load.sendAgain(30, random);
+    },
+  },
+  {
+    name: 'period-boundary-raced',
+    about:
+      'two processors, one frozen with frames of before the boundary while the other stores copies of after it',
+    stack: {},
+    beside: { processor2: {} },
+    strikesMax: 3,
+    async strike(arena) {
+      const { stack, load, random } = arena;
+      const boundary = nextBoundary(await streamNow(arena));
+      await moveTo(arena, boundary - random.between(1_000, 3_600_000));
+      await arena.pause(300, 900);
+      const frozen = stack.app(random.pick(['processor', 'processor2'] as const));
+      frozen.freeze();
+      await arena.pause(200, 600);
+      await moveTo(arena, boundary + random.between(0, 3_600_000));
+      await load.sendAgain(40, random);
+      await arena.pause(0, 500);
+      frozen.thaw();
+      await load.sendAgain(20, random);
+      await arena.pause(100, 400);
+    },
+  },
+];

@@ -1,0 +1,76 @@
+import type { Fault } from '../fault.ts';
+
+const killed: Pick<Fault, 'strike' | 'strikesMax'> = {
+  strikesMax: 4,
+  async strike({ stack, pause }) {
+    await stack.killRedis();
+    await pause(0, 1_500);
+    await stack.startRedis();
+  },
+};
+
+export const redisFaults: Fault[] = [
+  {
+    name: 'redis-killed-everysec',
+    about: 'kill -9 and start again, append-only file synced each second',
+    ...killed,
+  },
+  {
+    name: 'redis-killed-always',
+    about: 'kill -9 and start again, append-only file synced before every answer',
+    stack: { redisSettings: { appendfsync: 'always' } },
+    ...killed,
+  },
+  {
+    name: 'redis-unreachable',
+    about: 'nobody listens for a while: 503, not ready, alive, and on it goes',
+    strikesMax: 2,
+    async strike({ stack, quick, pause, broken }) {
+      stack.redisProxy.close();
+      await Bun.sleep(1_500);
+      for (const name of ['gateway', 'processor'] as const) {
+        if (await stack.app(name).isReady()) broken(`the ${name} says it is ready without Redis`);
+        if (!(await stack.app(name).isLive())) broken(`the ${name} says it is dead without Redis`);
+      }
+      await pause(quick ? 500 : 5_000, quick ? 1_500 : 60_000);
+      stack.redisProxy.open();
+    },
+  },
+  {
+    name: 'redis-full',
+    about: 'maxmemory reached: 503, nothing lost, goes on by itself',
+    strikesMax: 2,
+    async strike({ stack, load, broken, note, pause }) {
+      await stack.app('processor').end();
+      const used = Number(/used_memory:(\d+)/.exec(await stack.admin.info('memory'))![1]);
+      // Above what the pressure gate sees as full at once, below what a second of load fills.
+      await stack.admin.config('SET', 'maxmemory', String(used + 2_000_000));
+      const before = load.answers.get('503') ?? 0;
+      const deadline = performance.now() + 15_000;
+      while ((load.answers.get('503') ?? 0) === before && performance.now() < deadline) await Bun.sleep(20);
+      if ((load.answers.get('503') ?? 0) === before) note('Redis was not filled');
+      await pause(500, 1_500);
+      if (await stack.app('gateway').isReady()) broken('the gateway says it is ready while Redis is full');
+      // The processor alone makes room: no setting is changed back before it has.
+      stack.app('processor').start();
+      const room = performance.now() + 20_000;
+      while (performance.now() < room && !(await stack.app('gateway').isReady())) await Bun.sleep(50);
+      if (!(await stack.app('gateway').isReady()))
+        broken('the gateway did not take events again after the processor had caught up');
+      await stack.admin.config('SET', 'maxmemory', '512mb');
+    },
+  },
+  {
+    name: 'redis-flushed',
+    about:
+      'FLUSHALL under a running processor: what was in the stream is lost by hand, the log says so, and on it goes',
+    strikesMax: 2,
+    mayLose: true,
+    async strike({ stack, pause, note }) {
+      const [accepted, settled] = await stack.admin.mget('{usage}:accepted', '{usage}:settled');
+      note(`${Number(accepted) - Number(settled)} events were in the stream`);
+      await stack.admin.flushall();
+      await pause(500, 1_500);
+    },
+  },
+];
