@@ -1,3 +1,4 @@
+import './tracing.ts';
 import { Redis } from 'ioredis';
 import type { Logger } from '../service/log.ts';
 
