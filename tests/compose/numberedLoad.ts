@@ -1,0 +1,101 @@
+/**
+ * Numbered events, each sent until it is acknowledged, with the same id: after any fault exactly the events of the books
+ * must be stored, each once.
+ */
+export interface Books {
+  /** Distinct events acknowledged. */
+  events: number;
+  /** What a SUM meter over `$.tokens` must answer. */
+  tokens: number;
+  requests: number;
+  /** Attempts that failed, by status or error. */
+  failures: Map<string, number>;
+  longestMs: number;
+}
+
+export interface LoadPlan {
+  url: string;
+  /** Unique among all loads of a stack. */
+  run: string;
+  eventsPerRequest: number;
+  senders: number;
+  /** Pause of a sender between two requests. */
+  pauseMs: number;
+}
+
+const retryPauseMs = 100;
+const requestMsMax = 20_000;
+export const subjects = 10;
+
+export class NumberedLoad {
+  readonly books: Books = { events: 0, tokens: 0, requests: 0, failures: new Map(), longestMs: 0 };
+  #stopping = false;
+  #done: Promise<unknown>;
+  #next = 0;
+
+  constructor(readonly plan: LoadPlan) {
+    this.#done = Promise.all(Array.from({ length: plan.senders }, () => this.#send()));
+  }
+
+  /** Resolves when everything that was begun is acknowledged. */
+  async stop(): Promise<Books> {
+    this.#stopping = true;
+    await this.#done;
+    return this.books;
+  }
+
+  async #send(): Promise<void> {
+    const { eventsPerRequest, pauseMs } = this.plan;
+    while (!this.#stopping) {
+      const from = this.#next;
+      this.#next += eventsPerRequest;
+      await this.#sendUntilAcknowledged(from);
+      if (pauseMs > 0) await Bun.sleep(pauseMs);
+    }
+  }
+
+  async #sendUntilAcknowledged(from: number): Promise<void> {
+    const { run, url, eventsPerRequest } = this.plan;
+    const events = Array.from({ length: eventsPerRequest }, (_, index) => {
+      const number = from + index;
+      return {
+        specversion: '1.0',
+        id: `${run}-${number}`,
+        source: 'load',
+        type: 'prompt',
+        subject: `customer-${number % subjects}`,
+        time: new Date().toISOString(),
+        data: { tokens: number % 100, model: number % 2 ? 'large' : 'small' },
+      };
+    });
+    const body = JSON.stringify(events);
+    const startedMs = performance.now();
+    for (;;) {
+      const failure = await post(url, body);
+      if (failure === undefined) break;
+      this.books.failures.set(failure, (this.books.failures.get(failure) ?? 0) + 1);
+      await Bun.sleep(retryPauseMs);
+    }
+    this.books.longestMs = Math.max(this.books.longestMs, performance.now() - startedMs);
+    this.books.requests++;
+    this.books.events += events.length;
+    for (const { data } of events) this.books.tokens += data.tokens;
+  }
+}
+
+/** undefined when the events were taken. */
+async function post(url: string, body: string): Promise<string | undefined> {
+  try {
+    const response = await fetch(`${url}/api/v1/events`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/cloudevents-batch+json' },
+      body,
+      signal: AbortSignal.timeout(requestMsMax),
+    });
+    if (response.status === 204) return undefined;
+    await response.text();
+    return `${response.status}`;
+  } catch (error) {
+    return (error as { code?: string }).code ?? (error as Error).name;
+  }
+}
