@@ -13,7 +13,34 @@ export interface RollupColumns {
   values: (string | null)[];
 }
 
-export type Grain = 'minute' | 'hour';
+export type Grain = 'minute' | 'hour' | 'day';
+
+export function rollupTable(sql: Executor, grain: Grain) {
+  switch (grain) {
+    case 'minute':
+      return sql`rollup_minutes`;
+    case 'hour':
+      return sql`rollup_hours`;
+    case 'day':
+      return sql`rollup_days`;
+    default:
+      return grain satisfies never;
+  }
+}
+
+/** Of the distinct values of UNIQUE_COUNT. */
+export function uniqueTable(sql: Executor, grain: Grain) {
+  switch (grain) {
+    case 'minute':
+      return sql`unique_minutes`;
+    case 'hour':
+      return sql`unique_hours`;
+    case 'day':
+      return sql`unique_days`;
+    default:
+      return grain satisfies never;
+  }
+}
 
 /** Adds cells to the rollups of a grain. The same as mergeCell of lib/meter/cell.ts, in SQL. */
 export async function addToRollups(
@@ -23,9 +50,8 @@ export async function addToRollups(
   cells: RollupColumns,
 ): Promise<void> {
   if (cells.series.length === 0) return;
-  const table = grain === 'minute' ? tx`rollup_minutes` : tx`rollup_hours`;
   await tx`
-    INSERT INTO ${table} AS r (series_id, start, first_at, last_at, count, value)
+    INSERT INTO ${rollupTable(tx, grain)} AS r (series_id, start, first_at, last_at, count, value)
     SELECT series_id, to_timestamp(start_minute::float8 * 60),
            TIMESTAMPTZ 'epoch' + first_us * INTERVAL '1 microsecond', TIMESTAMPTZ 'epoch' + last_us * INTERVAL '1 microsecond',
            count, value
@@ -58,6 +84,26 @@ function mergedValue(tx: Transaction, aggregation: Aggregation) {
   }
 }
 
+/** The value of many cells together; of sums of cells as well. The same as mergeCell of lib/meter/cell.ts, in SQL. */
+export function summedValue(tx: Executor, aggregation: Aggregation) {
+  switch (aggregation) {
+    case 'SUM':
+    case 'AVG':
+      return tx`sum(value)`;
+    case 'MIN':
+      return tx`min(value)`;
+    case 'MAX':
+      return tx`max(value)`;
+    case 'LATEST':
+      return tx`(array_agg(value ORDER BY last_at DESC, value DESC))[1]`;
+    case 'COUNT':
+    case 'UNIQUE_COUNT':
+      return tx`NULL::numeric`;
+    default:
+      return aggregation satisfies never;
+  }
+}
+
 export interface UniqueColumns {
   series: bigint[];
   startMinutes: number[];
@@ -67,9 +113,8 @@ export interface UniqueColumns {
 /** Adds distinct values to those of a grain. */
 export async function addUniques(tx: Transaction, grain: Grain, uniques: UniqueColumns): Promise<void> {
   if (uniques.series.length === 0) return;
-  const table = grain === 'minute' ? tx`unique_minutes` : tx`unique_hours`;
   await tx`
-    INSERT INTO ${table} (series_id, start, value)
+    INSERT INTO ${uniqueTable(tx, grain)} (series_id, start, value)
     SELECT series_id, to_timestamp(start_minute::float8 * 60), value
     FROM unnest(${uniques.series.map(String)}::bigint[], ${uniques.startMinutes}::int[], ${uniques.values}::text[])
       AS u (series_id, start_minute, value)
@@ -86,8 +131,14 @@ export async function dropDeadSeries(sql: Executor, seriesMax: number): Promise<
     ),
     minutes AS (DELETE FROM rollup_minutes WHERE series_id IN (SELECT id FROM dead)),
     hours AS (DELETE FROM rollup_hours WHERE series_id IN (SELECT id FROM dead)),
+    days AS (DELETE FROM rollup_days WHERE series_id IN (SELECT id FROM dead)),
     unique_m AS (DELETE FROM unique_minutes WHERE series_id IN (SELECT id FROM dead)),
-    unique_h AS (DELETE FROM unique_hours WHERE series_id IN (SELECT id FROM dead))
+    unique_h AS (DELETE FROM unique_hours WHERE series_id IN (SELECT id FROM dead)),
+    unique_d AS (DELETE FROM unique_days WHERE series_id IN (SELECT id FROM dead)),
+    closed AS (
+      DELETE FROM rollup_days_closed c
+      WHERE NOT EXISTS (SELECT FROM meters m WHERE m.build = c.build AND m.deleted_at IS NULL)
+    )
     DELETE FROM series WHERE id IN (SELECT id FROM dead) RETURNING id`;
   return rows.length;
 }

@@ -1,7 +1,7 @@
 import type { Executor } from './connect.ts';
 import type { RawEvent } from './events.ts';
 import { timesOf } from './times.ts';
-import type { TimeRange } from './usage.ts';
+import type { TimeRange } from './usagePieces.ts';
 
 /** Which events a meter takes. */
 export interface EventsOf {

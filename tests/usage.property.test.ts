@@ -20,14 +20,30 @@ afterAll(() => service.close());
 test(`answers equal a brute-force sum at every stage of aggregation (seed ${seed}, ${runs} runs)`, async () => {
   let compared = 0;
   let rows = 0;
+  let days = 0;
+  const closeDays = async (nowMs: number) => {
+    days += await service.pipeline.closeDays(nowMs);
+  };
   await fc.assert(
     fc.asyncProperty(scenarios, async (given) => {
-      const { slug, eventFromUs, stored } = await store(given);
-      const expected = given.queries.map((query) => oracle(given.aggregation, eventFromUs, stored, query));
-      for (const stage of ['nothing aggregated, meter in backfill', 'nothing', 'half', 'all']) {
-        if (stage === 'nothing') await service.pipeline.backfill();
-        if (stage === 'half') await service.pipeline.aggregate(0.5);
-        if (stage === 'all') await service.pipeline.aggregate(1);
+      const { slug, eventFromUs, stored, storeLate } = await store(given);
+      const answers = () =>
+        given.queries.map((query) => oracle(given.aggregation, eventFromUs, stored(), query));
+      let expected = answers();
+      const { pipeline } = service;
+      const stages: [name: string, step: () => Promise<unknown>][] = [
+        ['nothing aggregated, meter in backfill', async () => {}],
+        ['nothing', () => pipeline.backfill()],
+        ['half', () => pipeline.aggregate(0.5)],
+        ['half, days closed', () => closeDays(given.closedAtMs[0]!)],
+        ['all', () => pipeline.aggregate(1)],
+        ['all, more days closed', () => closeDays(given.closedAtMs[1]!)],
+        ['late events waiting', () => storeLate()],
+        ['late events aggregated', () => pipeline.aggregate(1)],
+      ];
+      for (const [stage, step] of stages) {
+        await step();
+        if (stage === 'late events waiting') expected = answers();
         for (const [i, query] of given.queries.entries()) {
           expect({ stage, query, rows: await answer(slug, query) }).toEqual({
             stage,
@@ -42,13 +58,14 @@ test(`answers equal a brute-force sum at every stage of aggregation (seed ${seed
     { numRuns: runs, seed, endOnFailure: process.env.USAGE_SEED === undefined },
   );
   console.log(
-    `usage property: seed ${seed}, ${runs} scenarios, ${compared} answers with ${rows} rows compared`,
+    `usage property: seed ${seed}, ${runs} scenarios, ${compared} answers with ${rows} rows compared, ${days} days closed`,
   );
+  expect(days).toBeGreaterThan(runs);
   expect(rows).toBeGreaterThan(runs);
 }, 600_000);
 
-/** Stores the batches with the meter made among them; returns the events that are there once, the first one of each. */
-async function store({ aggregation, batches, batchesBefore, eventFrom }: Scenario) {
+/** Stores the batches with the meter made among them; `stored` are the events that are there once, the first of each. */
+async function store({ aggregation, batches, batchesBefore, eventFrom, late }: Scenario) {
   const n = scenario++;
   await service.sql`DELETE FROM batches`; // or every backfill would look through those of all scenarios
   const slug = `meter_${n}`;
@@ -63,15 +80,23 @@ async function store({ aggregation, batches, batchesBefore, eventFrom }: Scenari
       valueProperty: aggregation === 'COUNT' ? undefined : '$.v',
       groupBy: { region: '$.where.region', model: '$.model' },
     });
-  for (const [i, batch] of batches.entries()) {
-    if (i === Math.min(batchesBefore, batches.length - 1)) await makeMeter();
+  const storeBatch = async (batch: OracleEvent[], i: number) => {
     await service.pipeline.process(
       batch.map((event) => eventText(n, event)),
       arrivals.fromMs + i * 60_000,
     );
     for (const event of batch) if (!stored.has(event.id)) stored.set(event.id, event);
+  };
+  for (const [i, batch] of batches.entries()) {
+    if (i === Math.min(batchesBefore, batches.length - 1)) await makeMeter();
+    await storeBatch(batch, i);
   }
-  return { slug, eventFromUs, stored: [...stored.values()] };
+  return {
+    slug,
+    eventFromUs,
+    stored: () => [...stored.values()],
+    storeLate: () => storeBatch(late, batches.length),
+  };
 }
 
 /** By hand, so that every digit of a number goes over. */

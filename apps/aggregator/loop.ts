@@ -7,6 +7,7 @@ import { dropOldPartitions, hasTimescale, setStoragePolicies } from '@usage/db/u
 import type { App } from '@usage/lib/service/app.ts';
 import { backfillStretch } from './backfill.ts';
 import type { AggregatorConfig } from './config.ts';
+import { buildsToClose, closeDays } from './days.ts';
 import { mergeBuild } from './merge.ts';
 import type { AggregatorMetrics } from './metrics.ts';
 import { SeriesIds } from './series.ts';
@@ -21,7 +22,7 @@ const answerMsMax = 240_000;
 /** An aggregator that has kept PostgreSQL waiting for this long in a transaction is stopped or out of reach. */
 const silentMsMin = 5_000;
 
-/** Rounds of: merge what waits, read a stretch for new meters, now and then the upkeep. Any number may run at once. */
+/** Rounds of: merge what waits, read a stretch for new meters, close days, now and then the upkeep. Any number may run at once. */
 export class Loop {
   #ids = new SeriesIds();
   #patience: Patience;
@@ -70,13 +71,14 @@ export class Loop {
         this.#patience.run(() => backfillStretch(this.sql, this.config.backfillEventsMax)),
       );
       if (more) this.metrics.backfills.inc();
+      const closing = await this.#step('days', () => this.#closeDays());
       await this.#step('upkeep', () => this.#upkeep());
       failures = this.#faults.size > 0 ? failures + 1 : 0;
       const waitMs =
         failures > 0
           ? Math.min(this.config.mergeWaitMs * 2 ** failures, retryMsMax)
           : this.config.mergeWaitMs;
-      if (!more) await this.app.pause(waitMs);
+      if (!more && !closing) await this.app.pause(waitMs);
     }
   }
 
@@ -128,6 +130,19 @@ export class Loop {
     for (const arrivedMs of merged.arrivedMs)
       this.metrics.rollupDelay.observe(Math.max(0, nowMs - arrivedMs) / 1_000);
     return true;
+  }
+
+  /** One transaction a meter, so that merges have their turn in between; whether there was anything to do. */
+  async #closeDays(): Promise<boolean> {
+    const nowMs = Date.now();
+    let closed = 0;
+    for (const build of await this.#patience.run(() => buildsToClose(this.sql, nowMs))) {
+      if (this.app.stopping) break;
+      closed += (await this.#patience.run(() => closeDays(this.sql, build, nowMs))) ?? 0;
+      this.#lastSeenMs = performance.now();
+    }
+    this.metrics.daysClosed.inc(closed);
+    return closed > 0;
   }
 
   /** Compresses or drops old periods, and forgets rollups of deleted and rebuilt meters. */

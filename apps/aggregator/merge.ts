@@ -1,6 +1,7 @@
 import type { Sql } from '@usage/db/connect.ts';
 import { type StoredDelta, takeDeltas, tryLockBuild } from '@usage/db/deltas.ts';
 import { getMeterOfBuild } from '@usage/db/meters.ts';
+import { daysClosedBefore } from '@usage/db/rollupDays.ts';
 import {
   addToRollups,
   addUniques,
@@ -18,11 +19,15 @@ import type { Series, SeriesIds } from './series.ts';
 /** Rollups of all subjects together are series of this subject. */
 const allSubjects = '';
 const minutesAnHour = 60;
+const minutesADay = 1_440;
+const minuteUs = 60_000_000;
 
 /** What is to be added to one series: cells by the minute at which their window starts. */
 interface Additions extends Series {
   minutes: Map<number, Cell>;
   hours: Map<number, Cell>;
+  /** Closed days alone; days that are not are made from hours later (days.ts). */
+  days: Map<number, Cell>;
 }
 
 export interface Merged {
@@ -50,10 +55,11 @@ export async function mergeBuild(
     const meter = await getMeterOfBuild(tx, build);
     const done = { deltas: deltas.length, rows: 0, arrivedMs: deltas.map((delta) => delta.arrived_ms) };
     if (!meter || deltas.length === 0) return done; // the meter was deleted or rebuilt: nobody will ask for these
-    const additions = addUp(meter.aggregation, deltas);
+    const closedUs = await daysClosedBefore(tx, build);
+    const additions = addUp(meter.aggregation, deltas, closedUs === undefined ? 0 : closedUs / minuteUs);
     await found.resolve(tx, additions);
     additions.sort((a, b) => (a.id < b.id ? -1 : 1));
-    for (const grain of ['minute', 'hour'] as const) {
+    for (const grain of ['minute', 'hour', 'day'] as const) {
       const columns = rollupColumns(additions, grain);
       await addToRollups(tx, grain, meter.aggregation, columns);
       if (meter.aggregation === 'UNIQUE_COUNT') await addUniques(tx, grain, uniqueColumns(additions, grain));
@@ -68,10 +74,10 @@ export async function mergeBuild(
 }
 
 /**
- * First the deltas' cells by series and minute; the hours, and all subjects together, from the few cells that come out of
- * that: cells merge in any order to the same cell.
+ * First the deltas' cells by series and minute; the hours, closed days, and all subjects together, from the few cells
+ * that come out of that: cells merge in any order to the same cell.
  */
-function addUp(aggregation: Aggregation, deltas: StoredDelta[]): Additions[] {
+function addUp(aggregation: Aggregation, deltas: StoredDelta[], closedBeforeMinute: number): Additions[] {
   const bySeries = new Map<string, Additions>();
   for (const { payload } of deltas) {
     for (const { minute, subject, groups, cell } of decodeDelta(payload)) {
@@ -82,9 +88,12 @@ function addUp(aggregation: Aggregation, deltas: StoredDelta[]): Additions[] {
     const all = seriesIn(bySeries, allSubjects, groups).minutes;
     for (const [minute, cell] of minutes) addCell(aggregation, all, minute, cell);
   }
-  for (const { minutes, hours } of bySeries.values()) {
+  for (const { minutes, hours, days } of bySeries.values()) {
     for (const [minute, cell] of minutes)
       addCell(aggregation, hours, minute - (minute % minutesAnHour), cell);
+    for (const [hour, cell] of hours) {
+      if (hour < closedBeforeMinute) addCell(aggregation, days, hour - (hour % minutesADay), cell);
+    }
   }
   return [...bySeries.values()];
 }
@@ -93,7 +102,7 @@ function seriesIn(bySeries: Map<string, Additions>, subject: string, groups: rea
   const key = seriesKey(subject, groups);
   let additions = bySeries.get(key);
   if (!additions) {
-    additions = { id: 0n, key, subject, groups, minutes: new Map(), hours: new Map() };
+    additions = { id: 0n, key, subject, groups, minutes: new Map(), hours: new Map(), days: new Map() };
     bySeries.set(key, additions);
   }
   return additions;
@@ -142,8 +151,8 @@ function* sortedCells(
   additions: Additions[],
   grain: Grain,
 ): Generator<{ id: bigint; start: number; cell: Cell }> {
-  for (const { id, minutes, hours } of additions) {
-    const cells = grain === 'minute' ? minutes : hours;
+  for (const { id, minutes, hours, days } of additions) {
+    const cells = { minute: minutes, hour: hours, day: days }[grain];
     for (const start of [...cells.keys()].sort((a, b) => a - b)) yield { id, start, cell: cells.get(start)! };
   }
 }

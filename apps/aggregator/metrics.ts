@@ -40,6 +40,11 @@ export function createMetrics(registry: Registry) {
       help: 'Stretches of batches read for new meters.',
       registers,
     }),
+    daysClosed: new Counter({
+      name: 'usage_days_closed_total',
+      help: 'Days of a meter whose day rollups were made from hours.',
+      registers,
+    }),
     faults: new Counter({
       name: 'usage_aggregator_faults_total',
       help: 'Rounds that failed and were tried again, by step.',

@@ -64,6 +64,10 @@ export interface Scenario {
   batchesBefore: number;
   eventFrom: boolean;
   batches: OracleEvent[][];
+  /** Arrive when days are closed already. */
+  late: OracleEvent[];
+  /** Instants at which days that are over are closed: before all batches are merged, and after. */
+  closedAtMs: number[];
   queries: OracleQuery[];
 }
 
@@ -120,6 +124,13 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.constantFrom(...moments).cha
     batchesBefore: fc.integer({ min: 0, max: 2 }),
     eventFrom: fc.boolean(),
     batches: fc.array(fc.array(event, { minLength: 1, maxLength: 25 }), { minLength: 1, maxLength: 5 }),
+    late: fc.array(event, { minLength: 1, maxLength: 10 }),
+    closedAtMs: fc.array(
+      fc
+        .oneof(fc.integer({ min: -2, max: 3 }), fc.integer({ min: -16, max: 40 }))
+        .map((days) => (moment + days * 1440 * minuteUs) / 1_000),
+      { minLength: 2, maxLength: 2 },
+    ),
     queries: fc.array(query, { minLength: 6, maxLength: 6 }),
   });
 });

@@ -1,4 +1,5 @@
 import { backfillStretch } from '@usage/aggregator/backfill.ts';
+import { buildsToClose, closeDays } from '@usage/aggregator/days.ts';
 import { mergeBuild } from '@usage/aggregator/merge.ts';
 import { SeriesIds } from '@usage/aggregator/series.ts';
 import type { Sql } from '@usage/db/connect.ts';
@@ -51,5 +52,16 @@ export class Pipeline {
       const count = Math.ceil(deltas * share);
       if (count > 0) await mergeBuild(this.sql, ids, build, count);
     }
+  }
+
+  /** Closes all days of every build that are over at an instant, in stretches of a few series and days. */
+  async closeDays(nowMs: number): Promise<number> {
+    let days = 0;
+    for (let builds = await buildsToClose(this.sql, nowMs); builds.length > 0; ) {
+      for (const build of builds)
+        days += (await closeDays(this.sql, build, nowMs, { cellsMax: 200, seriesMax: 3 })) ?? 0;
+      builds = await buildsToClose(this.sql, nowMs);
+    }
+    return days;
   }
 }

@@ -1,7 +1,7 @@
 import type { Transaction } from '@usage/db/connect.ts';
 import type { StoredMeter } from '@usage/db/meters.ts';
-import type { TimeRange } from '@usage/db/usage.ts';
 import { eventsInRanges } from '@usage/db/usageEvents.ts';
+import type { TimeRange } from '@usage/db/usagePieces.ts';
 import { passes } from '@usage/lib/filter/textFilter.ts';
 import { cellOf, type DeltaCell } from '@usage/lib/meter/delta.ts';
 import { compileMeter } from '@usage/lib/meter/evaluate.ts';

@@ -1,35 +1,47 @@
 import { expect, test } from 'bun:test';
+import type { TimeRange } from '@usage/db/usagePieces.ts';
+import { windowBoundaries } from '@usage/lib/windows/windows.ts';
 import fc from 'fast-check';
-import { bucketOf, hourUs, minuteUs, planCuts, withoutMinutes } from './plan.ts';
+import { bucketOf, dayUs, floorTo, hourUs, minuteUs, planCuts, withoutMinutes } from './plan.ts';
 
-const instants = fc.oneof(
-  fc.integer({ min: 0, max: 6 }).map((hours) => hours * hourUs),
-  fc.integer({ min: 0, max: 360 }).map((minutes) => minutes * minuteUs),
-  fc.integer({ min: 0, max: 6 * hourUs }),
-);
+const spanDays = 4;
+const steps = fc.constantFrom(dayUs, dayUs, 6 * hourUs, hourUs, minuteUs, 1);
+const instants = fc
+  .tuple(fc.integer({ min: 0, max: spanDays * dayUs }), steps)
+  .map(([us, stepUs]) => floorTo(us, stepUs));
 const cutLists = fc
   .uniqueArray(instants, { minLength: 2, maxLength: 8 })
   .map((cuts) => cuts.sort((a, b) => a - b));
+const marks = fc.option(
+  fc.integer({ min: 0, max: spanDays + 1 }).map((days) => days * dayUs),
+  { nil: undefined },
+);
 
-test('every minute between the cuts is read once: in a whole hour, by itself, or raw', () => {
+test('every minute between the cuts is read once: in a whole day or hour, by itself, or raw', () => {
   fc.assert(
-    fc.property(cutLists, fc.func(fc.boolean()), (cuts, isRaw) => {
-      const plan = planCuts(cuts);
-      const raw = plan.divided.filter((minute) => isRaw(minute));
-      const minutes = withoutMinutes(plan.minutes, raw);
+    fc.property(cutLists, marks, fc.func(fc.boolean()), (cuts, mark, isRaw) => {
+      const plan = planCuts(cuts, mark);
+      const raw = new Set(plan.divided.filter((minute) => isRaw(minute)));
+      const minutes = withoutMinutes(plan.minutes, [...raw]);
       const [from, to] = [cuts[0]!, cuts.at(-1)!];
-      for (let minute = 0; minute < 6 * hourUs; minute += minuteUs) {
-        const hour = Math.floor(minute / hourUs) * hourUs;
-        const inHour =
-          plan.hours !== 'none' &&
-          hour >= from &&
-          hour < to &&
-          bucketOf(cuts, hour) === bucketOf(cuts, hour + hourUs - 1);
-        const alone = minutes.filter((range) => minute >= range.fromUs && minute < range.toUs).length;
-        const times = (inHour ? 1 : 0) + alone + (raw.includes(minute) ? 1 : 0);
+      const within = (ranges: readonly TimeRange[], us: number) =>
+        ranges.filter(({ fromUs, toUs }) => us >= fromUs && us < toUs).length;
+      const whole = (start: number, lengthUs: number) =>
+        bucketOf(cuts, start) === bucketOf(cuts, start + lengthUs - 1);
+      for (let minute = 0; minute < spanDays * dayUs; minute += minuteUs) {
+        const hour = floorTo(minute, hourUs);
+        const inHour = !plan.hoursDivided || whole(hour, hourUs) ? within(plan.hours, hour) : 0;
+        const inDay = within(plan.days, minute);
+        const times = inDay + inHour + within(minutes, minute) + (raw.has(minute) ? 1 : 0);
         const wanted = minute + minuteUs > from && minute < to;
-        expect([minute, times]).toEqual([minute, wanted ? 1 : 0]);
-        if (plan.hours === 'all' && wanted) expect(inHour).toBe(true);
+        if (times !== (wanted ? 1 : 0)) throw new Error(`minute ${minute / minuteUs} is read ${times} times`);
+        if (inHour && !whole(hour, hourUs)) throw new Error(`hour ${hour / hourUs} is divided`);
+      }
+      for (let day = 0; day < spanDays * dayUs; day += dayUs) {
+        const closed = mark !== undefined && day < mark;
+        const bucket = bucketOf(cuts, day);
+        const asked = bucket > 0 && bucket < cuts.length && whole(day, dayUs);
+        expect([day, within(plan.days, day)]).toEqual([day, closed && asked ? 1 : 0]);
       }
       for (const minute of plan.divided) {
         expect(cuts.some((cut) => cut > minute && cut < minute + minuteUs)).toBe(true);
@@ -37,6 +49,58 @@ test('every minute between the cuts is read once: in a whole hour, by itself, or
     }),
     { numRuns: 300 },
   );
+});
+
+const utc = (text: string) => Date.parse(text) * 1_000;
+
+test('a UTC month of closed days is read from days alone', () => {
+  const [from, to] = [utc('2026-10-01T00:00:00Z'), utc('2026-11-01T00:00:00Z')];
+  expect(planCuts([from, to], to)).toEqual({
+    days: [{ fromUs: from, toUs: to }],
+    hours: [],
+    hoursDivided: false,
+    minutes: [],
+    divided: [],
+  });
+});
+
+test('days from the mark on are read from hours', () => {
+  const [from, mark, to] = ['2026-10-01T00:00:00Z', '2026-10-30T00:00:00Z', '2026-10-31T07:00:00Z'].map(
+    utc,
+  ) as [number, number, number];
+  const { days, hours } = planCuts([from, to], mark);
+  expect({ days, hours }).toEqual({
+    days: [{ fromUs: from, toUs: mark }],
+    hours: [{ fromUs: mark, toUs: to }],
+  });
+});
+
+test('months of another zone are read from days but for the days that hold their bounds', () => {
+  const cuts = windowBoundaries({
+    fromUs: utc('2026-07-31T22:00:00Z'),
+    toUs: utc('2026-10-31T23:00:00Z'),
+    size: 'MONTH',
+    zone: 'Europe/Berlin',
+  });
+  const { days, hours, minutes } = planCuts(cuts, utc('2027-01-01T00:00:00Z'));
+  expect(days).toEqual([
+    { fromUs: utc('2026-08-01T00:00:00Z'), toUs: utc('2026-08-31T00:00:00Z') },
+    { fromUs: utc('2026-09-01T00:00:00Z'), toUs: utc('2026-09-30T00:00:00Z') },
+    { fromUs: utc('2026-10-01T00:00:00Z'), toUs: utc('2026-10-31T00:00:00Z') },
+  ]);
+  expect(hours.map(({ fromUs, toUs }) => (toUs - fromUs) / hourUs)).toEqual([2, 24, 24, 23]);
+  expect(minutes).toEqual([]);
+});
+
+test('days of another zone are read from hours', () => {
+  const cuts = windowBoundaries({
+    fromUs: utc('2026-08-01T18:30:00Z'),
+    toUs: utc('2026-08-08T18:30:00Z'),
+    size: 'DAY',
+    zone: 'Asia/Kolkata',
+  });
+  const { days, hours, hoursDivided } = planCuts(cuts, utc('2027-01-01T00:00:00Z'));
+  expect([days.length, hours.length, hoursDivided]).toEqual([0, 1, true]);
 });
 
 test('buckets are those of width_bucket', () => {

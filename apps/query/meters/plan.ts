@@ -1,17 +1,23 @@
-import type { TimeRange } from '@usage/db/usage.ts';
+import type { TimeRange } from '@usage/db/usagePieces.ts';
 
 /**
- * How a list of cuts is answered from cells of whole hours and whole minutes:
+ * How a list of cuts is answered from cells of whole UTC days, hours and minutes:
  *
- *   hours that no cut divides     their hour cell
- *   hours that a cut divides      their minute cells
- *   minutes that a cut divides    the minute's cells where each lies on one side of the cuts (a cell knows its first
- *                                 and last event), else the minute's raw events and none of its cells
+ *   closed days that no cut divides   their day cell
+ *   other hours that no cut divides   their hour cell
+ *   hours that a cut divides          their minute cells
+ *   minutes that a cut divides        the minute's cells where each lies on one side of the cuts (a cell knows its
+ *                                     first and last event), else the minute's raw events and none of its cells
+ *
+ * All ranges are ascending and lie apart.
  */
 export interface Plan {
-  /** Which hours are left whole. */
-  hours: 'all' | 'undivided' | 'none';
-  /** Minutes of divided hours, as ranges. */
+  days: TimeRange[];
+  /** Hours to be read, but for those among them that a cut divides. */
+  hours: TimeRange[];
+  /** Whether a cut divides any of these hours. */
+  hoursDivided: boolean;
+  /** Minutes of divided hours. */
   minutes: TimeRange[];
   /** Starts of the minutes that a cut divides. */
   divided: number[];
@@ -19,11 +25,16 @@ export interface Plan {
 
 export const minuteUs = 60_000_000;
 export const hourUs = 60 * minuteUs;
+export const dayUs = 24 * hourUs;
 
-/** `cuts` are ascending; nothing before the first or after the last is wanted. */
-export function planCuts(cuts: readonly number[]): Plan {
+/**
+ * `cuts` are ascending; nothing before the first or after the last is wanted. Days before `daysClosedBeforeUs`,
+ * midnight UTC, have day cells; undefined = none has.
+ */
+export function planCuts(cuts: readonly number[], daysClosedBeforeUs: number | undefined): Plan {
   const fromUs = floorTo(cuts[0]!, minuteUs);
-  const toUs = -floorTo(-cuts.at(-1)!, minuteUs);
+  const toUs = ceilTo(cuts.at(-1)!, minuteUs);
+  const inner = { fromUs: ceilTo(fromUs, hourUs), toUs: floorTo(toUs, hourUs) };
   const minutes: TimeRange[] = [];
   const divided: number[] = [];
   let dividedHours = 0;
@@ -34,13 +45,51 @@ export function planCuts(cuts: readonly number[]): Plan {
     if (hour === cut) continue;
     const last = minutes.at(-1);
     if (last && last.toUs > hour) continue;
-    dividedHours++;
+    if (hour >= inner.fromUs && hour < inner.toUs) dividedHours++;
     if (last?.toUs === hour) last.toUs = Math.min(hour + hourUs, toUs);
     else minutes.push({ fromUs: Math.max(hour, fromUs), toUs: Math.min(hour + hourUs, toUs) });
   }
-  const hours = (-floorTo(-toUs, hourUs) - floorTo(fromUs, hourUs)) / hourUs;
-  const left = dividedHours === 0 ? 'all' : hours > dividedHours ? 'undivided' : 'none';
-  return { hours: left, minutes, divided };
+  const days = wholeDays(cuts, daysClosedBeforeUs ?? Number.NEGATIVE_INFINITY);
+  const hours = inner.fromUs < inner.toUs ? around(days, inner) : [];
+  return {
+    days,
+    hours: lengthOf(hours) > dividedHours * hourUs ? hours : [],
+    hoursDivided: dividedHours > 0,
+    minutes,
+    divided,
+  };
+}
+
+/** The days between the first and the last cut, and before a bound, that no cut divides. */
+function wholeDays(cuts: readonly number[], beforeUs: number): TimeRange[] {
+  const days: TimeRange[] = [];
+  const lastUs = Math.min(floorTo(cuts.at(-1)!, dayUs), beforeUs);
+  let fromUs = ceilTo(cuts[0]!, dayUs);
+  for (const cut of cuts) {
+    const day = floorTo(cut, dayUs);
+    if (day === cut || day < fromUs) continue;
+    if (day >= lastUs) break;
+    if (day > fromUs) days.push({ fromUs, toUs: day });
+    fromUs = day + dayUs;
+  }
+  if (fromUs < lastUs) days.push({ fromUs, toUs: lastUs });
+  return days;
+}
+
+/** What of the whole lies before, between and after the ranges. */
+function around(ranges: readonly TimeRange[], whole: TimeRange): TimeRange[] {
+  const rest: TimeRange[] = [];
+  let { fromUs } = whole;
+  for (const range of ranges) {
+    if (range.fromUs > fromUs) rest.push({ fromUs, toUs: range.fromUs });
+    fromUs = range.toUs;
+  }
+  if (fromUs < whole.toUs) rest.push({ fromUs, toUs: whole.toUs });
+  return rest;
+}
+
+function lengthOf(ranges: readonly TimeRange[]): number {
+  return ranges.reduce((sum, { fromUs, toUs }) => sum + toUs - fromUs, 0);
 }
 
 /** The ranges without some of their minutes; both ascending. */
@@ -74,4 +123,8 @@ export function bucketOf(cuts: readonly number[], us: number): number {
 
 export function floorTo(us: number, stepUs: number): number {
   return Math.floor(us / stepUs) * stepUs;
+}
+
+export function ceilTo(us: number, stepUs: number): number {
+  return -floorTo(-us, stepUs);
 }

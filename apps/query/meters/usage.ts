@@ -1,15 +1,16 @@
 import type { Transaction } from '@usage/db/connect.ts';
 import type { StoredMeter } from '@usage/db/meters.ts';
+import { daysClosedBefore } from '@usage/db/rollupDays.ts';
 import {
   countUniques,
   dividedMinutes,
   groupValues,
   rollupExtent,
   sumRollups,
-  type TimeRange,
   type UsageScope,
 } from '@usage/db/usage.ts';
 import { eventsExtent } from '@usage/db/usageEvents.ts';
+import type { TimeRange } from '@usage/db/usagePieces.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { passes, type TextFilter } from '@usage/lib/filter/textFilter.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
@@ -20,7 +21,7 @@ import type { QueryMetrics } from '../metrics.ts';
 import type { DeltaCache } from './deltas.ts';
 import { DividedMinutes } from './dividedMinutes.ts';
 import { acceptor, EventSums, indexesOf, UsageTimeout } from './eventSums.ts';
-import { floorTo, hourUs, minuteUs, planCuts, withoutMinutes } from './plan.ts';
+import { ceilTo, dayUs, floorTo, hourUs, minuteUs, planCuts, withoutMinutes } from './plan.ts';
 import { rowsMax, Tally, type Total, tooManyRows } from './tally.ts';
 
 export interface UsageQuery {
@@ -68,7 +69,7 @@ const filteredValuesMax = 100_000;
 /**
  * What a meter measured, to the last event of the transaction's snapshot:
  *
- *   1. windows and bounds become cuts; the cuts say which hours, minutes and raw events are read (plan.ts)
+ *   1. windows and bounds become cuts; the cuts say which days, hours, minutes and raw events are read (plan.ts)
  *   2. deltas that are not merged yet are added cell by cell
  *   3. rollups are added up by the database, one row a group and bucket
  *   4. raw events fill the minutes whose cells lie on both sides of a cut
@@ -113,7 +114,8 @@ async function addRollups(
   events: EventSums,
   { meter, query, cuts, reader }: UsageTask,
 ): Promise<void> {
-  const plan = planCuts(cuts);
+  const long = cuts.at(-1)! - cuts[0]! >= dayUs;
+  const plan = planCuts(cuts, long ? await daysClosedBefore(tx, meter.build) : undefined);
   const minutes = new DividedMinutes(cuts, plan.divided);
   if (plan.divided.length > 0) minutes.addRollups(await dividedMinutes(tx, scope, cuts, plan.divided));
   for await (const cells of deltaCells(tx, meter, query, reader)) {
@@ -130,8 +132,8 @@ async function addRollups(
   }
 
   const pieces = {
+    ...plan,
     cuts,
-    hours: plan.hours,
     minutes: withoutMinutes(plan.minutes, [...raw.keys()]),
   };
   const uniques = meter.aggregation === 'UNIQUE_COUNT' ? [...tally.uniques()] : undefined;
@@ -217,7 +219,7 @@ async function narrow(
   for (const extent of extents) {
     if (!extent) continue;
     fromUs = Math.min(fromUs, floorTo(extent.fromUs, hourUs));
-    toUs = Math.max(toUs, -floorTo(-extent.toUs, hourUs));
+    toUs = Math.max(toUs, ceilTo(extent.toUs, hourUs));
   }
   const narrowed = { fromUs: Math.max(range.fromUs, fromUs), toUs: Math.min(range.toUs, toUs) };
   return narrowed.fromUs < narrowed.toUs ? narrowed : undefined;

@@ -1,0 +1,67 @@
+import type { Sql } from '@usage/db/connect.ts';
+import { tryLockBuild } from '@usage/db/deltas.ts';
+import { getMeterOfBuild } from '@usage/db/meters.ts';
+import {
+  buildsWithOpenDays,
+  daysClosedBefore,
+  makeDays,
+  nextHour,
+  setDaysClosedBefore,
+} from '@usage/db/rollupDays.ts';
+
+/** A UTC day is closed this long after its end: events that come later still are added to its day rows one by one. */
+const closedAfterMs = 3 * 3_600_000;
+const stretch = {
+  /** Hour cells read in one transaction, unless one day has more of them: 2 to 4 s. */
+  cellsMax: 1_000_000,
+  /** Series whose days are made by one statement: half a million hour cells a day. */
+  seriesMax: 20_000,
+};
+const dayMs = 86_400_000;
+const dayUs = dayMs * 1_000;
+/** Accepted times lie from here on. */
+const beginningUs = 0;
+
+/** Midnight UTC before which days may be closed, in µs since 1970. */
+function closableBeforeUs(nowMs: number): number {
+  return Math.floor((nowMs - closedAfterMs) / dayMs) * dayUs;
+}
+
+/** Builds that closeDays has something to do for. */
+export async function buildsToClose(sql: Sql, nowMs: number): Promise<bigint[]> {
+  return buildsWithOpenDays(sql, closableBeforeUs(nowMs));
+}
+
+/**
+ * Makes day rows from a build's hour rows, for its next days that are over, and moves the mark before which days are
+ * closed, in one transaction that keeps merges of the build out: at every commit the day rows before the mark are what
+ * the hour rows add up to, and there are none after it. Merges keep it so (merge.ts).
+ *
+ * Returns by how many days the mark moved over rows; 0 where there was nothing to make, undefined when another
+ * aggregator is at the build.
+ */
+export async function closeDays(
+  sql: Sql,
+  build: bigint,
+  nowMs: number,
+  { cellsMax, seriesMax } = stretch,
+): Promise<number | undefined> {
+  return (await sql.begin(async (tx) => {
+    if (!(await tryLockBuild(tx, build))) return undefined;
+    const meter = await getMeterOfBuild(tx, build);
+    if (!meter) return 0; // deleted or rebuilt meanwhile
+    const closedUs = (await daysClosedBefore(tx, build)) ?? beginningUs;
+    const untilUs = closableBeforeUs(nowMs);
+    if (closedUs >= untilUs) return 0;
+    const { series, firstUs } = await nextHour(tx, build, closedUs);
+    const fromUs = firstUs === undefined ? untilUs : Math.floor(firstUs / dayUs) * dayUs;
+    const days = Math.max(1, Math.floor(cellsMax / (24 * Math.max(1, series))));
+    const toUs = Math.min(untilUs, fromUs + days * dayUs);
+    for (let last: bigint | undefined = 0n; last !== undefined && fromUs < toUs; ) {
+      const { aggregation } = meter;
+      last = await makeDays(tx, { build, aggregation, fromUs, toUs, afterSeries: last, seriesMax });
+    }
+    await setDaysClosedBefore(tx, build, toUs);
+    return Math.max(0, (toUs - fromUs) / dayUs);
+  })) as number | undefined;
+}
