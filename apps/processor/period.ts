@@ -9,6 +9,11 @@
  *   - So an id whose time lies in its period, and at most W ahead of its arrival, has been filed under that same period at
  *     every arrival of the last W: before the boundary its time was in the future, by at most 2 W. No look-up is needed.
  *   - All others ("opaque") are looked for in the neighbouring periods, if W reaches into one.
+ *
+ * That holds for copies that are stored in the order of their arrival. A frame that is stored late (a replay, a backlog, a
+ * processor that was stopped) may be overtaken by a copy that arrived up to W after it, was filed under a later period
+ * and is stored already: such rows are looked for as well, once a later period is open at their commit. A later copy
+ * goes by its id's time as long as that is at most 2 W ahead of it, so it lies at most 3 W after the row's arrival.
  */
 
 export const dayMs = 86_400_000;
@@ -43,17 +48,18 @@ export function filingAt(
   const here = periodOf(arrivalMs, periodDays);
   const before = periodOf(arrivalMs - dedupeWindowMs, periodDays);
   const soon = periodOf(arrivalMs + dedupeWindowMs, periodDays);
-  const after = periodOf(arrivalMs + 2 * dedupeWindowMs, periodDays);
+  const after = periodOf(arrivalMs + 3 * dedupeWindowMs, periodDays);
   const plain: Filing = { period: here, lookAround: false, mayBeOvertaken: false };
   if (before === here && after === here) return () => plain;
   const opaque: Filing = { period: here, lookAround: before !== here, mayBeOvertaken: soon !== here };
   return (id) => {
     const ownMs = timeOfId(id);
-    if (ownMs === undefined || ownMs > arrivalMs + 2 * dedupeWindowMs) return opaque;
+    if (ownMs === undefined) return opaque;
+    if (ownMs > arrivalMs + 2 * dedupeWindowMs) return { ...opaque, mayBeOvertaken: after !== here };
     const own = periodOf(ownMs, periodDays);
     if (own < here) return opaque;
     const settled = ownMs <= arrivalMs + dedupeWindowMs;
-    return { period: own, lookAround: !settled, mayBeOvertaken: false };
+    return { period: own, lookAround: !settled, mayBeOvertaken: soon > own };
   };
 }
 
@@ -64,7 +70,7 @@ export function periodsAround(
   { periodDays, dedupeWindowMs }: PeriodRules,
 ): number[] {
   const periods: number[] = [];
-  const last = periodOf(toMs + 2 * dedupeWindowMs, periodDays);
+  const last = periodOf(toMs + 3 * dedupeWindowMs, periodDays);
   for (let period = periodOf(fromMs - dedupeWindowMs, periodDays); period <= last; period += periodDays)
     periods.push(period);
   return periods;
