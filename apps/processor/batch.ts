@@ -48,14 +48,9 @@ export interface Rejected {
 export class Batch {
   readonly frames: Frame[] = [];
   readonly rows: Row[] = [];
-  /** Identities met twice within the batch; the first one stands. */
-  readonly repeats: Row[] = [];
   readonly rejected: Rejected[] = [];
   bytes = 0;
   readonly startedMs = performance.now();
-  #byId = new Map<string, Row>();
-  /** Identities whose id another one of the batch had first. */
-  #sharedIds = new Set<string>();
 
   get empty(): boolean {
     return this.frames.length === 0;
@@ -143,22 +138,7 @@ export class Batch {
       frame,
       position,
     };
-    if (this.#isRepeat(row)) this.repeats.push(row);
-    else this.rows.push(row);
-  }
-
-  /** By id first: an id that two sources share is rare, and joining the three texts for each event is dear. */
-  #isRepeat(row: Row): boolean {
-    const first = this.#byId.get(row.id);
-    if (first === undefined) {
-      this.#byId.set(row.id, row);
-      return false;
-    }
-    if (first.source === row.source && first.namespace === row.namespace) return true;
-    const identity = `${row.id}\0${row.source}\0${row.namespace}`;
-    if (this.#sharedIds.has(identity)) return true;
-    this.#sharedIds.add(identity);
-    return false;
+    this.rows.push(row);
   }
 }
 

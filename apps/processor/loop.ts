@@ -130,7 +130,6 @@ export class Loop {
     const outcome = await this.#retrying('store', () => this.store.store(prepared));
     if (!outcome) return;
     failPoint('after-commit');
-    outcome.duplicates.push(...batch.repeats);
     const storedMs = Date.now();
     for (const frame of batch.frames)
       this.metrics.commitSeconds.observe(Math.max(0, storedMs - entryMs(frame.id)) / 1_000);

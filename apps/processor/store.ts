@@ -171,8 +171,9 @@ export class Store {
     });
   }
 
-  async #insertStaged(tx: Transaction, rows: Row[], batchId: bigint, way: Way): Promise<Row[]> {
-    if (rows.length === 0) return [];
+  async #insertStaged(tx: Transaction, given: Row[], batchId: bigint, way: Way): Promise<Row[]> {
+    if (given.length === 0) return [];
+    const { firsts: rows, repeats } = withoutRepeats(given);
     const buffer = new RowBuffer(true);
     rows.forEach((row, n) => {
       buffer.add(row, batchId, n);
@@ -186,7 +187,7 @@ export class Store {
       around ? periodsAround(fromMs, toMs, this.rules) : periods,
     );
     await insertStaged(tx, numbers);
-    return numbers.map((n) => rows[n]!);
+    return [...repeats, ...numbers.map((n) => rows[n]!)];
   }
 
   /** The last statements: what is certain only under the registry's lock, and what depends on it. */
@@ -261,6 +262,19 @@ function deltasOf(meters: MeterSet, rows: Row[], { fromMs }: Extent): NewDelta[]
       arrivedMs: fromMs,
       payload: encodeDelta(delta.cells()),
     }));
+}
+
+/** The first of each identity stands; one that was copied straight before is found by the look-up like any other. */
+function withoutRepeats(rows: Row[]): { firsts: Row[]; repeats: Row[] } {
+  const identities = new Set<string>();
+  const firsts: Row[] = [];
+  const repeats: Row[] = [];
+  for (const row of rows) {
+    const before = identities.size;
+    identities.add(`${row.id}\0${row.source}\0${row.namespace}`);
+    (identities.size === before ? repeats : firsts).push(row);
+  }
+  return { firsts, repeats };
 }
 
 function withoutRows(rows: Row[], without: Row[]): Row[] {
