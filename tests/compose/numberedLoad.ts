@@ -90,6 +90,7 @@ async function post(url: string, body: string): Promise<string | undefined> {
       method: 'POST',
       headers: { 'Content-Type': 'application/cloudevents-batch+json' },
       body,
+      keepalive: false, // a connection each: as if from many clients
       signal: AbortSignal.timeout(requestMsMax),
     });
     if (response.status === 204) return undefined;
