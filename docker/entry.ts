@@ -1,4 +1,4 @@
-import { resolve4 } from 'node:dns/promises';
+import { Resolver } from 'node:dns/promises';
 import { connect, createServer, type Socket } from 'node:net';
 
 /**
@@ -73,7 +73,8 @@ function addressesOf(service: string): () => Promise<string[]> {
   return async () => {
     if (performance.now() - askedMs < addressesMs) return known;
     askedMs = performance.now();
-    known = await resolve4(service).catch(() => known);
+    // A new resolver: the process' own keeps answers for as long as Docker's DNS says, ten minutes.
+    known = await new Resolver().resolve4(service).catch(() => known);
     return known;
   };
 }
