@@ -1,0 +1,253 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { connect, type Sql } from '@usage/db/connect.ts';
+import { createMeter } from '@usage/db/meters.ts';
+import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
+import { encodeFrame } from '@usage/lib/frame/frame.ts';
+import { decodeDelta } from '@usage/lib/meter/delta.ts';
+import { createDatabase, type TestDatabase } from '@usage/tests/support/database.ts';
+import { Batch, type Row } from './batch.ts';
+import { dayMs, type PeriodRules } from './period.ts';
+import { Store } from './store.ts';
+
+const rules: PeriodRules = { periodDays: 7, dedupeWindowMs: dayMs };
+const monday = Date.UTC(2026, 10, 23);
+const midweek = monday + 2 * dayMs;
+let database: TestDatabase;
+let sql: Sql;
+let sequence = 0;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  sql = connect({
+    url: database.url,
+    name: 'processor',
+    connectionsMax: 6,
+    statementMsMax: 30_000,
+    lockMsMax: 5_000,
+  });
+});
+afterAll(async () => {
+  await sql.end();
+  await database.drop();
+});
+
+interface Sent {
+  id: string;
+  type: string;
+  amount?: string;
+  data?: object;
+}
+
+/** Rows as the processor unpacks them from one frame. */
+function rowsOf(events: Sent[], arrivedMs: number): Row[] {
+  const json = events.map(({ id, type, amount = '0.1', data }) =>
+    JSON.stringify({
+      specversion: '1.0',
+      id,
+      source: 'test',
+      type,
+      subject: 'one',
+      data: data ?? { amount },
+    }),
+  );
+  const batch = new Batch();
+  const frame = encodeFrame([
+    { namespace: 'default', receivedMs: arrivedMs, events: `[${json}]`, count: json.length },
+  ]);
+  batch.add({ id: `${arrivedMs}-${sequence++}`, frame, events: json.length }, rules);
+  expect(batch.rejected).toEqual([]);
+  return batch.rows;
+}
+
+async function store(by: Store, events: Sent[], arrivedMs = midweek) {
+  return by.store(await by.prepare(rowsOf(events, arrivedMs)));
+}
+
+const processor = () => new Store(sql, rules, 'test');
+
+function typed(count: number, prefix = 'e'): { type: string; events: Sent[] } {
+  const type = `type-${sequence++}`;
+  return { type, events: Array.from({ length: count }, (_, n) => ({ id: `${type}-${prefix}${n}`, type })) };
+}
+
+/** Rows stored of a type, and what its deltas count and sum up to. */
+async function totals(type: string, build?: bigint): Promise<{ rows: number; counted: number; sum: number }> {
+  const [{ rows } = { rows: 0 }] = await sql<
+    { rows: number }[]
+  >`SELECT count(*)::int AS rows FROM events WHERE type = ${type}`;
+  const deltas =
+    build === undefined
+      ? []
+      : await sql<{ payload: Buffer }[]>`SELECT payload FROM deltas WHERE build = ${build}`;
+  const cells = deltas.flatMap(({ payload }) => decodeDelta(payload)).map(({ cell }) => cell);
+  return {
+    rows,
+    counted: cells.reduce((sum, cell) => sum + cell.count, 0),
+    sum: Math.round(cells.reduce((sum, cell) => sum + Number(formatDecimal(cell.value!)), 0) * 10) / 10,
+  };
+}
+
+async function sumOf(type: string): Promise<bigint> {
+  const made = await createMeter(sql, 'default', {
+    slug: type.replace('-', '_'),
+    name: type,
+    description: undefined,
+    metadata: undefined,
+    eventType: type,
+    eventFromUs: undefined,
+    aggregation: 'SUM',
+    valueProperty: '$.amount',
+    groupBy: {},
+  });
+  if (!('meter' in made)) throw new Error(made.refused);
+  return made.meter.build;
+}
+
+describe('each identity once, and its amount once', () => {
+  test('straight: a batch of strangers', async () => {
+    const { type, events } = typed(1_000);
+    const build = await sumOf(type);
+    const outcome = await store(processor(), events);
+    expect(outcome).toMatchObject({ stored: 1_000, duplicates: [], refused: [] });
+    expect(await totals(type, build)).toEqual({ rows: 1_000, counted: 1_000, sum: 100 });
+  });
+
+  test('a replay, by the same processor and by another one, changes nothing', async () => {
+    const { type, events } = typed(500);
+    const build = await sumOf(type);
+    const first = processor();
+    await store(first, events);
+    for (const by of [first, processor()]) {
+      const { stored, duplicates } = await store(by, events, midweek + 1);
+      expect([stored, duplicates.length]).toEqual([0, 500]);
+    }
+    expect(await totals(type, build)).toEqual({ rows: 500, counted: 500, sum: 50 });
+  });
+
+  test('the answer to the commit got lost: the same prepared batch once more', async () => {
+    const { type, events } = typed(300);
+    const build = await sumOf(type);
+    const by = processor();
+    const prepared = await by.prepare(rowsOf(events, midweek));
+    expect((await by.store(prepared)).stored).toBe(300);
+    expect((await by.store(prepared)).stored).toBe(0);
+    expect(await totals(type, build)).toEqual({ rows: 300, counted: 300, sum: 30 });
+  });
+
+  test('new ones among stored ones and among repeats within the batch', async () => {
+    const { type, events } = typed(200);
+    const build = await sumOf(type);
+    await store(processor(), events.slice(0, 50));
+    const again = [...events, ...events.slice(100, 150), ...events.slice(0, 10)];
+    const { stored, duplicates } = await store(processor(), again);
+    expect([stored, duplicates.length]).toEqual([150, 110]);
+    expect(await totals(type, build)).toEqual({ rows: 200, counted: 200, sum: 20 });
+  });
+
+  test('two processors with the same frames at once', async () => {
+    const { type, events } = typed(400);
+    const build = await sumOf(type);
+    const both = await Promise.all([0, 1].map((n) => storeUntilDone(processor(), events, midweek + n)));
+    expect(both.reduce((sum, stored) => sum + stored, 0)).toBe(400);
+    expect(await totals(type, build)).toEqual({ rows: 400, counted: 400, sum: 40 });
+  });
+});
+
+describe('what PostgreSQL refuses', () => {
+  test('is left out alone, with the reason, and the rest of its batch is stored', async () => {
+    const { type, events } = typed(333);
+    const build = await sumOf(type);
+    const poison = [7, 200, 201].map((n) => ({ id: `${type}\0${n}`, type }));
+    const { stored, refused } = await store(processor(), [
+      ...events.slice(0, 100),
+      ...poison,
+      ...events.slice(100),
+    ]);
+    expect(stored).toBe(333);
+    expect(refused.map(({ row }) => row.id).sort()).toEqual(poison.map(({ id }) => id).sort());
+    expect(refused[0]!.reason).toContain('0x00');
+    expect(await totals(type, build)).toEqual({ rows: 333, counted: 333, sum: 33.3 });
+  });
+
+  test('a batch of nothing else', async () => {
+    const { type } = typed(0);
+    const { stored, refused } = await store(processor(), [{ id: 'a\0b', type }]);
+    expect([stored, refused.length]).toEqual([0, 1]);
+  });
+
+  test('an empty batch leaves no trace', async () => {
+    const count = async () => (await sql`SELECT count(*)::int AS n FROM batches`)[0]!.n;
+    const before = await count();
+    expect(await store(processor(), [])).toEqual({ stored: 0, duplicates: [], refused: [] });
+    expect(await count()).toBe(before);
+  });
+});
+
+test('a meter that is made while the batch waits counts it: in its deltas, not in its backfill', async () => {
+  const { type, events } = typed(100);
+  const by = processor();
+  const prepared = await by.prepare(rowsOf(events, midweek));
+  const build = await sumOf(type);
+  expect((await by.store(prepared)).stored).toBe(100);
+  const [batch] = await sql`
+    SELECT meters_version >= (SELECT build_version FROM meters WHERE build = ${build}) AS counted FROM batches
+    WHERE id = (SELECT max(batch_id) FROM events WHERE type = ${type})`;
+  expect(batch!.counted).toBe(true);
+  expect(await totals(type, build)).toEqual({ rows: 100, counted: 100, sum: 10 });
+});
+
+describe('across the boundary of two periods', () => {
+  const hourMs = 3_600_000;
+  const kinds: [kind: string, idOf: (n: number) => string][] = [
+    ['opaque ids', (n) => `boundary-${n}-${Math.random()}`],
+    ['ids of before it', () => Bun.randomUUIDv7('hex', monday - 2 * hourMs)],
+    ['ids of after it', () => Bun.randomUUIDv7('hex', monday + 2 * hourMs)],
+    ['ids of clocks three days ahead', () => Bun.randomUUIDv7('hex', monday + 3 * dayMs)],
+  ];
+  for (const [kind, idOf] of kinds) {
+    const make = () => {
+      const { type } = typed(0);
+      return { type, events: Array.from({ length: 60 }, (_, n) => ({ id: idOf(n), type })) };
+    };
+
+    test(`${kind}: sent again after it`, async () => {
+      const { type, events } = make();
+      const build = await sumOf(type);
+      expect((await store(processor(), events, monday - hourMs)).stored).toBe(60);
+      expect((await store(processor(), events, monday + hourMs)).stored).toBe(0);
+      expect(await totals(type, build)).toEqual({ rows: 60, counted: 60, sum: 6 });
+    });
+
+    test(`${kind}: the later copy is stored first`, async () => {
+      const { type, events } = make();
+      const build = await sumOf(type);
+      expect((await store(processor(), events, monday + hourMs)).stored).toBe(60);
+      expect((await store(processor(), events, monday - hourMs)).stored).toBe(0);
+      expect(await totals(type, build)).toEqual({ rows: 60, counted: 60, sum: 6 });
+    });
+
+    test(`${kind}: both copies at once, by two processors`, async () => {
+      const { type, events } = make();
+      const build = await sumOf(type);
+      const stored = await Promise.all([
+        storeUntilDone(processor(), events, monday - hourMs),
+        storeUntilDone(processor(), events, monday + hourMs),
+        storeUntilDone(processor(), events.slice(0, 30), monday + 2 * hourMs),
+      ]);
+      expect(stored.reduce((sum, count) => sum + count, 0)).toBe(60);
+      expect(await totals(type, build)).toEqual({ rows: 60, counted: 60, sum: 6 });
+    });
+  }
+});
+
+/** As the loop does: transient faults (a deadlock, somebody else's row meanwhile) are tried again. */
+async function storeUntilDone(by: Store, events: Sent[], arrivedMs: number): Promise<number> {
+  const prepared = await by.prepare(rowsOf(events, arrivedMs));
+  for (let tries = 0; ; tries++) {
+    try {
+      return (await by.store(prepared)).stored;
+    } catch (error) {
+      if (tries === 10) throw error;
+    }
+  }
+}
