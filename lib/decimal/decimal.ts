@@ -12,7 +12,17 @@ const digitsMax = 1_000;
 
 /** The exact value of a decimal text ("12", "-0.50", "1e-7"); undefined where it isn't one or is out of bounds. */
 export function parseDecimal(text: string): Decimal | undefined {
-  if (text.length > digitsMax) return undefined;
+  return text.length > digitsMax ? undefined : decimalOfText(text);
+}
+
+/** The value of a text that formatDecimal or PostgreSQL wrote. Sums, and values written out, may be longer than any taken in. */
+export function readDecimal(text: string): Decimal {
+  const value = decimalOfText(text);
+  if (value === undefined) throw new Error(`not a decimal: ${text.slice(0, 64)}`);
+  return value;
+}
+
+function decimalOfText(text: string): Decimal | undefined {
   const match = numberForm.exec(text);
   if (!match) return undefined;
   const [, sign, mantissa, exponentText] = match;

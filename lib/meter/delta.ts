@@ -3,7 +3,7 @@ import {
   compareDecimals,
   type Decimal,
   formatDecimal,
-  parseDecimal,
+  readDecimal,
 } from '../decimal/decimal.ts';
 import type { Cell } from './cell.ts';
 import type { CompiledMeter, Measurement } from './evaluate.ts';
@@ -151,7 +151,7 @@ export function decodeDelta(payload: Uint8Array): DeltaCell[] {
     groups,
     cell: {
       count,
-      value: value === null ? undefined : typeof value === 'number' ? value : parseDecimal(value),
+      value: value === null ? undefined : typeof value === 'number' ? value : readDecimal(value),
       firstUs,
       lastUs,
       uniques: uniques && new Set(uniques),
