@@ -1,4 +1,4 @@
-import { type Decimal, parseDecimal } from '../lib/decimal/decimal.ts';
+import { type Decimal, readDecimal } from '../lib/decimal/decimal.ts';
 import type { Aggregation } from '../lib/meter/meter.ts';
 import type { Executor, Sql, Transaction } from './connect.ts';
 import { rollupTable, summedValue, uniqueTable } from './rollups.ts';
@@ -69,34 +69,46 @@ export async function sumRollups(
       FROM ${cellsOf(tx, pieces, grain, rollupTable(tx, grain))} cells GROUP BY ${series} bucket`,
   );
   if (sums.length === 0) return [];
-  const rows = await tx<SummedRow[]>`
+  const [found] = await tx<{ columns: SummedColumns }[]>`
     WITH ${parameters(tx, scope, pieces.cuts)},
-    summed AS (${unionAll(tx, sums)})
-    SELECT bucket, ${grouped ? tx`key` : tx`'{}'::text[] AS key`}, sum(count)::float8 AS count,
-           ${summedValue(tx, aggregation)}::text AS value,
-           (extract(epoch FROM min(first_at)) * 1000000)::float8 AS first_us,
-           (extract(epoch FROM max(last_at)) * 1000000)::float8 AS last_us
-    FROM summed ${grouped ? tx`JOIN (SELECT id, ${keyOf(tx, scope)} AS key FROM series) s ON s.id = series_id` : tx``}
-    WHERE bucket > 0 AND bucket < ${pieces.cuts.length}
-    GROUP BY bucket ${grouped ? tx`, key` : tx``}
-    LIMIT ${rowsMax}`;
-  return rows.map((row) => ({
-    bucket: row.bucket,
-    key: row.key,
-    count: row.count,
-    value: row.value === null ? undefined : parseDecimal(row.value),
-    firstUs: row.first_us,
-    lastUs: row.last_us,
-  }));
+    summed AS (${unionAll(tx, sums)}),
+    answer AS (
+      SELECT bucket, ${grouped ? tx`key` : tx`'{}'::text[] AS key`}, sum(count) AS count, ${summedValue(tx, aggregation)}::text AS value,
+             (extract(epoch FROM min(first_at)) * 1000000)::bigint AS first_us,
+             (extract(epoch FROM max(last_at)) * 1000000)::bigint AS last_us
+      FROM summed ${grouped ? tx`JOIN (SELECT id, ${keyOf(tx, scope)} AS key FROM series) s ON s.id = series_id` : tx``}
+      WHERE bucket > 0 AND bucket < ${pieces.cuts.length}
+      GROUP BY bucket ${grouped ? tx`, key` : tx``}
+      LIMIT ${rowsMax}
+    )
+    SELECT json_build_object('bucket', json_agg(bucket), 'key', json_agg(key), 'count', json_agg(count), 'value', json_agg(value),
+                             'firstUs', json_agg(first_us), 'lastUs', json_agg(last_us)) AS columns
+    FROM answer`;
+  return rowsOf(found!.columns);
 }
 
-interface SummedRow {
-  bucket: number;
-  key: string[];
-  count: number;
-  value: string | null;
-  first_us: number;
-  last_us: number;
+/**
+ * Column by column, in one JSON text: with 5,000 rows the driver would take longer to read them value by value than
+ * PostgreSQL takes to sum 150,000 cells up. null where there is no row.
+ */
+interface SummedColumns {
+  bucket: number[] | null;
+  key: string[][];
+  count: number[];
+  value: (string | null)[];
+  firstUs: number[];
+  lastUs: number[];
+}
+
+function rowsOf({ bucket, key, count, value, firstUs, lastUs }: SummedColumns): UsageRow[] {
+  return (bucket ?? []).map((number, i) => ({
+    bucket: number,
+    key: key[i]!,
+    count: count[i]!,
+    value: value[i] == null ? undefined : readDecimal(value[i]!),
+    firstUs: firstUs[i]!,
+    lastUs: lastUs[i]!,
+  }));
 }
 
 /** A distinct value that is not in the rollups yet. */
