@@ -87,7 +87,7 @@ export class Loop {
       const batch = await this.#gather(() => storing === undefined);
       if (batch.empty) continue;
       failPoint('read');
-      const prepared = await this.#retrying('prepare', () => this.store.prepare(batch.rows));
+      const prepared = await this.#retrying('prepare', () => this.store.prepare(batch.rowsById()));
       await storing;
       if (!prepared) break;
       storing = this.#storeAndSettle(batch, prepared).finally(() => {

