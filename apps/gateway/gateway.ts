@@ -10,7 +10,9 @@ import type { EventStream } from '@usage/lib/stream/stream.ts';
 import type { Registry } from 'prom-client';
 import type { GatewayConfig } from './config.ts';
 import { deadLetterRoutes } from './deadLetters/index.ts';
+import { isLines } from './events/contentType.ts';
 import { eventRoutes } from './events/index.ts';
+import type { Outcomes } from './events/outcomes.ts';
 import { frameAppender } from './events/service.ts';
 import { FrameBatcher } from './frames.ts';
 import { keyRoutes } from './keys/index.ts';
@@ -28,6 +30,7 @@ export interface GatewayParts {
   stream: EventStream;
   access: Access;
   keysChanged: KeysChanged;
+  outcomes: Outcomes;
   health: Health;
   registry: Registry;
   log: Logger;
@@ -35,7 +38,7 @@ export interface GatewayParts {
 
 /** The gateway without its connections: routes, batcher and gate. Nothing runs until the gate is started. */
 export function createGateway(parts: GatewayParts) {
-  const { config, sql, stream, access, keysChanged, health, registry, log } = parts;
+  const { config, sql, stream, access, keysChanged, outcomes, health, registry, log } = parts;
   const namespaceOf = namespacesOf(access);
   const metrics = createMetrics(registry);
   const gate = new PressureGate(
@@ -58,10 +61,10 @@ export function createGateway(parts: GatewayParts) {
   watchQueue(registry, batcher, gate);
   watchStream(registry, () => stream.backlog());
   health.ready('stream', () => gate.refusal);
-  const app = createServer({ log, health, registry, bodyBytesMax: config.bodyBytesMax })
+  const app = createServer({ log, health, registry, bodyBytesMax: config.bodyBytesMax, isStreamed: isLines })
     .use(answerHeaders(access))
     .use(apiDescription(description))
-    .use(eventRoutes({ gate, batcher, limits: config, metrics }, access))
+    .use(eventRoutes({ gate, batcher, limits: config, metrics, outcomes }, access))
     .use(meterRoutes({ sql, namespaceOf }))
     .use(subjectRoutes({ sql, namespaceOf }))
     .use(deadLetterRoutes({ sql, stream, namespaceOf }))

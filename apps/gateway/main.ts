@@ -13,6 +13,7 @@ import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
 import { gatewaySettings } from './config.ts';
+import { Outcomes } from './events/outcomes.ts';
 import { createGateway } from './gateway.ts';
 import { applyMetersFile } from './meters/file.ts';
 import { defaultNamespace } from './namespace.ts';
@@ -53,19 +54,32 @@ async function run(): Promise<void> {
     connectRedis({ url: config.redisUrl, name: `${name} subscriber`, log, commandMsMax: config.appendMsMax }),
     (client) => client.disconnect(),
   );
+  const subscriber = new Subscriber(hearing, log);
+  const outcomes = app.use('outcomes', new Outcomes(subscriber), (one) => one.stop());
+  await outcomes.start(config.streamName);
   const { access, look } = await startAccess({
     app,
     config,
     openSource: () => keySource(config.databaseUrl, name),
     redis,
-    subscriber: new Subscriber(hearing, log),
+    subscriber,
     registry,
   });
   const keysChanged = async () => {
     await look();
     await redis.publish(keysChannel(config.streamName), '').catch(() => {});
   };
-  const gateway = createGateway({ config, sql, stream, access, keysChanged, health, registry, log });
+  const gateway = createGateway({
+    config,
+    sql,
+    stream,
+    access,
+    keysChanged,
+    outcomes,
+    health,
+    registry,
+    log,
+  });
   app.use('pressure gate', gateway.gate, (gate) => gate.stop());
   app.use('frames', gateway.batcher, (batcher) => batcher.drain());
 

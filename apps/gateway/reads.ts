@@ -16,7 +16,14 @@ export interface ReadOptions {
 }
 
 const retrySeconds = 1;
-const passedToQuery = ['authorization', 'accept', 'content-type', 'content-length', 'prefer'];
+const passedToQuery = [
+  'authorization',
+  'accept',
+  'content-type',
+  'content-encoding',
+  'content-length',
+  'prefer',
+];
 const passedToClient =
   /^(content-type|content-length|content-disposition|cache-control|etag|vary|link|allow|retry-after|www-authenticate|ratelimit(?:-policy)?|preference-applied|usage-.*)$/;
 

@@ -1,3 +1,4 @@
+import { encodingOf, unpack } from './encoding.ts';
 import { jsonFaultOf } from './jsonFault.ts';
 import { bodyTooLarge, Problem } from './problem.ts';
 
@@ -6,19 +7,21 @@ export interface Body {
   bytes: number;
 }
 
-/** The whole body as text; 413 when it is too long, 400 when it isn't UTF-8. */
+/** The whole body as text, unpacked; 413 when it is too long, packed or unpacked, 400 when it isn't UTF-8. */
 export async function readBody(request: Request, bytesMax: number): Promise<Body> {
-  const bytes = await readBytes(request, bytesMax);
+  const encoding = encodingOf(request.headers);
+  let bytes = await readBytes(request, bytesMax);
   if (bytes.length > bytesMax) throw bodyTooLarge(bytesMax);
+  if (encoding) bytes = await unpack(bytes, encoding, bytesMax);
   try {
     return { text: utf8.decode(bytes), bytes: bytes.length };
   } catch {
-    throw new Problem('malformed_json', `The body is not valid UTF-8.${encodingHint(request)}`);
+    throw new Problem('malformed_json', 'The body is not valid UTF-8.');
   }
 }
 
 /** Throws 400 with the position of the first fault. */
-export function parseBody(request: Request, text: string): unknown {
+export function parseBody(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -26,7 +29,7 @@ export function parseBody(request: Request, text: string): unknown {
     if (!fault) throw new Problem('malformed_json', 'The JSON is nested too deep.');
     const { position, line, column, reason } = fault;
     const detail = `The body is not JSON: ${reason} at position ${position} (line ${line}, column ${column}).`;
-    throw new Problem('malformed_json', detail + encodingHint(request), {
+    throw new Problem('malformed_json', detail, {
       extensions: { position, line, column },
     });
   }
@@ -56,9 +59,4 @@ async function readChunks(request: Request, bytesMax: number): Promise<Uint8Arra
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
-}
-
-function encodingHint(request: Request): string {
-  const encoding = request.headers.get('content-encoding');
-  return encoding ? ` Content-Encoding ${encoding.slice(0, 40)} is not taken: send the body as it is.` : '';
 }

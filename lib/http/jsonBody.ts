@@ -14,7 +14,7 @@ export async function readJson(request: Request, bytesMax: number): Promise<unkn
   requireJson(request.headers.get('content-type'));
   const { text } = await readBody(request, bytesMax);
   if (text.trim() === '') throw new Problem('bad_request', 'The body is empty; JSON is expected.');
-  const value = parseBody(request, text);
+  const value = parseBody(text);
   if (isDeeperThan(value, depthMax)) {
     throw new Problem('bad_request', `The JSON is nested deeper than ${depthMax} levels.`);
   }

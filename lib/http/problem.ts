@@ -11,6 +11,7 @@ export const problemCodes = {
   not_found: [404, 'Not Found'],
   method_not_allowed: [405, 'Method Not Allowed'],
   not_acceptable: [406, 'Not Acceptable'],
+  too_slow: [408, 'Request Timeout'],
   conflict: [409, 'Conflict'],
   precondition_failed: [412, 'Precondition Failed'],
   too_large: [413, 'Content Too Large'],

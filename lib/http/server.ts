@@ -12,6 +12,8 @@ export interface ServerOptions {
   registry: Registry;
   /** A body that says it is longer is refused with 413 before it is read. */
   bodyBytesMax: number;
+  /** Requests whose bodies are read piece by piece, however long they are. */
+  isStreamed?: (headers: Headers) => boolean;
 }
 
 /**
@@ -26,14 +28,15 @@ const idleSecondsMax = 60;
  * The Elysia app that every service adds its routes to: operations routes, every error as problem+json, 404 and 405
  * told apart, unknown keys kept (so that a schema can refuse them), the port not shared with a second process.
  */
-export function createServer({ log, health, registry, bodyBytesMax }: ServerOptions) {
+export function createServer(options: ServerOptions) {
+  const { log, health, registry, bodyBytesMax, isStreamed } = options;
   const logRefusal = createRefusalLog(log);
   const app = new Elysia({
     name: 'server',
     normalize: false,
     serve: {
       reusePort: false,
-      maxRequestBodySize: bodyBytesMax * bodyFactorMax,
+      maxRequestBodySize: isStreamed ? Number.MAX_SAFE_INTEGER : bodyBytesMax * bodyFactorMax,
       idleTimeout: idleSecondsMax,
       development: false,
     },
@@ -41,7 +44,8 @@ export function createServer({ log, health, registry, bodyBytesMax }: ServerOpti
     .headers({ 'X-Content-Type-Options': 'nosniff' })
     .use(operations({ log, health, registry }))
     .onRequest(({ request }) => {
-      if (Number(request.headers.get('content-length')) > bodyBytesMax) throw bodyTooLarge(bodyBytesMax);
+      if (Number(request.headers.get('content-length')) <= bodyBytesMax) return;
+      if (!isStreamed?.(request.headers)) throw bodyTooLarge(bodyBytesMax);
     })
     .onError({ as: 'global' }, ({ error, code, request, requestId, set }) => {
       const id = requestId || requestIdOf(request);

@@ -1,5 +1,6 @@
 import { connect } from '@usage/db/connect.ts';
 import { gatewaySettings } from '@usage/gateway/config.ts';
+import { Outcomes } from '@usage/gateway/events/outcomes.ts';
 import { createGateway } from '@usage/gateway/gateway.ts';
 import { openAccess } from '@usage/lib/auth/access.ts';
 import { type DecodedPart, decodeFrame } from '@usage/lib/frame/frame.ts';
@@ -9,6 +10,7 @@ import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { connectRedis } from '@usage/lib/stream/redis.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
+import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Redis } from 'ioredis';
 import { Registry } from 'prom-client';
 import { startTestRedis } from '../support/servers.ts';
@@ -24,6 +26,9 @@ export async function startGateway(env: Record<string, string> = {}) {
   const admin = new Redis(server.url, { retryStrategy: () => 20 });
   admin.on('error', () => {});
   const sql = connect({ url: config.databaseUrl, name: 'gateway', connectionsMax: 1, statementMsMax: 1_000 });
+  const hearing = connectRedis({ url: server.url, name: 'hearing', log, commandMsMax: config.appendMsMax });
+  const outcomes = new Outcomes(new Subscriber(hearing, log));
+  await outcomes.start(config.streamName);
   const health = new Health();
   const registry = new Registry();
   const stream = new EventStream(redis);
@@ -33,6 +38,7 @@ export async function startGateway(env: Record<string, string> = {}) {
     stream,
     access: openAccess(),
     keysChanged: async () => {},
+    outcomes,
     health,
     registry,
     log,
@@ -76,6 +82,7 @@ export async function startGateway(env: Record<string, string> = {}) {
       await batcher.drain();
       gate.stop();
       redis.disconnect();
+      hearing.disconnect();
       admin.disconnect();
       await sql.end();
       await server.stop();

@@ -40,8 +40,19 @@ function isBinaryMode(headers: Headers): boolean {
   return headers.has('ce-specversion') || headers.has('ce-id');
 }
 
+const lineTypes = /^application\/(?:x-ndjson|ndjson|jsonl|x-jsonlines)\s*(?:;\s*charset="?utf-?8"?\s*)?$/i;
+
+/** One event a line. */
+export function isLines(headers: Headers): boolean {
+  const contentType = headers.get('content-type');
+  return contentType !== null && lineTypes.test(contentType);
+}
+
 const takenTypes =
-  'send application/cloudevents+json, application/cloudevents-batch+json or application/json';
+  'send application/cloudevents+json, application/cloudevents-batch+json, application/json or application/x-ndjson';
 const accept = {
-  headers: { Accept: 'application/json, application/cloudevents+json, application/cloudevents-batch+json' },
+  headers: {
+    Accept:
+      'application/json, application/cloudevents+json, application/cloudevents-batch+json, application/x-ndjson',
+  },
 };

@@ -10,12 +10,13 @@ export function eventRoutes(ingest: Ingest, access: Access) {
     '/api/v1/events',
     async ({ request, set }) => {
       try {
-        await ingestEvents(ingest, request, access, access.identify(request, 'ingest'));
+        const answer = await ingestEvents(ingest, request, access, access.identify(request, 'ingest'));
+        if (answer) return answer;
+        set.status = 204;
       } catch (error) {
         ingest.metrics.requestsRejected.inc({ reason: error instanceof Problem ? error.code : 'internal' });
         throw error;
       }
-      set.status = 204;
     },
     { parse: 'none', detail: ingestDetail },
   );

@@ -3,6 +3,7 @@ import { parseBody, readBody } from '@usage/lib/http/body.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { eventTextOf } from './binary.ts';
 import { layoutOf } from './contentType.ts';
+import { elementsOf } from './elements.ts';
 import { type BadEvent, invalidEvents } from './invalidEvents.ts';
 
 export interface RequestLimits {
@@ -16,29 +17,37 @@ export interface AcceptedEvents {
   text: string;
   bytes: number;
   count: number;
+  /** All events of the request, the bad ones too. */
+  events: readonly unknown[];
+  /** Only where the request was lenient. */
+  rejected: readonly BadEvent[];
+  /** Where the accepted events stood in the request; undefined = all of them are accepted. */
+  keptIndexes: readonly number[] | undefined;
 }
 
 /**
  * Reads and validates the events of a request. All or nothing: throws one Problem that names every bad event
- * (the first hundred faults, and how many more there are).
+ * (the first hundred faults, and how many more there are). Where it is lenient, bad events are left out, and it throws
+ * only when no good one is left.
  */
-export async function readEvents(request: Request, limits: RequestLimits): Promise<AcceptedEvents> {
+export async function readEvents(
+  request: Request,
+  limits: RequestLimits,
+  lenient = false,
+): Promise<AcceptedEvents> {
   const layout = layoutOf(request.headers);
   const { text, bytes } = await readBody(request, limits.bodyBytesMax);
   switch (layout) {
     case 'binary': {
-      if (text.trim() !== '') parseBody(request, text);
+      if (text.trim() !== '') parseBody(text);
       const event = eventTextOf(request.headers, text);
-      checkEvents([JSON.parse(event)]);
-      return { text: event, bytes: Buffer.byteLength(event), count: 1 };
+      return checked([JSON.parse(event)], event, Buffer.byteLength(event), false);
     }
-    case 'one': {
-      checkEvents([parseBody(request, text)]);
-      return { text, bytes, count: 1 };
-    }
+    case 'one':
+      return checked([parseBody(text)], text, bytes, false);
     case 'many':
     case 'oneOrMany': {
-      const value = parseBody(request, text);
+      const value = parseBody(text);
       if (layout === 'many' && !Array.isArray(value)) {
         throw new Problem(
           'bad_request',
@@ -51,13 +60,32 @@ export async function readEvents(request: Request, limits: RequestLimits): Promi
         throw new Problem('bad_request', 'The array holds no events.');
       if (events.length > limits.requestEventsMax)
         throw tooManyEvents(events.length, limits.requestEventsMax);
-      checkEvents(events);
-      return { text, bytes, count: events.length };
+      return checked(events, text, bytes, lenient && Array.isArray(value));
     }
+    default:
+      return layout satisfies never;
   }
 }
 
-function checkEvents(events: readonly unknown[]): void {
+function checked(
+  events: readonly unknown[],
+  text: string,
+  bytes: number,
+  isLenientArray: boolean,
+): AcceptedEvents {
+  const bad = badEvents(events);
+  if (!bad) return { text, bytes, count: events.length, events, rejected: [], keptIndexes: undefined };
+  if (!isLenientArray || bad.length === events.length) throw invalidEvents(events.length, bad);
+  const badIndexes = new Set(bad.map(({ index }) => index));
+  const keptIndexes = events.flatMap((_, index) => (badIndexes.has(index) ? [] : [index]));
+  const elements = elementsOf(text);
+  const kept = `[${keptIndexes.map((index) => elements[index]).join(',')}]`;
+  const count = keptIndexes.length;
+  return { text: kept, bytes: Buffer.byteLength(kept), count, events, rejected: bad, keptIndexes };
+}
+
+/** undefined where there is none: nothing is allocated then. */
+function badEvents(events: readonly unknown[]): BadEvent[] | undefined {
   let bad: BadEvent[] | undefined;
   for (let index = 0; index < events.length; index++) {
     const faults = faultsOf(events[index]);
@@ -65,7 +93,7 @@ function checkEvents(events: readonly unknown[]): void {
     bad ??= [];
     bad.push({ index, faults });
   }
-  if (bad) throw invalidEvents(events.length, bad);
+  return bad;
 }
 
 function tooManyEvents(count: number, countMax: number): Problem {

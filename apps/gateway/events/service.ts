@@ -5,37 +5,76 @@ import type { EventStream } from '@usage/lib/stream/stream.ts';
 import { type FrameBatcher, QueueFull } from '../frames.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import type { PressureGate } from '../pressure.ts';
-import { type RequestLimits, readEvents } from './read.ts';
+import { answerTo } from './answer.ts';
+import { isLines } from './contentType.ts';
+import { ingestLines } from './lines.ts';
+import type { Outcomes } from './outcomes.ts';
+import { preferencesOf } from './prefer.ts';
+import { type AcceptedEvents, type RequestLimits, readEvents } from './read.ts';
 
 export interface Ingest {
   gate: PressureGate;
   batcher: FrameBatcher;
   limits: RequestLimits;
   metrics: GatewayMetrics;
+  outcomes: Outcomes;
 }
 
 /** Long enough for the processors to make room, short enough not to fill the client's own buffers. */
 const retrySeconds = 1;
 
-/** Resolves once Redis has acknowledged every event of the request; throws a Problem when nothing was kept. */
+/**
+ * The answer (undefined = 204, nothing to tell), once Redis has acknowledged every event of the request (or the processors have committed them, where it
+ * waits for that); throws a Problem when nothing was kept.
+ */
 export async function ingestEvents(
   ingest: Ingest,
   request: Request,
   access: Access,
   identity: Identity,
-): Promise<void> {
-  const { gate, batcher, limits, metrics } = ingest;
-  if (gate.refusal) throw unavailable(`No events are taken now: ${gate.refusal}.`, retrySeconds);
-  const receivedMs = Date.now();
-  const { text, bytes, count } = await readEvents(request, limits);
-  if (count === 0) return;
-  access.takeEvents(identity, count);
+): Promise<Response | undefined> {
+  const preferences = preferencesOf(request.headers);
+  if (isLines(request.headers)) return await ingestLines(ingest, request, access, identity, preferences);
+  refuseWhileFull(ingest);
+  const read = await readEvents(request, ingest.limits, preferences.lenient);
+  const { count } = read;
+  if (count > 0) access.takeEvents(identity, count);
+  const waiter =
+    preferences.waitSeconds === undefined ? undefined : ingest.outcomes.wait(preferences.waitSeconds);
   try {
-    await batcher.add({ namespace: identity.namespace, receivedMs, events: text, count }, bytes);
+    if (count > 0) await keepEvents(ingest, identity.namespace, read, waiter?.token);
+  } catch (error) {
+    waiter?.callOff();
+    throw error;
+  }
+  const committed = count === 0 ? [] : await waiter?.committed;
+  const applied = waiter ? preferences : { ...preferences, waitSeconds: undefined };
+  return answerTo({ ...read, committed }, applied);
+}
+
+/** Events as JSON text: one or an array of them. */
+export type EventTexts = Pick<AcceptedEvents, 'text' | 'bytes' | 'count'>;
+
+/** Resolves once Redis has acknowledged the events; throws 503 when it has not. */
+export async function keepEvents(
+  ingest: Ingest,
+  namespace: string,
+  { text, bytes, count }: EventTexts,
+  waitToken?: string,
+): Promise<void> {
+  refuseWhileFull(ingest);
+  const part: FramePart = { namespace, receivedMs: Date.now(), events: text, count };
+  if (waitToken !== undefined) part.waitToken = waitToken;
+  try {
+    await ingest.batcher.add(part, bytes);
   } catch (error) {
     throw notAcknowledged(error as Error);
   }
-  metrics.eventsAccepted.inc(count);
+  ingest.metrics.eventsAccepted.inc(count);
+}
+
+function refuseWhileFull({ gate }: Ingest): void {
+  if (gate.refusal) throw unavailable(`No events are taken now: ${gate.refusal}.`, retrySeconds);
 }
 
 /** What the batcher does with a full frame: encode, append, measure. */

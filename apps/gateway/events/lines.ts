@@ -1,0 +1,188 @@
+import type { Access, Identity } from '@usage/lib/auth/access.ts';
+import { type EventFault, faultsOf } from '@usage/lib/event/event.ts';
+import { linesOf } from '@usage/lib/http/lines.ts';
+import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import { type Preferences, preferenceApplied } from './prefer.ts';
+import { type Ingest, keepEvents } from './service.ts';
+
+/** A stream's events are kept in parts of at most so many events or characters, so many of them on their way at once. */
+const partEventsMax = 500;
+const partLengthMax = 256 * 1024;
+const partsMax = 4;
+const lineLengthMax = 1024 * 1024;
+const pauseMsMax = 30_000;
+/** Streams read at once; each holds a few parts. */
+const streamsMax = 64;
+/** Nothing costs a client less to send. */
+const emptyLinesMax = 10_000;
+const rejectedShownMax = 100;
+
+let streams = 0;
+
+/**
+ * NDJSON: an event a line, however many. They are kept part by part as they come, so this is not all or nothing: a
+ * Problem says how many lines, from the first on, are done with, and the client goes on after them. Sending a line again
+ * is harmless. A bad line ends the stream, or is left out where the request is lenient.
+ */
+export async function ingestLines(
+  ingest: Ingest,
+  request: Request,
+  access: Access,
+  identity: Identity,
+  preferences: Preferences,
+): Promise<Response> {
+  if (streams >= streamsMax) throw unavailable(`${streamsMax} streams are being read already.`, 1);
+  const { lenient } = preferences;
+  const stream = new EventLines((texts) => {
+    access.takeEvents(identity, texts.length);
+    const text = `[${texts.join(',')}]`;
+    return keepEvents(ingest, identity.namespace, {
+      text,
+      bytes: Buffer.byteLength(text),
+      count: texts.length,
+    });
+  }, lenient);
+  streams++;
+  try {
+    for await (const lines of linesOf(request, { lineLengthMax, pauseMsMax })) {
+      for (const line of lines) {
+        // Most lines only join their part: nothing to wait for.
+        const sent = stream.take(line);
+        if (sent) await sent;
+      }
+    }
+    await stream.finish();
+  } catch (error) {
+    throw await stream.interrupted(error);
+  } finally {
+    streams--;
+  }
+  const applied = preferenceApplied({ lenient, representation: false, waitSeconds: undefined });
+  return Response.json(stream.summary(), { headers: applied });
+}
+
+class EventLines {
+  readonly #keep: (texts: readonly string[]) => Promise<void>;
+  readonly #lenient: boolean;
+  #texts: string[] = [];
+  #length = 0;
+  #line = 0;
+  #emptyLines = 0;
+  #accepted = 0;
+  #rejected = 0;
+  readonly #shown: { line: number; faults: readonly EventFault[] }[] = [];
+  /** Parts on their way, the oldest first. */
+  readonly #parts: { done: Promise<void>; events: number; lastLine: number }[] = [];
+  /** Every line up to this one is kept, or left out. */
+  #linesDone = 0;
+
+  constructor(keep: (texts: readonly string[]) => Promise<void>, lenient: boolean) {
+    this.#keep = keep;
+    this.#lenient = lenient;
+  }
+
+  /** A promise where a part has to be sent before the next line. */
+  take(line: string): Promise<void> | undefined {
+    this.#line++;
+    const text = line.trim();
+    if (text === '') {
+      if (++this.#emptyLines > emptyLinesMax)
+        throw new BadLine([{ field: '', reason: 'is one of too many empty lines' }]);
+      return undefined;
+    }
+    const faults = faultsOfLine(text);
+    if (faults.length > 0) {
+      this.#reject(faults);
+      return undefined;
+    }
+    this.#texts.push(text);
+    this.#length += text.length;
+    const isFull = this.#texts.length >= partEventsMax || this.#length >= partLengthMax;
+    return isFull ? this.#send() : undefined;
+  }
+
+  async finish(): Promise<void> {
+    await this.#send();
+    while (this.#parts.length > 0) await this.#settleOldest();
+    this.#linesDone = this.#line;
+  }
+
+  /** What the client is told: the fault, and where to go on. */
+  async interrupted(error: unknown): Promise<unknown> {
+    try {
+      // A bad line doesn't cost those before it.
+      if (error instanceof BadLine) await this.#send();
+      while (this.#parts.length > 0) await this.#settleOldest();
+    } catch (newer) {
+      return this.#problem(newer instanceof Problem ? newer : error);
+    }
+    if (error instanceof BadLine) this.#linesDone = this.#line - 1;
+    return this.#problem(error);
+  }
+
+  summary() {
+    return {
+      received: this.#accepted + this.#rejected,
+      accepted: this.#accepted,
+      rejected: this.#rejected,
+      events: this.#shown.map((bad) => ({ ...bad, outcome: 'rejected' })),
+    };
+  }
+
+  #reject(faults: readonly EventFault[]): void {
+    if (!this.#lenient) throw new BadLine(faults);
+    this.#rejected++;
+    if (this.#shown.length < rejectedShownMax) this.#shown.push({ line: this.#line, faults });
+  }
+
+  async #send(): Promise<void> {
+    if (this.#texts.length === 0) return;
+    while (this.#parts.length >= partsMax) await this.#settleOldest();
+    const texts = this.#texts;
+    this.#texts = [];
+    this.#length = 0;
+    const done = this.#keep(texts);
+    done.catch(() => {});
+    this.#parts.push({ done, events: texts.length, lastLine: this.#line });
+  }
+
+  async #settleOldest(): Promise<void> {
+    const { done, events, lastLine } = this.#parts[0]!;
+    await done;
+    this.#parts.shift();
+    this.#accepted += events;
+    this.#linesDone = lastLine;
+  }
+
+  #problem(error: unknown): unknown {
+    const progress = { linesDone: this.#linesDone, accepted: this.#accepted, rejected: this.#rejected };
+    const goOn = `Of this stream the lines up to ${this.#linesDone} are done with: go on after them.`;
+    if (error instanceof BadLine) {
+      const [{ field, reason } = { field: '', reason: '' }] = error.faults;
+      const detail = `Line ${this.#line} is not valid: ${field === '' ? '' : `${field} `}${reason}. ${goOn}`;
+      const validationErrors = error.faults.map((fault) => ({ line: this.#line, ...fault }));
+      return new Problem('invalid_events', detail, { extensions: { ...progress, validationErrors } });
+    }
+    if (!(error instanceof Problem)) return error;
+    const { code, detail, headers, extensions, cause } = error;
+    return new Problem(code, `${detail} ${goOn}`, {
+      ...(headers && { headers }),
+      extensions: { ...extensions, ...progress },
+      cause,
+    });
+  }
+}
+
+class BadLine extends Error {
+  constructor(readonly faults: readonly EventFault[]) {
+    super('bad line');
+  }
+}
+
+function faultsOfLine(text: string): readonly EventFault[] {
+  try {
+    return faultsOf(JSON.parse(text));
+  } catch {
+    return [{ field: '', reason: 'is not JSON' }];
+  }
+}
