@@ -27,7 +27,7 @@ const connectionsMax = 80;
  */
 export async function closeBooks(
   stack: Stack,
-  round: { type: string; numbered: number; afterBatch: bigint; missingMayBe?: number },
+  round: { type: string; numbered: number; since: string },
 ): Promise<Books> {
   const sql = (await stack.sql.reserve()) as ReservedSql<{ bigint: bigint }>;
   try {
@@ -36,12 +36,12 @@ export async function closeBooks(
       CREATE TEMPORARY TABLE round AS
       SELECT (data ->> 'n')::int AS n, (data ->> 'amount')::numeric AS amount, data ->> 'model' AS model,
              data ->> 'user' AS "user", subject, time
-      FROM events WHERE batch_id > ${round.afterBatch} AND type = ${round.type}`;
+      FROM events WHERE type = ${round.type}`;
     const [counts] = await sql<{ stored: number; numbers: number; in_range: number }[]>`
       SELECT count(*)::int AS stored, count(DISTINCT n)::int AS numbers,
              (count(DISTINCT n) FILTER (WHERE n < ${round.numbered}))::int AS in_range FROM round`;
     const [batches] = await sql<{ duplicates: number }[]>`
-      SELECT coalesce(sum(duplicates), 0)::int AS duplicates FROM batches WHERE id > ${round.afterBatch}`;
+      SELECT coalesce(sum(duplicates), 0)::int AS duplicates FROM batches WHERE stored_at >= ${round.since}::text::timestamptz`;
     const { stored, numbers, in_range: inRange } = counts!;
     const faults: string[] = [];
     for (const meter of metersOf(round.type)) faults.push(...(await checkRollups(sql, meter)));

@@ -61,6 +61,9 @@ export class Load {
   #done: Promise<unknown>;
   /** Batches that were answered 2xx, the latest last. */
   #accepted: Numbered[] = [];
+  #held: PromiseWithResolvers<void> | undefined;
+  /** Batches on their way, from their first attempt to their last repetition. */
+  #sending = 0;
 
   constructor(options: LoadOptions) {
     this.#options = options;
@@ -93,6 +96,18 @@ export class Load {
     }
   }
 
+  /** Resolves when nothing is under way any more, and forgets what was accepted: nothing of it is ever sent again. */
+  async hold(): Promise<void> {
+    this.#held = Promise.withResolvers<void>();
+    while (this.#sending > 0) await Bun.sleep(5);
+    this.#accepted = [];
+  }
+
+  goOn(): void {
+    this.#held?.resolve();
+    this.#held = undefined;
+  }
+
   /** Numbers no new events once eventsMin is reached; resolves when every one was answered 2xx. */
   async finish(msMax: number): Promise<boolean> {
     this.#stopping = true;
@@ -106,8 +121,10 @@ export class Load {
         random.chance(0.3) ? 1 : random.between(2, batchEventsMax),
         eventsMax - this.#next,
       );
-      const batch = this.#number(count);
-      await this.#untilAccepted(batch, random);
+      await this.#held?.promise;
+      this.#sending++;
+      await this.#untilAccepted(this.#number(count), random);
+      this.#sending--;
       const dueMs = this.#startedMs + (this.#next / rate) * 1_000;
       if (dueMs > performance.now()) await Bun.sleep(dueMs - performance.now());
     }

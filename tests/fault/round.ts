@@ -50,7 +50,7 @@ export async function runRound(stack: Stack, options: RoundOptions): Promise<Rou
   const notes: string[] = [];
   const late = meters.at(-2)!; // made while load runs: its rollups need a backfill
   for (const meter of meters) if (meter !== late) await createMeter(stack, type, meter);
-  const [last] = await stack.sql<{ id: bigint }[]>`SELECT coalesce(max(id), -1) AS id FROM batches`;
+  const [now] = await stack.sql<{ since: string }[]>`SELECT now()::text AS since`;
 
   for (const [name, settings] of Object.entries(fault.beside ?? {}))
     stack.app(name as AppName, settings).start();
@@ -104,7 +104,7 @@ export async function runRound(stack: Stack, options: RoundOptions): Promise<Rou
   const books: Books = await closeBooks(stack, {
     type,
     numbered: load.totals.accepted,
-    afterBatch: last!.id,
+    since: now!.since,
   });
   broken.push(...books.faults, ...stack.takeCrashes());
   if (books.lost > 0 && !fault.mayLose) broken.push(`${books.lost} accepted events are lost`);

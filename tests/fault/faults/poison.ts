@@ -58,6 +58,7 @@ export const poisonFaults: Fault[] = [
       'frames that cannot be decoded, and events in frames that nobody could have validated, among good ones',
     strikesMax: 3,
     async before(arena) {
+      known.clear();
       for (const letter of await letters(arena)) known.add(letter.id);
     },
     async strike(arena) {
@@ -115,6 +116,7 @@ export const poisonFaults: Fault[] = [
       'events that PostgreSQL refuses though validation passed, sent over HTTP: dead letters; driven again when mended, they are stored',
     strikesMax: 2,
     async before(arena) {
+      known.clear();
       for (const letter of await letters(arena)) known.add(letter.id);
     },
     async strike(arena) {

@@ -1,4 +1,6 @@
-import type { Fault } from '../fault.ts';
+import { readdir, stat, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Arena, Fault } from '../fault.ts';
 
 const killed: Pick<Fault, 'strike' | 'strikesMax'> = {
   strikesMax: 4,
@@ -9,7 +11,59 @@ const killed: Pick<Fault, 'strike' | 'strikesMax'> = {
   },
 };
 
+const sizeEveryMs = 20;
+const everysecMs = 1_000;
+
+/**
+ * A power cut, as far as it can be played: Redis is killed, and of its append-only file only what had been written a
+ * second ago is left, which is what `everysec` promises at the least. With `always` every answer waits for the disk, so
+ * that there is nothing to cut off.
+ */
+async function machineCrash({ stack, note, pause }: Arena, synced: 'everysec' | 'always'): Promise<void> {
+  const folder = join(stack.folder, 'redis/appendonlydir');
+  const name = (await readdir(folder))
+    .filter((file) => file.endsWith('.incr.aof'))
+    .sort()
+    .at(-1)!;
+  const file = join(folder, name);
+  const sizes: { atMs: number; bytes: number }[] = [];
+  const watching = setInterval(async () => {
+    const { size } = await stat(file);
+    sizes.push({ atMs: performance.now(), bytes: size });
+  }, sizeEveryMs);
+  await Bun.sleep(everysecMs + 200);
+  await stack.killRedis();
+  clearInterval(watching);
+  const { size } = await stat(file);
+  const cutMs = performance.now() - everysecMs;
+  const kept = synced === 'always' ? size : (sizes.findLast(({ atMs }) => atMs <= cutMs)?.bytes ?? 0);
+  await truncate(file, kept);
+  note(`${synced}: ${size - kept} of ${size} bytes had not been synced`);
+  await pause(0, 500);
+  await stack.startRedis();
+}
+
 export const redisFaults: Fault[] = [
+  {
+    name: 'machine-crash-everysec',
+    about: 'a power cut with appendfsync everysec: up to a second of accepted events may be lost, not more',
+    strikesMax: 1,
+    mayLose: true,
+    stack: {},
+    before: async ({ stack }) => void (await stack.app('processor').stop()),
+    strike: (arena) => machineCrash(arena, 'everysec'),
+    async after({ note }) {
+      note('lost is what the last second before the cut had accepted');
+    },
+  },
+  {
+    name: 'machine-crash-always',
+    about: 'the same power cut with appendfsync always: nothing is lost',
+    strikesMax: 1,
+    stack: { redisSettings: { appendfsync: 'always' } },
+    before: async ({ stack }) => void (await stack.app('processor').stop()),
+    strike: (arena) => machineCrash(arena, 'always'),
+  },
   {
     name: 'redis-killed-everysec',
     about: 'kill -9 and start again, append-only file synced each second',
