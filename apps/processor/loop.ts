@@ -39,7 +39,8 @@ export const loopSilenceMsMax = 30_000;
 export class Loop {
   #stopping = new AbortController();
   #lastSeenMs = performance.now();
-  #fault: string | undefined;
+  /** By step: what one step can do again says nothing of another. */
+  #faults = new Map<string, string>();
   /** Running average: how many frames to ask for, so that a batch is not much larger than it should be. */
   #eventsPerFrame = eventsPerFrameFirst;
   #done: Promise<void> = Promise.resolve();
@@ -71,7 +72,7 @@ export class Loop {
 
   /** Why no work is being done now; undefined while all is well. */
   get fault(): string | undefined {
-    return this.#fault;
+    return [...this.#faults.values()].join('; ') || undefined;
   }
 
   get stuck(): string | undefined {
@@ -117,6 +118,7 @@ export class Loop {
       const frames = await this.#retrying('read', () => this.source.read(asked, waitMs));
       if (!frames) break;
       this.metrics.claimed.inc(frames.claimed.length);
+      if (frames.claimed.length > 0) await this.#retrying('claim', () => this.store.endSilent());
       for (const entry of [...frames.claimed, ...frames.fresh]) {
         batch.add(entry, this.rules);
         this.#eventsPerFrame += (Math.max(1, entry.events) - this.#eventsPerFrame) * averageShare;
@@ -179,13 +181,13 @@ export class Loop {
     for (let tries = 0; ; tries++) {
       try {
         const result = await attempt();
-        this.#fault = undefined;
+        this.#faults.delete(step);
         this.#lastSeenMs = performance.now();
         this.metrics.lastLoop.setToCurrentTime();
         return result;
       } catch (error) {
         const code = String((error as { code?: unknown }).code ?? (error as Error).name);
-        this.#fault = `${step}: ${(error as Error).message}`;
+        this.#faults.set(step, `${step}: ${(error as Error).message}`);
         this.#lastSeenMs = performance.now();
         this.metrics.retries.inc({ code });
         this.log.warn({ err: error, step, tries }, 'trying again');

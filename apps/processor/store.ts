@@ -111,11 +111,15 @@ export class Store {
       await this.#storeRows(prepared.rows, prepared, 'straight', outcome);
     } catch (error) {
       // Somebody holds these very rows: a processor whose frames were taken over, or a connection of ours that is dead.
-      if (heldCodes.has((error as { code?: unknown }).code))
-        await this.#patience.run(() => endSilentTransactions(this.sql, this.poolName, silentMsMin));
+      if (heldCodes.has((error as { code?: unknown }).code)) await this.endSilent();
       throw error;
     }
     return outcome;
+  }
+
+  /** Frees the rows that silent processors hold in transactions they can't finish. */
+  async endSilent(): Promise<void> {
+    await this.#patience.run(() => endSilentTransactions(this.sql, this.poolName, silentMsMin));
   }
 
   /** One transaction where all goes well; halves of it, down to the single row, where PostgreSQL refuses the data. */
