@@ -3,7 +3,7 @@ import { insertDeadLetter } from '@usage/db/deadLetters.ts';
 import { Patience } from '@usage/db/patience.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
-import { pauseUnless } from '@usage/lib/service/pause.ts';
+import { nextTurn, pauseUnless } from '@usage/lib/service/pause.ts';
 import { entryMs } from '@usage/lib/stream/stream.ts';
 import { Batch, eventBytes } from './batch.ts';
 import type { ProcessorConfig } from './config.ts';
@@ -122,6 +122,7 @@ export class Loop {
       for (const entry of [...frames.claimed, ...frames.fresh]) {
         batch.add(entry, this.rules);
         this.#eventsPerFrame += (Math.max(1, entry.events) - this.#eventsPerFrame) * averageShare;
+        if (!databaseIdle()) await nextTurn();
       }
     }
     return batch;

@@ -9,6 +9,7 @@ import { lockBoundary, readRegistryShared } from '@usage/db/registry.ts';
 import { endSilentTransactions } from '@usage/db/silence.ts';
 import { encodeDelta } from '@usage/lib/meter/delta.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
+import { nextTurn } from '@usage/lib/service/pause.ts';
 import type { Row } from './batch.ts';
 import { MeterSet } from './meters.ts';
 import { type PeriodRules, periodsAround } from './period.ts';
@@ -54,6 +55,9 @@ interface Extent {
   overtakable: number;
 }
 
+/** About a millisecond's work: the batch before is on its way to PostgreSQL, whose socket must not run dry. */
+const rowsPerTurn = 1_000;
+
 class Overtaken extends Error {}
 
 /** A batch of 20 thousand rows takes some 0.2 s. */
@@ -90,15 +94,17 @@ export class Store {
     straight.clear();
     const staged: Row[] = [];
     const direct: Row[] = [];
-    for (const row of rows) {
+    for (const [n, row] of rows.entries()) {
       if (this.#recent.meet(row.id) || row.lookAround) {
         staged.push(row);
       } else {
         straight.add(row, batchId, 0);
         direct.push(row);
       }
+      if (n % rowsPerTurn === rowsPerTurn - 1) await nextTurn();
     }
     const extent = extentOf(rows);
+    await nextTurn();
     return { rows, extent, batchId, straight, staged, meters, deltas: deltasOf(meters, direct, extent) };
   }
 

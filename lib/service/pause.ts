@@ -11,3 +11,8 @@ export function pauseUnless(signal: AbortSignal, ms: number): Promise<void> {
     signal.addEventListener('abort', done, { once: true });
   });
 }
+
+/** Lets what waits in the event loop have its turn: sockets above all. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
