@@ -19,6 +19,7 @@ import { keyRoutes } from './keys/index.ts';
 import type { KeysChanged } from './keys/service.ts';
 import { meterRoutes } from './meters/index.ts';
 import { createMetrics, watchQueue } from './metrics.ts';
+import { portalRoutes } from './portal/index.ts';
 import { PressureGate } from './pressure.ts';
 import { readRoutes } from './reads.ts';
 import { watchStream } from './streamMetrics.ts';
@@ -68,6 +69,7 @@ export function createGateway(parts: GatewayParts) {
     .use(meterRoutes({ sql, namespaceOf }))
     .use(subjectRoutes({ sql, namespaceOf }))
     .use(deadLetterRoutes({ sql, stream, namespaceOf }))
+    .use(portalRoutes({ sql, access }))
     .use(keyRoutes({ sql, access, keysChanged }))
     .use(readRoutes(config, access));
   return { app, gate, batcher };
@@ -81,6 +83,7 @@ const description = {
     { name: 'Events', description: 'Usage goes in here.' },
     { name: 'Meters', description: 'What is measured, and how much of it was used.' },
     { name: 'Subjects', description: 'Whose usage it is.' },
+    { name: 'Portal', description: 'Usage that a web page shows to whose it is.' },
     { name: 'Keys', description: 'Who may do what.' },
     { name: 'Dead letters', description: 'What could not be stored, and why.' },
     { name: 'Operations', description: 'Health and metrics.' },

@@ -6,6 +6,7 @@ import {
   queryPostDetail,
   subjectsDetail,
 } from '@usage/query/meters/model.ts';
+import { portalQueryDetail } from '@usage/query/portal/index.ts';
 import { Elysia } from 'elysia';
 
 export interface ReadOptions {
@@ -25,7 +26,7 @@ const passedToQuery = [
   'prefer',
 ];
 const passedToClient =
-  /^(content-type|content-length|content-disposition|cache-control|etag|vary|link|allow|retry-after|www-authenticate|ratelimit(?:-policy)?|preference-applied|usage-.*)$/;
+  /^(content-type|content-length|content-disposition|cache-control|etag|vary|access-control-.*|link|allow|retry-after|www-authenticate|ratelimit(?:-policy)?|preference-applied|usage-.*)$/;
 
 /**
  * Passes reads on to the query service as they are, and its answers back: status, body and the headers named here. The
@@ -40,8 +41,13 @@ export function readRoutes({ queryUrl, readMsMax }: ReadOptions, access: Access)
   };
   const described = (detail: object) => ({ parse: 'none', detail }) as const;
   const events = described({ hide: true });
+  const portal = '/api/v1/portal/meters/:meterSlug/query';
+  const passToPortal = ({ request, requestId }: { request: Request; requestId: string }) =>
+    passOn(origin, readMsMax, request, requestId);
   return new Elysia({ name: 'reads', normalize: false })
     .decorate('requestId', '')
+    .get(portal, passToPortal, described(portalQueryDetail))
+    .options(portal, passToPortal, events)
     .get('/api/v1/events', pass, events)
     .get('/api/v2/events', pass, events)
     .get('/api/v1/meters/:meterIdOrSlug/query', pass, described(queryDetail))

@@ -11,6 +11,7 @@ import type { QueryConfig } from './config.ts';
 import { eventListRoutes } from './events/index.ts';
 import { usageRoutes } from './meters/index.ts';
 import { queryMetrics } from './metrics.ts';
+import { portalQueryRoutes } from './portal/index.ts';
 import { Reader } from './reader.ts';
 
 export interface QueryParts {
@@ -34,7 +35,8 @@ export function createQuery({ config, sql, access, stream, health, registry, log
     .use(answerHeaders(access))
     .use(apiDescription(description))
     .use(usageRoutes(reader, namespaceOf))
-    .use(eventListRoutes(reader, namespaceOf));
+    .use(eventListRoutes(reader, namespaceOf))
+    .use(portalQueryRoutes(reader));
 }
 
 const description = {
@@ -43,6 +45,7 @@ const description = {
   tags: [
     { name: 'Meters', description: 'How much was used.' },
     { name: 'Events', description: 'The events as they were stored.' },
+    { name: 'Portal', description: 'Usage that a web page shows to whose it is.' },
     { name: 'Operations', description: 'Health and metrics.' },
   ],
 };

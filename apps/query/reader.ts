@@ -17,7 +17,7 @@ export interface ReaderLimits {
   deltaCellsMax: number;
 }
 
-export type QueryKind = 'meter' | 'subjects' | 'group_values' | 'events';
+export type QueryKind = 'meter' | 'subjects' | 'group_values' | 'events' | 'portal_token';
 
 /** Everything that a read needs, and the one place that decides what its failures mean for the client. */
 export class Reader {

@@ -85,7 +85,7 @@ function parametersOf(request: Request): URLSearchParams {
 }
 
 /** CSV where it is asked for at least as much as JSON. */
-function formatOf(accept: string | null): 'json' | 'csv' {
+export function formatOf(accept: string | null): 'json' | 'csv' {
   const quality = { json: -1, csv: -1 };
   for (const part of (accept ?? '*/*').split(',')) {
     const [type = '', ...parameters] = part

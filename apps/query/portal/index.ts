@@ -1,0 +1,75 @@
+import { findPortalToken } from '@usage/db/portalTokens.ts';
+import { bearerOf, unauthorized } from '@usage/lib/auth/access.ts';
+import { hashToken, isPortalToken } from '@usage/lib/auth/token.ts';
+import { pathText } from '@usage/lib/http/faults.ts';
+import { Problem } from '@usage/lib/http/problem.ts';
+import { Elysia } from 'elysia';
+import { formatOf } from '../meters/index.ts';
+import { queryDetail } from '../meters/model.ts';
+import { queryToBody, readQueryRequest } from '../meters/params.ts';
+import { queryMeter } from '../meters/service.ts';
+import type { Reader } from '../reader.ts';
+
+/** Pages of any site may ask: what they show is the token's, and no cookie is involved. */
+export const portalCors = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Allow-Headers': 'Authorization',
+  'Access-Control-Max-Age': '86400',
+};
+
+/** GET /api/v1/portal/meters/{meterSlug}/query: one subject's own usage, by a portal token. */
+export function portalQueryRoutes(reader: Reader) {
+  return new Elysia({ name: 'portal queries' })
+    .options(
+      '/api/v1/portal/meters/:meterSlug/query',
+      () => new Response(null, { status: 204, headers: portalCors }),
+      {
+        detail: { hide: true },
+      },
+    )
+    .get(
+      '/api/v1/portal/meters/:meterSlug/query',
+      async ({ request, params, set }) => {
+        Object.assign(set.headers, portalCors);
+        const { namespace, subject, allowedMeterSlugs } = await portalTokenOf(reader, request);
+        const slug = pathText(params.meterSlug);
+        if (allowedMeterSlugs && !allowedMeterSlugs.includes(slug)) {
+          throw new Problem('forbidden', 'This portal token does not show this meter.');
+        }
+        const body = queryToBody(new URL(request.url).searchParams);
+        // The subject comes last, so that nothing the page asks for can take its place.
+        const query = readQueryRequest({ ...body, subject: [subject] });
+        const answered = await queryMeter(
+          reader,
+          namespace,
+          slug,
+          query,
+          formatOf(request.headers.get('accept')),
+        );
+        return new Response(answered.body, { headers: answered.headers });
+      },
+      { detail: portalQueryDetail },
+    );
+}
+
+export const portalQueryDetail = {
+  ...queryDetail,
+  tags: ['Portal'],
+  operationId: 'queryPortalMeter',
+  summary: 'Query the usage of a portal token’s subject',
+  description: 'Callable from web pages. The token decides whose usage it is.',
+  parameters: queryDetail.parameters
+    .filter(({ name }) => name !== 'subject')
+    .map((one) => (one.name === 'meterIdOrSlug' ? { ...one, name: 'meterSlug' } : one)),
+  security: [{ portalToken: [] }],
+};
+
+/** Looked up at every query: a token that was ended works no longer at once. */
+async function portalTokenOf(reader: Reader, request: Request) {
+  const token = bearerOf(request);
+  const found = isPortalToken(token)
+    ? await reader.read('portal_token', (tx) => findPortalToken(tx, hashToken(token)))
+    : undefined;
+  if (found) return found;
+  throw unauthorized('This portal token is not known, has expired or was ended.', 'invalid_token');
+}
