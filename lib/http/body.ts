@@ -38,14 +38,25 @@ export function parseBody(text: string): unknown {
 /** Strict: PostgreSQL refuses what isn't UTF-8. A byte order mark is left out. */
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
+/** A body is short enough to come within this; a connection must not be held open by a byte now and then. */
+const bodyMsMax = 30_000;
+
 /** A client that goes away in the middle is no error of ours. */
-async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
+async function readBytes(request: Request, bytesMax: number, msMax = bodyMsMax): Promise<Uint8Array> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    late.reject(new Problem('too_slow', `The body did not come within ${msMax / 1_000} s.`));
+  }, msMax);
+  const read = request.headers.has('content-length')
+    ? request.arrayBuffer().then((buffer) => new Uint8Array(buffer))
+    : readChunks(request, bytesMax);
   try {
-    if (request.headers.has('content-length')) return new Uint8Array(await request.arrayBuffer());
-    return await readChunks(request, bytesMax);
+    return await Promise.race([read, late.promise]);
   } catch (error) {
     if (error instanceof Problem) throw error;
     throw new Problem('bad_request', 'The body was cut off before its end.', { cause: error });
+  } finally {
+    clearTimeout(timer);
   }
 }
 
