@@ -33,7 +33,7 @@ export function table(outcomes: readonly Outcome[]): string {
 
 function section({ name, ratio, figures }: Outcome): string {
   const rows = Object.entries(figures).map(([figure, value]) => `  ${figure.padEnd(26)} ${shown(value)}`);
-  const title = ratio === undefined ? name : `${name}: ${ratio.toFixed(2)} of its ceiling`;
+  const title = ratio === undefined ? name : `${name}: ${ratio.toFixed(2)} of what it is measured by`;
   return `\n${title}\n${rows.join('\n')}`;
 }
 

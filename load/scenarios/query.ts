@@ -1,4 +1,5 @@
 import { sumRawEvents } from '@usage/db/rawUsage.ts';
+import { OpenBooks } from '../books.ts';
 import { type Driven, drive, prepareDriver } from '../driver.ts';
 import { cleanBatches } from '../events.ts';
 import { ingest } from '../ingest.ts';
@@ -82,12 +83,13 @@ async function besideIngest<T>(stack: Stack, eventsPerSecond: number, ask: () =>
     requestsPerSecond: Math.max(1, Math.round(eventsPerSecond / cleanBatches.eventsPerRequest)),
     workload: cleanBatches,
   });
+  const books = await OpenBooks.open(stack);
   background.go().catch(() => {});
-  try {
-    return await ask();
-  } finally {
-    background.stop();
-  }
+  const answers = await ask().finally(background.stop);
+  // Requests under way were cut off: what the stream took of them counts, though nobody was told.
+  await books.settled();
+  await books.close();
+  return answers;
 }
 
 /** The median of a few runs, each of another path's subject. */
