@@ -66,15 +66,16 @@ function open(host: string, port: number): Promise<Socket | undefined> {
   });
 }
 
-/** The last known addresses where the DNS fails: replicas don't vanish with it. */
+/** The last known addresses where the DNS fails: replicas don't vanish with it. Who asks during a look-up waits for it. */
 function addressesOf(service: string): () => Promise<string[]> {
-  let known: string[] = [];
+  let known: Promise<string[]> = Promise.resolve([]);
   let askedMs = Number.NEGATIVE_INFINITY;
-  return async () => {
+  return () => {
     if (performance.now() - askedMs < addressesMs) return known;
     askedMs = performance.now();
+    const before = known;
     // A new resolver: the process' own keeps answers for as long as Docker's DNS says, ten minutes.
-    known = await new Resolver().resolve4(service).catch(() => known);
+    known = new Resolver().resolve4(service).catch(() => before);
     return known;
   };
 }

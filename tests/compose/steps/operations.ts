@@ -96,9 +96,9 @@ async function answers(stack: Stack): Promise<string[]> {
     '/api/v1/meters/tokens/subjects',
     '/api/v1/events?limit=100',
   ];
-  return Promise.all(paths.map(async (path) => (await fetch(stack.queryUrl + path)).text())).then((texts) =>
-    texts.map((text, index) => (index === 0 ? String(text.length > 0) : text)),
-  );
+  return Promise.all(
+    paths.map(async (path) => (await fetch(stack.queryUrl + path, { keepalive: false })).text()),
+  ).then((texts) => texts.map((text, index) => (index === 0 ? String(text.length > 0) : text)));
 }
 
 /** One gateway and one processor with half a processor each: what goes through, and how much memory it takes. */
