@@ -11,6 +11,7 @@ import { encodeDelta } from '@usage/lib/meter/delta.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { nextTurn } from '@usage/lib/service/pause.ts';
 import type { Row } from './batch.ts';
+import { type Extent, extentOf, withoutRepeats, withoutRows } from './extent.ts';
 import { MeterSet } from './meters.ts';
 import { type PeriodRules, periodsAround } from './period.ts';
 import { RecentIds } from './recentIds.ts';
@@ -42,17 +43,6 @@ export interface Prepared {
   staged: Row[];
   meters: MeterSet;
   deltas: NewDelta[];
-}
-
-/** What has to be known of rows as a whole. */
-interface Extent {
-  fromMs: number;
-  toMs: number;
-  periods: number[];
-  /** A row needs a look into the neighbouring periods. */
-  lookAround: boolean;
-  /** The earliest period of rows that may be overtaken. */
-  overtakable: number;
 }
 
 /** About a millisecond's work: the batch before is on its way to PostgreSQL, whose socket must not run dry. */
@@ -272,43 +262,4 @@ function deltasOf(meters: MeterSet, rows: Row[], { fromMs }: Extent): NewDelta[]
       arrivedMs: fromMs,
       payload: encodeDelta(delta.cells()),
     }));
-}
-
-/** The first of each identity stands; one that was copied straight before is found by the look-up like any other. */
-function withoutRepeats(rows: Row[]): { firsts: Row[]; repeats: Row[] } {
-  const identities = new Set<string>();
-  const firsts: Row[] = [];
-  const repeats: Row[] = [];
-  for (const row of rows) {
-    const before = identities.size;
-    identities.add(`${row.id}\0${row.source}\0${row.namespace}`);
-    (identities.size === before ? repeats : firsts).push(row);
-  }
-  return { firsts, repeats };
-}
-
-function withoutRows(rows: Row[], without: Row[]): Row[] {
-  if (without.length === 0) return rows;
-  const left = new Set(without);
-  return rows.filter((row) => !left.has(row));
-}
-
-function extentOf(rows: Row[]): Extent {
-  const periods = new Set<number>();
-  const extent: Extent = {
-    fromMs: Number.POSITIVE_INFINITY,
-    toMs: 0,
-    periods: [],
-    lookAround: false,
-    overtakable: Number.POSITIVE_INFINITY,
-  };
-  for (const row of rows) {
-    if (row.arrivedMs < extent.fromMs) extent.fromMs = row.arrivedMs;
-    if (row.arrivedMs > extent.toMs) extent.toMs = row.arrivedMs;
-    if (row.lookAround) extent.lookAround = true;
-    if (row.mayBeOvertaken && row.period < extent.overtakable) extent.overtakable = row.period;
-    periods.add(row.period);
-  }
-  extent.periods = [...periods];
-  return extent;
 }

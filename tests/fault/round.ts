@@ -99,7 +99,10 @@ export async function runRound(stack: Stack, options: RoundOptions): Promise<Rou
     broken.push(
       `stuck: ${JSON.stringify(await lag(stack))}, ${load.numbered - load.totals.accepted} events not accepted`,
     );
-  await fault.after?.(arena);
+  if (fault.after) {
+    await fault.after(arena);
+    if (!(await untilDrained(stack))) broken.push('stuck: what was driven again is not stored');
+  }
 
   const books: Books = await closeBooks(stack, {
     type,

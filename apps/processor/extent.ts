@@ -1,0 +1,51 @@
+import type { Row } from './batch.ts';
+
+/** What has to be known of rows as a whole. */
+export interface Extent {
+  fromMs: number;
+  toMs: number;
+  periods: number[];
+  /** A row needs a look into the neighbouring periods. */
+  lookAround: boolean;
+  /** The earliest period of rows that may be overtaken. */
+  overtakable: number;
+}
+
+export function extentOf(rows: Row[]): Extent {
+  const periods = new Set<number>();
+  const extent: Extent = {
+    fromMs: Number.POSITIVE_INFINITY,
+    toMs: 0,
+    periods: [],
+    lookAround: false,
+    overtakable: Number.POSITIVE_INFINITY,
+  };
+  for (const row of rows) {
+    if (row.arrivedMs < extent.fromMs) extent.fromMs = row.arrivedMs;
+    if (row.arrivedMs > extent.toMs) extent.toMs = row.arrivedMs;
+    if (row.lookAround) extent.lookAround = true;
+    if (row.mayBeOvertaken && row.period < extent.overtakable) extent.overtakable = row.period;
+    periods.add(row.period);
+  }
+  extent.periods = [...periods];
+  return extent;
+}
+
+/** The first of each identity stands; one that was copied straight before is found by the look-up like any other. */
+export function withoutRepeats(rows: Row[]): { firsts: Row[]; repeats: Row[] } {
+  const identities = new Set<string>();
+  const firsts: Row[] = [];
+  const repeats: Row[] = [];
+  for (const row of rows) {
+    const before = identities.size;
+    identities.add(`${row.id}\0${row.source}\0${row.namespace}`);
+    (identities.size === before ? repeats : firsts).push(row);
+  }
+  return { firsts, repeats };
+}
+
+export function withoutRows(rows: Row[], without: Row[]): Row[] {
+  if (without.length === 0) return rows;
+  const left = new Set(without);
+  return rows.filter((row) => !left.has(row));
+}
