@@ -24,6 +24,7 @@ import { PressureGate } from './pressure.ts';
 import { readRoutes } from './reads.ts';
 import { watchStream } from './streamMetrics.ts';
 import { subjectRoutes } from './subjects/index.ts';
+import { v3Routes } from './v3/index.ts';
 
 export interface GatewayParts {
   config: GatewayConfig;
@@ -62,14 +63,16 @@ export function createGateway(parts: GatewayParts) {
   watchQueue(registry, batcher, gate);
   watchStream(registry, () => stream.backlog());
   health.ready('stream', () => gate.refusal);
+  const ingest = { gate, batcher, limits: config, metrics, outcomes };
   const app = createServer({ log, health, registry, bodyBytesMax: config.bodyBytesMax, isStreamed: isLines })
     .use(answerHeaders(access))
     .use(apiDescription(description))
-    .use(eventRoutes({ gate, batcher, limits: config, metrics, outcomes }, access))
+    .use(eventRoutes(ingest, access))
     .use(meterRoutes({ sql, namespaceOf }))
     .use(subjectRoutes({ sql, namespaceOf }))
     .use(deadLetterRoutes({ sql, stream, namespaceOf }))
     .use(portalRoutes({ sql, access }))
+    .use(v3Routes({ sql, access, ingest }))
     .use(keyRoutes({ sql, access, keysChanged }))
     .use(readRoutes(config, access));
   return { app, gate, batcher };
@@ -84,6 +87,7 @@ const description = {
     { name: 'Meters', description: 'What is measured, and how much of it was used.' },
     { name: 'Subjects', description: 'Whose usage it is.' },
     { name: 'Portal', description: 'Usage that a web page shows to whose it is.' },
+    { name: 'OpenMeter v3', description: 'The same in the words of OpenMeter’s v3 API.' },
     { name: 'Keys', description: 'Who may do what.' },
     { name: 'Dead letters', description: 'What could not be stored, and why.' },
     { name: 'Operations', description: 'Health and metrics.' },

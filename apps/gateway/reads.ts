@@ -7,6 +7,7 @@ import {
   subjectsDetail,
 } from '@usage/query/meters/model.ts';
 import { portalQueryDetail } from '@usage/query/portal/index.ts';
+import { v3QueryDetail } from '@usage/query/v3/index.ts';
 import { Elysia } from 'elysia';
 
 export interface ReadOptions {
@@ -48,6 +49,7 @@ export function readRoutes({ queryUrl, readMsMax }: ReadOptions, access: Access)
     .decorate('requestId', '')
     .get(portal, passToPortal, described(portalQueryDetail))
     .options(portal, passToPortal, events)
+    .post('/api/v3/openmeter/meters/:meterId/query', pass, described(v3QueryDetail))
     .get('/api/v1/events', pass, events)
     .get('/api/v2/events', pass, events)
     .get('/api/v1/meters/:meterIdOrSlug/query', pass, described(queryDetail))

@@ -13,6 +13,7 @@ import { usageRoutes } from './meters/index.ts';
 import { queryMetrics } from './metrics.ts';
 import { portalQueryRoutes } from './portal/index.ts';
 import { Reader } from './reader.ts';
+import { v3QueryRoutes } from './v3/index.ts';
 
 export interface QueryParts {
   config: Pick<QueryConfig, 'queryMsMax' | 'queriesMax' | 'deltaCellsMax'>;
@@ -36,7 +37,8 @@ export function createQuery({ config, sql, access, stream, health, registry, log
     .use(apiDescription(description))
     .use(usageRoutes(reader, namespaceOf))
     .use(eventListRoutes(reader, namespaceOf))
-    .use(portalQueryRoutes(reader));
+    .use(portalQueryRoutes(reader))
+    .use(v3QueryRoutes(reader, namespaceOf));
 }
 
 const description = {
@@ -46,6 +48,7 @@ const description = {
     { name: 'Meters', description: 'How much was used.' },
     { name: 'Events', description: 'The events as they were stored.' },
     { name: 'Portal', description: 'Usage that a web page shows to whose it is.' },
+    { name: 'OpenMeter v3', description: 'The same in the words of OpenMeter’s v3 API.' },
     { name: 'Operations', description: 'Health and metrics.' },
   ],
 };

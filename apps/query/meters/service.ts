@@ -6,6 +6,7 @@ import { compareTexts } from '@usage/lib/filter/textFilter.ts';
 import { type Fault, invalid } from '@usage/lib/http/faults.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import type { Reader } from '../reader.ts';
+import { toV3 } from '../v3/answer.ts';
 import { type AnswerRow, toJson, toRows } from './answer.ts';
 import { toCsv } from './csv.ts';
 import { UsageTimeout } from './eventSums.ts';
@@ -24,7 +25,7 @@ export async function queryMeter(
   namespace: string,
   idOrSlug: string,
   request: QueryRequest,
-  format: 'json' | 'csv',
+  format: 'json' | 'csv' | 'v3',
 ): Promise<Answer> {
   const freshness = await reader.freshness();
   return await reader.read('meter', async (tx, deadlineMs) => {
@@ -32,9 +33,10 @@ export async function queryMeter(
     const query = toUsageQuery(meter, request);
     const rows = toRows(meter, query, await usageOf(tx, reader, meter, query, deadlineMs));
     reader.metrics.rows.observe({ kind: 'meter' }, rows.length);
-    if (format === 'json') {
+    if (format !== 'csv') {
+      const toAnswer = format === 'v3' ? toV3 : toJson;
       const headers = { ...freshness, 'Content-Type': 'application/json' };
-      return { body: JSON.stringify(toJson(request, query, rows)), headers };
+      return { body: JSON.stringify(toAnswer(request, query, rows)), headers };
     }
     const names = await subjectNames(tx, namespace, subjectsOf(rows));
     const headers = {
