@@ -29,7 +29,17 @@ function call(method: string, path: string, key: string | undefined, body?: unkn
 async function makeKey(key: Record<string, unknown>): Promise<{ id: string; prefix: string; key: string }> {
   const response = await call('POST', '/api/v1/keys', adminKey, { name: 'test', ...key });
   expect(response.status).toBe(201);
-  return (await response.json()) as { id: string; prefix: string; key: string };
+  const made = (await response.json()) as { id: string; prefix: string; key: string };
+  await knownToQuery(made.key);
+  return made;
+}
+
+/** The gateway knows a key it has made; the query service learns of it by a nudge, or at its next look. */
+async function knownToQuery(key: string): Promise<void> {
+  const endMs = performance.now() + revocationMsMax;
+  while ((await call('GET', '/api/v1/events', key, undefined, apps.queryUrl)).status === 401) {
+    if (performance.now() > endMs) throw new Error(`a new key is not known after ${revocationMsMax} ms`);
+  }
 }
 
 const event = (id: string, subject = 'customer-1') => ({
