@@ -60,6 +60,10 @@ export async function backupAndRestore(stack: Stack, ledger: Ledger): Promise<st
   const folder = await mkdtemp(join(tmpdir(), 'usage-backup-'));
   const backup = join(folder, 'backup');
   try {
+    const stored = ledger.load({ url: stack.apiUrl });
+    await Bun.sleep(2_000);
+    await ledger.close(stored);
+    await ledger.balance();
     await stack.must(['stop', 'event_processor']);
     const load = ledger.load({ url: stack.apiUrl });
     await Bun.sleep(1_000);
