@@ -40,9 +40,23 @@ export async function tryLockBuild(tx: Transaction, build: bigint): Promise<bool
   return row!.locked;
 }
 
-/** Takes the oldest deltas of the build out of the table, up to about `cellsMax` cells. */
-export async function takeDeltas(tx: Transaction, build: bigint, deltasMax: number): Promise<StoredDelta[]> {
+/** What one merge takes on at most: so many deltas, and no further one once there are so many cells. */
+export interface MergeLimits {
+  deltasMax: number;
+  cellsMax: number;
+}
+
+/** Takes the oldest deltas of the build out of the table; at least one, if there is any. */
+export async function takeDeltas(
+  tx: Transaction,
+  build: bigint,
+  { deltasMax, cellsMax }: MergeLimits,
+): Promise<StoredDelta[]> {
   return tx<StoredDelta[]>`
-    DELETE FROM deltas WHERE id IN (SELECT id FROM deltas WHERE build = ${build} ORDER BY id LIMIT ${deltasMax})
+    DELETE FROM deltas WHERE id IN (
+      SELECT id FROM (
+        SELECT id, sum(cells) OVER (ORDER BY id) - cells AS cells_before
+        FROM (SELECT id, cells FROM deltas WHERE build = ${build} ORDER BY id LIMIT ${deltasMax}) oldest
+      ) running WHERE cells_before < ${cellsMax})
     RETURNING id, payload, (extract(epoch FROM arrived_at) * 1000)::float8 AS arrived_ms`;
 }

@@ -15,6 +15,8 @@ import { SeriesIds } from './series.ts';
 const upkeepEveryMs = 600_000;
 const deadSeriesMax = 1_000;
 const retryMsMax = 5_000;
+/** About two seconds' work: a backlog is merged in pieces that end before patience does. */
+const mergeCellsMax = 200_000;
 export const loopSilenceMsMax = 120_000;
 /** A merge takes 0.1 to 2 s; where it takes longer, more patience is learned. */
 const answerMsMin = 6_000;
@@ -110,26 +112,28 @@ export class Loop {
     this.metrics.waiting.set(builds.reduce((sum, { deltas }) => sum + deltas, 0));
     this.metrics.waitingSeconds.set(Math.max(0, ...builds.map(({ waiting_ms }) => waiting_ms)) / 1_000);
     for (const { build, deltas } of builds) {
-      for (let left = deltas; left > 0 && !this.app.stopping; left -= this.config.mergeDeltasMax) {
-        if (!(await this.#merge(build))) break;
+      for (let left = deltas; left > 0 && !this.app.stopping; ) {
+        const merged = await this.#merge(build);
+        if (merged === 0) break;
+        left -= merged;
       }
     }
   }
 
-  async #merge(build: bigint): Promise<boolean> {
+  async #merge(build: bigint): Promise<number> {
     const startedMs = performance.now();
-    const { mergeDeltasMax } = this.config;
-    const merged = await this.#patience.run(() => mergeBuild(this.sql, this.#ids, build, mergeDeltasMax));
+    const limits = { deltasMax: this.config.mergeDeltasMax, cellsMax: mergeCellsMax };
+    const merged = await this.#patience.run(() => mergeBuild(this.sql, this.#ids, build, limits));
     this.#lastSeenMs = performance.now();
     if (!merged) await this.#endSilent(); // another one is at it, or was
-    if (!merged || merged.deltas === 0) return false;
+    if (!merged || merged.deltas === 0) return 0;
     this.metrics.merged.inc(merged.deltas);
     this.metrics.rows.inc(merged.rows);
     this.metrics.mergeSeconds.observe((performance.now() - startedMs) / 1_000);
     const nowMs = Date.now();
     for (const arrivedMs of merged.arrivedMs)
       this.metrics.rollupDelay.observe(Math.max(0, nowMs - arrivedMs) / 1_000);
-    return true;
+    return merged.deltas;
   }
 
   /** One transaction a meter, so that merges have their turn in between; whether there was anything to do. */

@@ -1,5 +1,5 @@
 import type { Sql } from '@usage/db/connect.ts';
-import { type StoredDelta, takeDeltas, tryLockBuild } from '@usage/db/deltas.ts';
+import { type MergeLimits, type StoredDelta, takeDeltas, tryLockBuild } from '@usage/db/deltas.ts';
 import { getMeterOfBuild } from '@usage/db/meters.ts';
 import { daysClosedBefore } from '@usage/db/rollupDays.ts';
 import {
@@ -45,12 +45,12 @@ export async function mergeBuild(
   sql: Sql,
   ids: SeriesIds,
   build: bigint,
-  deltasMax: number,
+  limits: MergeLimits,
 ): Promise<Merged | undefined> {
   const found = ids.of(build);
   const merged = (await sql.begin(async (tx) => {
     if (!(await tryLockBuild(tx, build))) return undefined;
-    const deltas = await takeDeltas(tx, build, deltasMax);
+    const deltas = await takeDeltas(tx, build, limits);
     failPoint('merge-taken');
     const meter = await getMeterOfBuild(tx, build);
     const done = { deltas: deltas.length, rows: 0, arrivedMs: deltas.map((delta) => delta.arrived_ms) };

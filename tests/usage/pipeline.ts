@@ -50,7 +50,8 @@ export class Pipeline {
     const ids = new SeriesIds();
     for (const { build, deltas } of await buildsWithDeltas(this.sql)) {
       const count = Math.ceil(deltas * share);
-      if (count > 0) await mergeBuild(this.sql, ids, build, count);
+      if (count > 0)
+        await mergeBuild(this.sql, ids, build, { deltasMax: count, cellsMax: Number.MAX_SAFE_INTEGER });
     }
   }
 
