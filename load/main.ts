@@ -5,6 +5,7 @@ import type { Run, Scenario } from './scenario.ts';
 import { baseline } from './scenarios/baseline.ts';
 import { batch } from './scenarios/batch.ts';
 import { dirty, randomIds } from './scenarios/dirty.ts';
+import { freshness } from './scenarios/freshness.ts';
 import { linear } from './scenarios/linear.ts';
 import { overload } from './scenarios/overload.ts';
 import { query } from './scenarios/query.ts';
@@ -21,6 +22,7 @@ const scenarios: Record<string, Scenario> = {
   overload,
   soak,
   query,
+  freshness,
   linear,
   baseline,
 };

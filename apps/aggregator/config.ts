@@ -10,7 +10,7 @@ export const settings = {
     about: 'port for health and metrics',
   }),
   mergeWaitMs: integer('MERGE_WAIT_MS', {
-    default: 2_000,
+    default: 3_000,
     min: 10,
     max: 60_000,
     about: 'ms between two rounds of merging deltas into rollups',

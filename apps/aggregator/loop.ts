@@ -32,6 +32,7 @@ export class Loop {
   #lastSeenMs = performance.now();
   #lastUpkeepMs = Number.NEGATIVE_INFINITY;
   #faults = new Map<string, string>();
+  #policiesSet = false;
 
   constructor(
     readonly app: App,
@@ -155,11 +156,12 @@ export class Loop {
     const { retentionDays, dedupeWindowHours } = this.config;
     const wait = <T>(run: () => Promise<T>) => this.#patience.run(run);
     if (await wait(() => hasTimescale(this.sql))) {
-      const policies = {
-        quietDays: Math.ceil((2 * dedupeWindowHours) / 24) + 1,
-        retentionDays,
-      };
-      await wait(() => setStoragePolicies(this.sql, policies));
+      // Once a run: setting them again would start the schedules of TimescaleDB's jobs anew.
+      if (!this.#policiesSet) {
+        const quietDays = Math.ceil((2 * dedupeWindowHours) / 24) + 1;
+        await wait(() => setStoragePolicies(this.sql, { quietDays, retentionDays }));
+        this.#policiesSet = true;
+      }
     } else if (retentionDays !== undefined) {
       for (const name of await wait(() => dropOldPartitions(this.sql, retentionDays)))
         this.app.log.info({ partition: name }, 'dropped, older than the retention');

@@ -11,7 +11,7 @@ export const settings = {
   }),
   streamName: text('STREAM_NAME', { default: 'usage', about: 'prefix of the keys in Redis' }),
   batchRowsMax: integer('BATCH_ROWS_MAX', {
-    default: 20_000,
+    default: 10_000,
     min: 1,
     max: 200_000,
     about: 'events a batch may hold (one frame more at most)',
