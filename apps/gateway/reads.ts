@@ -1,5 +1,6 @@
 import type { Access } from '@usage/lib/auth/access.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import { cursorDetail, listDetail } from '@usage/query/events/index.ts';
 import {
   groupValuesDetail,
   queryDetail,
@@ -41,17 +42,17 @@ export function readRoutes({ queryUrl, readMsMax }: ReadOptions, access: Access)
     return passOn(origin, readMsMax, request, requestId);
   };
   const described = (detail: object) => ({ parse: 'none', detail }) as const;
-  const events = described({ hide: true });
+  const hidden = described({ hide: true });
   const portal = '/api/v1/portal/meters/:meterSlug/query';
   const passToPortal = ({ request, requestId }: { request: Request; requestId: string }) =>
     passOn(origin, readMsMax, request, requestId);
   return new Elysia({ name: 'reads', normalize: false })
     .decorate('requestId', '')
     .get(portal, passToPortal, described(portalQueryDetail))
-    .options(portal, passToPortal, events)
+    .options(portal, passToPortal, hidden)
     .post('/api/v3/openmeter/meters/:meterId/query', pass, described(v3QueryDetail))
-    .get('/api/v1/events', pass, events)
-    .get('/api/v2/events', pass, events)
+    .get('/api/v1/events', pass, described(listDetail))
+    .get('/api/v2/events', pass, described(cursorDetail))
     .get('/api/v1/meters/:meterIdOrSlug/query', pass, described(queryDetail))
     .post('/api/v1/meters/:meterIdOrSlug/query', pass, described(queryPostDetail))
     .get('/api/v1/meters/:meterIdOrSlug/subjects', pass, described(subjectsDetail))

@@ -81,7 +81,7 @@ const clientId = parameter(
   'Taken and not used.',
 );
 
-const listDetail = {
+export const listDetail = {
   tags: ['Events'],
   operationId: 'listEvents',
   summary: 'List events, newest first',
@@ -102,7 +102,7 @@ const listDetail = {
   },
 };
 
-const cursorDetail = {
+export const cursorDetail = {
   tags: ['Events'],
   operationId: 'listEventsV2',
   summary: 'List events, page by page',
