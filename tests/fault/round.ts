@@ -104,6 +104,8 @@ export async function runRound(stack: Stack, options: RoundOptions): Promise<Rou
     if (!(await untilDrained(stack))) broken.push('stuck: what was driven again is not stored');
   }
 
+  // A quick round is over before an app that was struck is back: the books ask them all.
+  await stack.untilReady();
   const books: Books = await closeBooks(stack, {
     type,
     numbered: load.totals.accepted,
