@@ -5,6 +5,8 @@ const dayMs = 86_400_000;
 const periodMs = 7 * dayMs;
 /** 1970-01-05 was a Monday: periods begin on Mondays, midnight UTC. */
 const firstMondayMs = 4 * dayMs;
+/** A strike begins at most so long before a boundary; one that is nearer by now is left to itself. */
+const beforeMsMax = 3_600_000;
 const streamKey = '{usage}:events';
 
 /**
@@ -45,8 +47,8 @@ export const boundaryFaults: Fault[] = [
     strikesMax: 3,
     async strike(arena) {
       const { load, random } = arena;
-      const boundary = nextBoundary(await streamNow(arena));
-      await skipTo(arena, boundary - random.between(1_000, 3_600_000));
+      const boundary = nextBoundary((await streamNow(arena)) + beforeMsMax);
+      await skipTo(arena, boundary - random.between(1_000, beforeMsMax));
       await arena.pause(500, 1_500);
       await load.sendAgain(10, random);
       await moveTo(arena, boundary + random.between(0, 3_600_000));
@@ -64,8 +66,8 @@ export const boundaryFaults: Fault[] = [
     strikesMax: 3,
     async strike(arena) {
       const { stack, load, random } = arena;
-      const boundary = nextBoundary(await streamNow(arena));
-      await skipTo(arena, boundary - random.between(1_000, 3_600_000));
+      const boundary = nextBoundary((await streamNow(arena)) + beforeMsMax);
+      await skipTo(arena, boundary - random.between(1_000, beforeMsMax));
       await arena.pause(300, 900);
       const frozen = stack.app(random.pick(['processor', 'processor2'] as const));
       frozen.freeze();
