@@ -22,6 +22,20 @@ const transientCodes: Record<string, string> = {
   '23514': 'check violation: no partition of the table found for the row',
 };
 
+/**
+ * Classes after which the same statement may succeed later: the connection, a conflict, resources, not now (locks, closed
+ * databases), the operator, the system.
+ */
+const passingClasses = new Set(['08', '40', '53', '55', '57', '58']);
+
+export const lockNotAvailable = '55P03';
+export const queryCanceled = '57014';
+
+/** For who answers a client: whether a SQLSTATE is one that passes (503) and none of the request's own making. */
+export function passes(sqlState: string): boolean {
+  return passingClasses.has(sqlState.slice(0, 2));
+}
+
 export function faultOf(error: unknown): Fault {
   const code = (error as { code?: unknown } | null)?.code;
   if (typeof code !== 'string') return 'transient';

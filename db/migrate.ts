@@ -1,5 +1,6 @@
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
+import { lockNotAvailable } from './faults.ts';
 import { applyPeriodDays, type PeriodDaysOutcome } from './storageSettings.ts';
 
 export interface MigrateOptions {
@@ -94,5 +95,3 @@ async function waitForTurn(client: pg.Client, turnWaitMsMax: number): Promise<vo
   }
   await client.query(`SET lock_timeout = ${tableWaitMsMax}`);
 }
-
-const lockNotAvailable = '55P03';

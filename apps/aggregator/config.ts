@@ -1,5 +1,5 @@
 import { integer, optional, readConfig } from '@usage/lib/service/config.ts';
-import { commonSettings } from '@usage/lib/service/settings.ts';
+import { commonSettings, dedupeWindowHours } from '@usage/lib/service/settings.ts';
 
 export const settings = {
   ...commonSettings,
@@ -27,12 +27,7 @@ export const settings = {
     max: 1_000_000,
     about: 'events read in one transaction of a backfill',
   }),
-  dedupeWindowHours: integer('DEDUPE_WINDOW_HOURS', {
-    default: 24,
-    min: 24,
-    max: 720,
-    about: 'hours for which an event that is sent again is recognised, at least',
-  }),
+  dedupeWindowHours,
   retentionDays: optional(
     integer('EVENT_RETENTION_DAYS', {
       min: 31,

@@ -1,6 +1,6 @@
 import { authSettings } from '@usage/lib/auth/settings.ts';
 import { type ConfigOf, integer, optional, text, url } from '@usage/lib/service/config.ts';
-import { commonSettings } from '@usage/lib/service/settings.ts';
+import { commonSettings, streamName } from '@usage/lib/service/settings.ts';
 
 export const gatewaySettings = {
   ...commonSettings,
@@ -11,7 +11,7 @@ export const gatewaySettings = {
     max: 65_535,
     about: 'port of the gateway (0 = any free one)',
   }),
-  streamName: text('STREAM_NAME', { default: 'usage', about: 'prefix of the keys in Redis' }),
+  streamName,
   metersFile: optional(text('METERS_FILE', { about: 'YAML file of meters that are applied at start' })),
   queryUrl: url('QUERY_URL', ['http:', 'https:'], {
     default: 'http://127.0.0.1:8002',

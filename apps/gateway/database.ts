@@ -1,10 +1,9 @@
+import { passes } from '@usage/db/faults.ts';
 import { MeterRegistryBusy } from '@usage/db/meterRegistry.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
 
 const retrySeconds = 2;
 
-/** SQLSTATE classes that pass: connection, conflict, resources, not now (locks, closed databases), operator, system. */
-const passingClasses = new Set(['08', '40', '53', '55', '57', '58']);
 /** postgres.js' and the system's codes of a connection that fails. */
 const connectionFault = /^(CONNECT(ION)?_[A-Z]+|E[A-Z]{4,})$/;
 
@@ -17,14 +16,13 @@ export async function fromDatabase<T>(statements: Promise<T>): Promise<T> {
     return await statements;
   } catch (error) {
     if (error instanceof MeterRegistryBusy) throw unavailable(error.message, retrySeconds, error);
-    if (passes((error as { code?: unknown }).code)) {
+    if (mayAnswerLater((error as { code?: unknown }).code)) {
       throw unavailable('The database does not answer now; try again.', retrySeconds, error);
     }
     throw error;
   }
 }
 
-function passes(code: unknown): boolean {
-  if (typeof code !== 'string') return false;
-  return passingClasses.has(code.slice(0, 2)) || connectionFault.test(code);
+function mayAnswerLater(code: unknown): boolean {
+  return typeof code === 'string' && (passes(code) || connectionFault.test(code));
 }

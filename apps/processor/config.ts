@@ -1,5 +1,5 @@
-import { integer, readConfig, text } from '@usage/lib/service/config.ts';
-import { commonSettings } from '@usage/lib/service/settings.ts';
+import { integer, readConfig } from '@usage/lib/service/config.ts';
+import { commonSettings, dedupeWindowHours, streamName } from '@usage/lib/service/settings.ts';
 
 export const settings = {
   ...commonSettings,
@@ -9,7 +9,7 @@ export const settings = {
     max: 65_535,
     about: 'port for health and metrics',
   }),
-  streamName: text('STREAM_NAME', { default: 'usage', about: 'prefix of the keys in Redis' }),
+  streamName,
   batchRowsMax: integer('BATCH_ROWS_MAX', {
     default: 10_000,
     min: 1,
@@ -34,12 +34,7 @@ export const settings = {
     max: 600_000,
     about: 'ms after which frames of a silent processor are taken over',
   }),
-  dedupeWindowHours: integer('DEDUPE_WINDOW_HOURS', {
-    default: 24,
-    min: 24,
-    max: 720,
-    about: 'hours for which an event that is sent again is recognised, at least',
-  }),
+  dedupeWindowHours,
 };
 
 export type ProcessorConfig = ReturnType<typeof readProcessorConfig>;

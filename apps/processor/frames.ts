@@ -9,14 +9,13 @@ const silentConsumerMsMin = 600_000;
  * idle time is reset now and then, so that other processors take over only what a dead or stopped one has left behind.
  */
 export class FrameSource {
-  #held = new Map<string, number>();
+  #held = new Set<string>();
   #lastClaimMs = Number.NEGATIVE_INFINITY;
   #claimFrom = '0-0';
   #lastKeepMs = 0;
 
   constructor(
     readonly reading: EventStream,
-    readonly readingRedis: Redis,
     readonly settling: EventStream,
     readonly settlingRedis: Redis,
     readonly consumer: string,
@@ -32,7 +31,7 @@ export class FrameSource {
   async read(count: number, blockMs: number): Promise<{ fresh: StreamEntry[]; claimed: StreamEntry[] }> {
     const claimed = await this.#claim(count);
     const fresh = claimed.length > 0 ? [] : await this.#readFresh(count, blockMs);
-    for (const entry of [...claimed, ...fresh]) this.#held.set(entry.id, entry.events);
+    for (const entry of [...claimed, ...fresh]) this.#held.add(entry.id);
     return { fresh, claimed };
   }
 
@@ -81,7 +80,7 @@ export class FrameSource {
       processorGroup,
       this.consumer,
       0,
-      ...this.#held.keys(),
+      ...this.#held,
       'JUSTID',
     );
   }
@@ -96,7 +95,7 @@ export class FrameSource {
     for (const { id } of ids) this.#held.delete(id);
   }
 
-  /** Leaves the group; frames that are still held go to the other processors at once. */
+  /** Leaves the group, unless frames are still held: those are claimed by others once they have been idle. */
   async leave(): Promise<void> {
     if (this.#held.size === 0)
       await this.settlingRedis.xgroup('DELCONSUMER', this.settling.key, processorGroup, this.consumer);

@@ -50,7 +50,6 @@ const reader = app.use(
 const stream = new EventStream(redis, config.streamName);
 const source = new FrameSource(
   new EventStream(reader, config.streamName),
-  reader,
   stream,
   redis,
   name,

@@ -2,7 +2,7 @@ import { batchIdBlock, insertBatch, takeBatchIds } from '@usage/db/batches.ts';
 import type { Sql, Transaction } from '@usage/db/connect.ts';
 import { insertDeltas, type NewDelta } from '@usage/db/deltas.ts';
 import { copyEvents, findStagedDuplicates, insertStaged, stageEvents } from '@usage/db/events.ts';
-import { faultOf } from '@usage/db/faults.ts';
+import { faultOf, lockNotAvailable } from '@usage/db/faults.ts';
 import { NoAnswer, Patience } from '@usage/db/patience.ts';
 import { openPeriod } from '@usage/db/periods.ts';
 import { lockBoundary, readRegistryShared } from '@usage/db/registry.ts';
@@ -56,7 +56,7 @@ const answerMsMax = 120_000;
 /** A processor that has kept PostgreSQL waiting for this long in a transaction is stopped or out of reach. */
 const silentMsMin = 5_000;
 /** The lock was not to be had, or no answer came: rows may be held by somebody who is gone. */
-const heldCodes = new Set<unknown>(['55P03', NoAnswer.code]);
+const heldCodes = new Set<unknown>([lockNotAvailable, NoAnswer.code]);
 
 export class Store {
   #meters: MeterSet | undefined;

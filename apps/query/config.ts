@@ -1,6 +1,6 @@
 import { authSettings } from '@usage/lib/auth/settings.ts';
-import { type ConfigOf, integer, text } from '@usage/lib/service/config.ts';
-import { commonSettings } from '@usage/lib/service/settings.ts';
+import { type ConfigOf, integer } from '@usage/lib/service/config.ts';
+import { commonSettings, streamName } from '@usage/lib/service/settings.ts';
 
 export const querySettings = {
   ...commonSettings,
@@ -11,7 +11,7 @@ export const querySettings = {
     max: 65_535,
     about: 'port of the query service (0 = any free one)',
   }),
-  streamName: text('STREAM_NAME', { default: 'usage', about: 'prefix of the keys in Redis' }),
+  streamName,
   queryMsMax: integer('QUERY_MS_MAX', {
     default: 20_000,
     min: 100,

@@ -1,4 +1,5 @@
 import type { Sql, Transaction } from '@usage/db/connect.ts';
+import { passes, queryCanceled } from '@usage/db/faults.ts';
 import { usageSnapshot } from '@usage/db/usage.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
@@ -75,11 +76,7 @@ export class Reader {
   }
 }
 
-const queryCanceled = '57014';
 const retrySeconds = 5;
-
-/** By SQLSTATE class: the connection, the server's resources, not now (a closed database), its operator, a conflict. */
-const passingClasses = new Set(['08', '53', '55', '57', '40', '58']);
 
 function toProblem(error: unknown, msMax: number): unknown {
   if (error instanceof Problem) return error;
@@ -93,6 +90,6 @@ function toProblem(error: unknown, msMax: number): unknown {
     );
   }
   const sqlState = typeof code === 'string' && code.length === 5 && /\d/.test(code);
-  const passing = sqlState ? passingClasses.has((code as string).slice(0, 2)) : typeof code === 'string';
+  const passing = sqlState ? passes(code as string) : typeof code === 'string';
   return passing ? unavailable('The database does not answer.', 1, error) : error;
 }

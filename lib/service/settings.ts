@@ -20,3 +20,14 @@ export const commonSettings = {
     about: 'ms an app may take to stop',
   }),
 };
+
+/** Of all apps that touch the stream. */
+export const streamName = text('STREAM_NAME', { default: 'usage', about: 'prefix of the keys in Redis' });
+
+/** Of the processor, which keeps it, and the aggregator, which compresses nothing that it reaches. */
+export const dedupeWindowHours = integer('DEDUPE_WINDOW_HOURS', {
+  default: 24,
+  min: 24,
+  max: 720,
+  about: 'hours for which an event that is sent again is recognised, at least',
+});

@@ -1,4 +1,5 @@
 import type { Transaction } from '@usage/db/connect.ts';
+import { queryCanceled } from '@usage/db/faults.ts';
 import { getMeter, type StoredMeter } from '@usage/db/meters.ts';
 import { subjectNames } from '@usage/db/subjectNames.ts';
 import { buildSubjects } from '@usage/db/usage.ts';
@@ -109,7 +110,7 @@ async function usageOf(
   try {
     return await readUsage(tx, meter, query, { deltas, metrics, deadlineMs });
   } catch (error) {
-    const late = error instanceof UsageTimeout || (error as { code?: unknown }).code === '57014';
+    const late = error instanceof UsageTimeout || (error as { code?: unknown }).code === queryCanceled;
     if (!late || meter.backfilledAt) throw error;
     throw unavailable(
       `The meter ${meter.slug} is still being built from the events stored before it: try again, or ask for a shorter time range.`,
