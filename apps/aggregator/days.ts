@@ -8,6 +8,7 @@ import {
   nextHour,
   setDaysClosedBefore,
 } from '@usage/db/rollupDays.ts';
+import { failPoint } from '@usage/lib/service/failPoint.ts';
 
 /** A UTC day is closed this long after its end: events that come later still are added to its day rows one by one. */
 const closedAfterMs = 3 * 3_600_000;
@@ -46,7 +47,7 @@ export async function closeDays(
   nowMs: number,
   { cellsMax, seriesMax } = stretch,
 ): Promise<number | undefined> {
-  return (await sql.begin(async (tx) => {
+  const closed = (await sql.begin(async (tx) => {
     if (!(await tryLockBuild(tx, build))) return undefined;
     const meter = await getMeterOfBuild(tx, build);
     if (!meter) return 0; // deleted or rebuilt meanwhile
@@ -61,7 +62,11 @@ export async function closeDays(
       const { aggregation } = meter;
       last = await makeDays(tx, { build, aggregation, fromUs, toUs, afterSeries: last, seriesMax });
     }
+    failPoint('days-made');
     await setDaysClosedBefore(tx, build, toUs);
+    failPoint('days-before-commit');
     return Math.max(0, (toUs - fromUs) / dayUs);
   })) as number | undefined;
+  failPoint('days-after-commit');
+  return closed;
 }
