@@ -55,6 +55,8 @@ export class Batch {
   readonly rejected: Rejected[] = [];
   bytes = 0;
   startedMs = performance.now();
+  /** Every row there ever was, to be used again: new ones cost 0.4 µs an event. */
+  readonly #spare: Row[] = [];
   readonly #tuples = new Tuples();
   readonly #reader = new EventReader();
 
@@ -132,30 +134,40 @@ export class Batch {
     arrivedMs: number,
     file: ReturnType<typeof filingAt>,
   ): void {
-    const { id, source, type, subject, members, data } = this.#reader;
-    const { period, lookAround, mayBeOvertaken } = file(json, id);
     const tuples = this.#tuples;
-    const columns = { timeUs, arrivedMs, period, namespace, source, id, type, subject, members, data };
-    const start = tuples.write(json, columns);
-    const { bytes, idAt, idEnd, end } = tuples;
-    const order = headOf(bytes, idAt, idEnd);
-    const nextOrder = headOf(bytes, idAt + 6, idEnd);
-    this.rows.push({
-      tuples,
-      start,
-      end,
-      idAt,
-      idEnd,
-      order,
-      nextOrder,
-      timeUs,
-      arrivedMs,
-      period,
-      lookAround,
-      mayBeOvertaken,
-      frame,
-      position,
-    });
+    const { period, lookAround, mayBeOvertaken } = file(json, this.#reader.id);
+    const row = this.#spare[this.rows.length] ?? this.#newRow(frame);
+    row.start = tuples.write(json, this.#reader, namespace, timeUs, arrivedMs, period);
+    row.end = tuples.end;
+    row.idAt = tuples.idAt;
+    row.idEnd = tuples.idEnd;
+    row.order = headOf(tuples.bytes, tuples.idAt, tuples.idEnd);
+    row.nextOrder = headOf(tuples.bytes, tuples.idAt + headBytes, tuples.idEnd);
+    row.timeUs = timeUs;
+    row.arrivedMs = arrivedMs;
+    row.period = period;
+    row.lookAround = lookAround;
+    row.mayBeOvertaken = mayBeOvertaken;
+    row.frame = frame;
+    row.position = position;
+    this.rows.push(row);
+  }
+
+  #newRow(frame: Frame): Row {
+    const places = {
+      start: 0,
+      end: 0,
+      idAt: 0,
+      idEnd: 0,
+      order: 0.5,
+      nextOrder: 0.5,
+      timeUs: 0.5,
+      arrivedMs: 0.5,
+    };
+    const filing = { period: 0, lookAround: false, mayBeOvertaken: false };
+    const row = { tuples: this.#tuples, ...places, ...filing, frame, position: 0 };
+    this.#spare.push(row);
+    return row;
   }
 
   #reject(frame: Frame, position: number, { namespace }: Part, json: Uint8Array): void {
@@ -174,8 +186,14 @@ const headBytes = 6;
 
 /** The first bytes as a number; zeros follow a shorter text. */
 function headOf(bytes: Uint8Array, at: number, end: number): number {
+  if (end - at < headBytes) return shortHeadOf(bytes, at, end);
+  const high = (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!;
+  return high * 2 ** 24 + ((bytes[at + 3]! << 16) | (bytes[at + 4]! << 8) | bytes[at + 5]!);
+}
+
+function shortHeadOf(bytes: Uint8Array, at: number, end: number): number {
   let head = 0;
-  for (let i = 0; i < headBytes; i++) head = head * 256 + (at + i < end ? bytes[at + i]! : 0);
+  for (let i = at; i < at + headBytes; i++) head = head * 256 + (i < end ? bytes[i]! : 0);
   return head;
 }
 

@@ -1,4 +1,5 @@
 import { parseTimeUs } from '@usage/lib/event/time.ts';
+import { parseTimeUsAt } from '@usage/lib/event/timeBytes.ts';
 import { isName, isNull, isText, Members, textAt } from './scan.ts';
 import type { Text } from './tuples.ts';
 
@@ -47,6 +48,7 @@ export class EventReader {
   readonly #specversion = new Field('specversion');
   /** Bounds of the members that have no column, name and value: the attributes. */
   readonly members: number[] = [];
+  readonly #names: string[] = [];
   #hasTime = false;
   #bytes: Buffer = Buffer.alloc(0);
   #found = new Members();
@@ -60,7 +62,7 @@ export class EventReader {
       found.skip();
       const field = this.#fieldOf(bytes, found);
       if (field === undefined) {
-        if (!isNull(bytes, found.at)) this.members.push(found.nameAt - 1, found.end);
+        this.#setMember(bytes, found);
       } else if (field === this.data) {
         this.data.at = isNull(bytes, found.at) ? -1 : found.at;
         this.data.end = isNull(bytes, found.at) ? -1 : found.end;
@@ -80,8 +82,22 @@ export class EventReader {
   /** Its own time, else that of its arrival; undefined where it is no time that can be stored. */
   timeUs(receivedMs: number): number | undefined {
     const { at, end, text } = this.#time;
-    if (at >= 0) return parseTimeUs(text ?? this.#bytes.toString('latin1', at, end));
+    if (text !== undefined) return parseTimeUs(text);
+    if (at >= 0) return parseTimeUsAt(this.#bytes, at, end);
     return this.#hasTime ? undefined : receivedMs * 1_000;
+  }
+
+  /** Of members of one name the last counts, as everywhere in JSON. */
+  #setMember(bytes: Buffer, { nameAt, nameEnd, isNameEscaped, at, end }: Members): void {
+    const name = textAt(bytes, nameAt, nameEnd, isNameEscaped);
+    const before = this.#names.indexOf(name);
+    if (before >= 0) {
+      this.#names.splice(before, 1);
+      this.members.splice(before * 2, 2);
+    }
+    if (isNull(bytes, at)) return;
+    this.#names.push(name);
+    this.members.push(nameAt - 1, end);
   }
 
   #clear(bytes: Buffer): void {
@@ -94,6 +110,7 @@ export class EventReader {
     this.#time.clear();
     this.#hasTime = false;
     this.members.length = 0;
+    this.#names.length = 0;
   }
 
   #fieldOf(bytes: Buffer, { nameAt, nameEnd, isNameEscaped }: Members): Field | undefined {

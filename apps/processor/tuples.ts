@@ -28,11 +28,8 @@ export interface Text {
   text: string | undefined;
 }
 
-export interface TupleColumns {
-  timeUs: number;
-  arrivedMs: number;
-  period: number;
-  namespace: Text;
+/** What an event says of itself. */
+export interface EventColumns {
   source: Text;
   id: Text;
   type: Text;
@@ -56,19 +53,25 @@ export class Tuples {
   }
 
   /** Appends one; `json` is what the columns' bounds refer to. Returns where it begins. */
-  write(json: Buffer, row: TupleColumns): number {
-    const { source, id, type, subject, data, members, namespace } = row;
+  write(
+    json: Buffer,
+    { source, id, type, subject, members, data }: EventColumns,
+    namespace: Text,
+    timeUs: number,
+    arrivedMs: number,
+    period: number,
+  ): number {
     const start = this.end;
     const texts = size(namespace) + size(source) + size(id) + size(type) + size(subject) + size(data);
     this.#reserve(texts + membersSize(members) + fixedBytesMax);
     const { bytes } = this;
     bytes[start] = 0;
     bytes[start + 1] = columns;
-    writeTimestamp(bytes, start + 2, row.timeUs);
-    writeTimestamp(bytes, start + 14, row.arrivedMs * 1_000);
+    writeTimestamp(bytes, start + 2, timeUs);
+    writeTimestamp(bytes, start + 14, arrivedMs * 1_000);
     writeInt32(bytes, start + 26, 8);
     writeInt32(bytes, start + 38, 4);
-    writeInt32(bytes, start + 42, row.period - epochDays);
+    writeInt32(bytes, start + 42, period - epochDays);
     let at = writeText(bytes, start + namespaceAt, json, namespace);
     at = writeText(bytes, at, json, source);
     this.idAt = at + 4;
