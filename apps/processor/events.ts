@@ -109,6 +109,11 @@ export class EventReader {
     this.data.clear();
     this.#time.clear();
     this.#hasTime = false;
+    if (this.members.length > 0) this.#clearMembers();
+  }
+
+  /** Not for every event: setting a length is a slow call. */
+  #clearMembers(): void {
     this.members.length = 0;
     this.#names.length = 0;
   }

@@ -10,9 +10,14 @@ import { MemberPicker } from './members.ts';
 import { Texts } from './texts.ts';
 import { textColumns } from './tuples.ts';
 
+/** A meter with its place in the set. */
+interface PlacedMeter extends CompiledMeter {
+  place: number;
+}
+
 /** The meters of one type of event. */
 interface TypeMeters {
-  meters: CompiledMeter[];
+  meters: PlacedMeter[];
   /** What they look at in the event's data. */
   data: MemberPicker;
 }
@@ -25,7 +30,9 @@ export class MeterSet {
     readonly version: bigint,
     meters: readonly Meter[],
   ) {
-    for (const meter of meters) this.#add(compileMeter(meter));
+    meters.forEach((meter, place) => {
+      this.#add({ ...compileMeter(meter), place });
+    });
   }
 
   static async load(sql: Sql): Promise<MeterSet> {
@@ -42,7 +49,7 @@ export class MeterSet {
     return this.#byNamespace.get(namespace)?.get(type);
   }
 
-  #add(compiled: CompiledMeter): void {
+  #add(compiled: PlacedMeter): void {
     const { namespace, eventType } = compiled.meter;
     const types = this.#byNamespace.get(namespace) ?? new Map<string, TypeMeters>();
     this.#byNamespace.set(namespace, types);
@@ -56,7 +63,8 @@ const texts = new Texts();
 
 /** Sums what rows add to each meter. */
 export class Evaluation {
-  #tables = new Map<bigint, CellTable>();
+  /** By the meter's place. */
+  #tables: { build: bigint; table: CellTable }[] = [];
 
   constructor(readonly meters: MeterSet) {}
 
@@ -71,28 +79,21 @@ export class Evaluation {
     if (!found) return;
     const name = texts.of(bytes, subject.at, subject.end);
     const payload = data.at < 0 ? undefined : found.data.pick(bytes, data.at, data.end, texts);
-    for (const compiled of found.meters) {
-      const measured = compiled.measure(payload);
-      if (typeof measured !== 'string') this.#tableOf(compiled.meter).addEvent(name, row.timeUs, measured);
+    for (const meter of found.meters) {
+      const measured = meter.measure(payload);
+      if (typeof measured !== 'string') this.#tableOf(meter).addEvent(name, row.timeUs, measured);
     }
   }
 
   /** Of the meters that anything was added to. */
   deltas(arrivedMs: number): NewDelta[] {
-    return [...this.#tables].map(([build, table]) => ({
-      build,
-      cells: table.size,
-      arrivedMs,
-      payload: encodeDelta(table),
-    }));
+    return this.#tables
+      .filter((entry) => entry !== undefined)
+      .map(({ build, table }) => ({ build, cells: table.size, arrivedMs, payload: encodeDelta(table) }));
   }
 
-  #tableOf({ build, aggregation }: Meter): CellTable {
-    let table = this.#tables.get(build);
-    if (!table) {
-      table = new CellTable(aggregation);
-      this.#tables.set(build, table);
-    }
-    return table;
+  #tableOf({ place, meter: { build, aggregation } }: PlacedMeter): CellTable {
+    this.#tables[place] ??= { build, table: new CellTable(aggregation) };
+    return this.#tables[place].table;
   }
 }

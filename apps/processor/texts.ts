@@ -23,8 +23,12 @@ export class Texts {
     const stride = length > sampledBytes ? length / sampledBytes : 1;
     let hash = length;
     for (let i = length - 1; i >= 0; i -= stride) hash = Math.imul(hash ^ bytes[at + (i | 0)]!, 0x01000193);
-    const slot = (hash ^ (hash >>> 15)) & (slots - 1);
-    if (this.#isSame(bytes, at, length, slot)) return this.#texts[slot]!;
+    const first = (hash ^ (hash >>> 15)) & (slots - 1);
+    if (this.#isSame(bytes, at, length, first)) return this.#texts[first]!;
+    const second = first ^ 1;
+    if (this.#isSame(bytes, at, length, second)) return this.#texts[second]!;
+    // Of two texts that fall on one place each gets a place of its own, unless a third comes.
+    const slot = this.#lengths[first] === 0 || this.#lengths[second] !== 0 ? first : second;
     const text = textAt(bytes, at, end, false);
     this.#texts[slot] = text;
     this.#lengths[slot] = length;
