@@ -10,7 +10,6 @@ import {
   type UniqueColumns,
 } from '@usage/db/rollups.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
-import type { Cells } from '@usage/lib/meter/cells.ts';
 import { allSubjects, CellTable } from '@usage/lib/meter/cellTable.ts';
 import { decodeDelta } from '@usage/lib/meter/delta.ts';
 import type { Aggregation } from '@usage/lib/meter/meter.ts';
@@ -72,7 +71,7 @@ function addUp(
   aggregation: Aggregation,
   deltas: StoredDelta[],
   closedBeforeMinute: number,
-): Record<Grain, Cells> {
+): Record<Grain, CellTable> {
   const minute = new CellTable(aggregation);
   for (const { payload } of deltas) minute.addCells(decodeDelta(payload));
   const all = new CellTable(aggregation);
@@ -91,7 +90,7 @@ type SeriesIdOf = (subject: number, group: number) => number;
 async function seriesIds(
   tx: Transaction,
   ids: ReturnType<SeriesIds['of']>,
-  { subjects, groups, columns }: Cells,
+  { subjects, groups, columns }: CellTable,
 ): Promise<SeriesIdOf> {
   const places = new Map<number, number>();
   const placeOf = (subject: number, group: number) => group * subjects.length + subject;
@@ -108,13 +107,13 @@ async function seriesIds(
 }
 
 interface OrderedCells {
-  cells: Cells;
+  cells: CellTable;
   series: number[];
   /** The cells in the order of the primary key: neighbouring index pages one after the other. */
   order: number[];
 }
 
-function inOrder(cells: Cells, idOf: SeriesIdOf): OrderedCells {
+function inOrder(cells: CellTable, idOf: SeriesIdOf): OrderedCells {
   const { minute, subject, group } = cells.columns;
   const series = subject.map((number, cell) => idOf(number, group[cell]!));
   const order = Array.from(series.keys()).sort((a, b) => series[a]! - series[b]! || minute[a]! - minute[b]!);

@@ -177,7 +177,7 @@ export class Batch {
       reason: 'the event lacks id, source, type, subject or a valid time',
       frameId: frame.id,
       position,
-      payload: Uint8Array.from(json),
+      payload: new Uint8Array(json),
     });
   }
 }

@@ -23,8 +23,20 @@ export interface Adding {
   beforeMinute?: number;
 }
 
+interface GrowingColumns {
+  minute: number[];
+  subject: number[];
+  group: number[];
+  count: number[];
+  value: (Decimal | undefined)[];
+  firstUs: number[];
+  lastUs: number[];
+  uniques: Set<string>[];
+}
+
 /** Cells that are added up: what an event, or another table, adds to a cell that is there goes into that. */
 export class CellTable extends Cells {
+  declare readonly columns: GrowingColumns;
   #subjectNumbers = new Map<string, number>();
   #groupTree: GroupNode = { number: -1, next: new Map() };
   #windows = new Map<number, Map<number, number>>();

@@ -16,15 +16,15 @@ export interface NamedCell {
 /** By cell, each as long as the others. */
 export interface CellColumns {
   /** Where its window begins, its subject's and its groups' numbers. */
-  readonly minute: number[];
-  readonly subject: number[];
-  readonly group: number[];
-  readonly count: number[];
-  readonly value: (Decimal | undefined)[];
-  readonly firstUs: number[];
-  readonly lastUs: number[];
+  readonly minute: ArrayLike<number>;
+  readonly subject: ArrayLike<number>;
+  readonly group: ArrayLike<number>;
+  readonly count: ArrayLike<number>;
+  readonly value: ArrayLike<Decimal | undefined>;
+  readonly firstUs: ArrayLike<number>;
+  readonly lastUs: ArrayLike<number>;
   /** Empty where the meter counts no distinct values. */
-  readonly uniques: Set<string>[];
+  readonly uniques: ArrayLike<Set<string>>;
 }
 
 /**

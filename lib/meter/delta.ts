@@ -30,9 +30,9 @@ const valueless: ReadonlySet<Aggregation> = new Set<Aggregation>(['COUNT', 'UNIQ
 export function encodeDelta({ aggregation, size: cells, subjects, groups, columns }: Cells): Buffer {
   const { minute, value, uniques } = columns;
   const decimals: Header['decimals'] = [];
-  const values = valueless.has(aggregation) ? undefined : doublesOf(value, decimals);
+  const values = valueless.has(aggregation) ? undefined : doublesOf(value, cells, decimals);
   const header: Header = { aggregation, cells, subjects, groups, decimals };
-  if (aggregation === 'UNIQUE_COUNT') header.uniques = uniques.map((distinct) => [...distinct]);
+  if (aggregation === 'UNIQUE_COUNT') header.uniques = Array.from(uniques, (distinct) => [...distinct]);
   const headerBytes = Buffer.from(JSON.stringify(header));
   const columnsAt = aligned(4 + headerBytes.length);
   const columnBytes = aligned(cells * 4);
@@ -40,14 +40,14 @@ export function encodeDelta({ aggregation, size: cells, subjects, groups, column
   const bytes = new Uint8Array(valuesAt + (values ? cells * 8 : 0));
   new DataView(bytes.buffer).setUint32(0, headerBytes.length, true);
   bytes.set(headerBytes, 4);
-  const after = (us: readonly number[]) => us.map((time, cell) => time - minute[cell]! * minuteUs);
+  const { subject, group, count, firstUs, lastUs } = columns;
   const integers = [
     minute,
-    columns.subject,
-    columns.group,
-    columns.count,
-    after(columns.firstUs),
-    after(columns.lastUs),
+    subject,
+    group,
+    count,
+    afterMinutes(firstUs, minute),
+    afterMinutes(lastUs, minute),
   ];
   integers.forEach((column, n) => {
     new Int32Array(bytes.buffer, columnsAt + n * columnBytes, cells).set(column);
@@ -57,37 +57,60 @@ export function encodeDelta({ aggregation, size: cells, subjects, groups, column
 }
 
 export function decodeDelta(payload: Uint8Array): Cells {
-  const bytes = Uint8Array.from(Bun.zstdDecompressSync(payload as Uint8Array<ArrayBuffer>));
+  // Copied, so that the columns are aligned.
+  const bytes = new Uint8Array(Bun.zstdDecompressSync(payload as Uint8Array<ArrayBuffer>));
   const headerLength = new DataView(bytes.buffer).getUint32(0, true);
   const header = JSON.parse(Buffer.from(bytes.buffer, 4, headerLength).toString()) as Header;
   const { aggregation, cells } = header;
   const columnsAt = aligned(4 + headerLength);
   const columnBytes = aligned(cells * 4);
   const column = (n: number) => new Int32Array(bytes.buffer, columnsAt + n * columnBytes, cells);
-  const minutes = column(0);
-  const times = (n: number) => Array.from(column(n), (us, cell) => minutes[cell]! * minuteUs + us);
-  const values: (Decimal | undefined)[] = valueless.has(aggregation)
-    ? new Array(cells).fill(undefined)
-    : Array.from(new Float64Array(bytes.buffer, columnsAt + integerColumns * columnBytes, cells));
-  for (const [cell, text] of header.decimals) values[cell] = readDecimal(text);
+  const minute = column(0);
+  const hasValues = !valueless.has(aggregation);
+  const valuesAt = columnsAt + integerColumns * columnBytes;
   return new Cells(aggregation, header.subjects, header.groups, {
-    minute: Array.from(minutes),
-    subject: Array.from(column(1)),
-    group: Array.from(column(2)),
-    count: Array.from(column(3)),
-    firstUs: times(4),
-    lastUs: times(5),
-    value: values,
+    minute,
+    subject: column(1),
+    group: column(2),
+    count: column(3),
+    firstUs: timesOf(minute, column(4)),
+    lastUs: timesOf(minute, column(5)),
+    value: hasValues ? valuesOf(new Float64Array(bytes.buffer, valuesAt, cells), header) : new Array(cells),
     uniques: header.uniques?.map((uniques) => new Set(uniques)) ?? [],
   });
 }
 
-function doublesOf(values: readonly (Decimal | undefined)[], decimals: Header['decimals']): Float64Array {
-  return Float64Array.from(values, (value, cell) => {
-    if (typeof value === 'number') return value;
-    decimals.push([cell, formatDecimal(value!)]);
-    return Number.NaN;
-  });
+function timesOf(minute: Int32Array, afterUs: Int32Array): Float64Array {
+  const times = new Float64Array(minute.length);
+  for (let cell = 0; cell < times.length; cell++) times[cell] = minute[cell]! * minuteUs + afterUs[cell]!;
+  return times;
+}
+
+function valuesOf(doubles: Float64Array, { decimals }: Header): ArrayLike<Decimal> {
+  if (decimals.length === 0) return doubles;
+  const values: Decimal[] = Array.from(doubles);
+  for (const [cell, text] of decimals) values[cell] = readDecimal(text);
+  return values;
+}
+
+function afterMinutes(us: ArrayLike<number>, minute: ArrayLike<number>): Int32Array {
+  const after = new Int32Array(us.length);
+  for (let cell = 0; cell < us.length; cell++) after[cell] = us[cell]! - minute[cell]! * minuteUs;
+  return after;
+}
+
+function doublesOf(
+  values: ArrayLike<Decimal | undefined>,
+  cells: number,
+  decimals: Header['decimals'],
+): Float64Array {
+  const doubles = new Float64Array(cells);
+  for (let cell = 0; cell < cells; cell++) {
+    const value = values[cell]!;
+    doubles[cell] = typeof value === 'number' ? value : Number.NaN;
+    if (typeof value !== 'number') decimals.push([cell, formatDecimal(value)]);
+  }
+  return doubles;
 }
 
 function aligned(bytes: number): number {
