@@ -5,7 +5,7 @@ import { type Part, readFrame } from './envelope.ts';
 import { EventReader } from './events.ts';
 import { filingAt, type PeriodRules } from './period.ts';
 import { isObject, valueEnd } from './scan.ts';
-import { Tuples, textColumns } from './tuples.ts';
+import { CopyBuffer, Tuples, textColumns } from './tuples.ts';
 
 /** An event on its way into the events table: what is stored of it is a tuple, these are the ways to it. */
 export interface Row {
@@ -57,6 +57,8 @@ export class Batch {
   startedMs = performance.now();
   /** Every row there ever was, to be used again: new ones cost 0.4 µs an event. */
   readonly #spare: Row[] = [];
+  /** For store.prepare. */
+  readonly copy = new CopyBuffer();
   readonly #tuples = new Tuples();
   readonly #reader = new EventReader();
 

@@ -18,6 +18,8 @@ const keepMs = 500;
 const eventsPerFrameFirst = 1_000;
 const averageShare = 0.1;
 const readFramesMax = 256;
+/** Batches being stored at once: while one waits for its commit PostgreSQL takes the other's rows (a sixth faster). */
+const storesMax = 2;
 const retryMsMin = 50;
 const retryMsMax = 2_000;
 /** For one dead letter's answer from PostgreSQL. */
@@ -27,7 +29,7 @@ const buryMsMax = 60_000;
 export const loopSilenceMsMax = 30_000;
 
 /**
- * Frames become committed batches, one batch being stored while the next one is gathered.
+ * Frames become committed batches, some being stored while the next one is gathered.
  *
  *   1. gather   read and unpack frames until the batch is full, or the database is idle and the wait is over
  *   2. store    one transaction; from here on the events are durable and counted exactly once
@@ -85,22 +87,25 @@ export class Loop {
   }
 
   async #run(): Promise<void> {
-    let storing: Promise<void> | undefined;
+    const storing = new Set<Promise<void>>();
     while (!this.#stopping.signal.aborted) {
-      const batch = await this.#gather(() => storing === undefined);
+      const batch = await this.#gather(() => storing.size === 0);
       if (batch.empty) {
         this.#idle.push(batch);
         continue;
       }
       failPoint('read');
-      const prepared = await this.#retrying('prepare', () => this.store.prepare(batch.rowsById()));
-      await storing;
+      const prepared = await this.#retrying('prepare', () =>
+        this.store.prepare(batch.rowsById(), batch.copy),
+      );
       if (!prepared) break;
-      storing = this.#storeAndSettle(batch, prepared).finally(() => {
-        storing = undefined;
-      });
+      // What is looked for may be on its way in the batch before: it is found once that one is committed.
+      const othersMax = prepared.staged.length > 0 ? 0 : storesMax - 1;
+      while (storing.size > othersMax) await Promise.race(storing);
+      const stored = this.#storeAndSettle(batch, prepared).finally(() => storing.delete(stored));
+      storing.add(stored);
     }
-    await storing;
+    await Promise.all(storing);
   }
 
   async #gather(databaseIdle: () => boolean): Promise<Batch> {

@@ -63,8 +63,8 @@ export class Store {
   #openPeriods = new Set<number>();
   #nextBatchId = 0n;
   #batchIdsEnd = 0n;
-  #buffers = [new CopyBuffer(), new CopyBuffer()];
-  #stagedBuffer = new CopyBuffer();
+  /** Not in use. */
+  #stagedBuffers: CopyBuffer[] = [];
   #recent = new RecentIds();
   #patience: Patience;
 
@@ -78,10 +78,10 @@ export class Store {
     this.#patience = new Patience(sql, answerMsMin, answerMsMax);
   }
 
-  async prepare(rows: Row[]): Promise<Prepared> {
+  /** `straight` is filled, and must stay as it is until the batch is stored. */
+  async prepare(rows: Row[], straight = new CopyBuffer()): Promise<Prepared> {
     const meters = await this.#currentMeters();
     const batchId = await this.#takeBatchId();
-    const straight = this.#buffers.reverse()[0]!;
     straight.begin(batchId);
     const staged: Row[] = [];
     const evaluation = new Evaluation(meters);
@@ -173,21 +173,29 @@ export class Store {
   async #insertStaged(tx: Transaction, given: Row[], batchId: bigint, way: Way): Promise<Row[]> {
     if (given.length === 0) return [];
     const { firsts: rows, repeats } = withoutRepeats(given);
-    const buffer = this.#stagedBuffer;
-    buffer.begin(batchId);
-    rows.forEach(({ tuples, start, end }, n) => {
-      buffer.add(tuples, start, end, n);
-    });
     const { fromMs, toMs, periods, lookAround } = extentOf(rows);
     const around = way === 'late' || lookAround;
     if (around) await lockBoundary(tx, way === 'late' ? 'exclusive' : 'shared');
-    await stageEvents(tx, buffer.finish());
+    await this.#stage(tx, rows, batchId);
     const numbers = await findStagedDuplicates(
       tx,
       around ? periodsAround(fromMs, toMs, this.rules) : periods,
     );
     await insertStaged(tx, numbers);
     return [...repeats, ...numbers.map((n) => rows[n]!)];
+  }
+
+  async #stage(tx: Transaction, rows: Row[], batchId: bigint): Promise<void> {
+    const buffer = this.#stagedBuffers.pop() ?? new CopyBuffer();
+    buffer.begin(batchId);
+    rows.forEach(({ tuples, start, end }, n) => {
+      buffer.add(tuples, start, end, n);
+    });
+    try {
+      await stageEvents(tx, buffer.finish());
+    } finally {
+      this.#stagedBuffers.push(buffer);
+    }
   }
 
   /** The last statements: what is certain only under the registry's lock, and what depends on it. */
