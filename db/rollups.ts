@@ -3,7 +3,7 @@ import type { Executor, Transaction } from './connect.ts';
 
 /** Cells to be added to a rollup table, column by column, sorted by series and start. */
 export interface RollupColumns {
-  series: bigint[];
+  series: number[];
   /** Minutes since 1970 at which the cell's window starts. */
   startMinutes: number[];
   firstUs: number[];
@@ -55,14 +55,20 @@ export async function addToRollups(
     SELECT series_id, to_timestamp(start_minute::float8 * 60),
            TIMESTAMPTZ 'epoch' + first_us * INTERVAL '1 microsecond', TIMESTAMPTZ 'epoch' + last_us * INTERVAL '1 microsecond',
            count, value
-    FROM unnest(${cells.series.map(String)}::bigint[], ${cells.startMinutes}::int[], ${cells.firstUs}::float8[], ${cells.lastUs}::float8[],
-                ${cells.counts}::bigint[], ${cells.values}::numeric[])
+    FROM unnest(${arrayText(cells.series)}::text::bigint[], ${arrayText(cells.startMinutes)}::text::int[],
+                ${arrayText(cells.firstUs)}::text::float8[], ${arrayText(cells.lastUs)}::text::float8[],
+                ${arrayText(cells.counts)}::text::bigint[], ${arrayText(cells.values)}::text::numeric[])
       AS c (series_id, start_minute, first_us, last_us, count, value)
     ON CONFLICT (series_id, start) DO UPDATE SET
       first_at = least(r.first_at, excluded.first_at),
       last_at = greatest(r.last_at, excluded.last_at),
       count = r.count + excluded.count,
       value = ${mergedValue(tx, aggregation)}`;
+}
+
+/** An array of numbers as PostgreSQL writes it; postgres.js would quote and escape every element. */
+function arrayText(values: readonly (number | string | null)[]): string {
+  return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
 }
 
 function mergedValue(tx: Transaction, aggregation: Aggregation) {
@@ -105,7 +111,7 @@ export function summedValue(tx: Executor, aggregation: Aggregation) {
 }
 
 export interface UniqueColumns {
-  series: bigint[];
+  series: number[];
   startMinutes: number[];
   values: string[];
 }
@@ -116,7 +122,7 @@ export async function addUniques(tx: Transaction, grain: Grain, uniques: UniqueC
   await tx`
     INSERT INTO ${uniqueTable(tx, grain)} (series_id, start, value)
     SELECT series_id, to_timestamp(start_minute::float8 * 60), value
-    FROM unnest(${uniques.series.map(String)}::bigint[], ${uniques.startMinutes}::int[], ${uniques.values}::text[])
+    FROM unnest(${arrayText(uniques.series)}::text::bigint[], ${arrayText(uniques.startMinutes)}::text::int[], ${uniques.values}::text[])
       AS u (series_id, start_minute, value)
     ON CONFLICT DO NOTHING`;
 }

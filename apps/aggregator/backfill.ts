@@ -3,7 +3,8 @@ import type { Sql } from '@usage/db/connect.ts';
 import { insertDeltas } from '@usage/db/deltas.ts';
 import { eventsOfBatches } from '@usage/db/events.ts';
 import { getMeterOfBuild } from '@usage/db/meters.ts';
-import { DeltaBuilder, encodeDelta } from '@usage/lib/meter/delta.ts';
+import { CellTable } from '@usage/lib/meter/cellTable.ts';
+import { encodeDelta } from '@usage/lib/meter/delta.ts';
 import { compileMeter } from '@usage/lib/meter/evaluate.ts';
 import { parseJson } from '@usage/lib/meter/json.ts';
 
@@ -23,7 +24,8 @@ export async function backfillStretch(sql: Sql, eventsMax: number): Promise<bool
       await finishBackfill(tx, backfill.id);
       return true;
     }
-    const delta = new DeltaBuilder(compileMeter(meter));
+    const { measure } = compileMeter(meter);
+    const table = new CellTable(meter.aggregation);
     const events = eventsOfBatches(tx, {
       ...range,
       toBatch,
@@ -31,16 +33,18 @@ export async function backfillStretch(sql: Sql, eventsMax: number): Promise<bool
       type: meter.eventType,
     });
     for await (const rows of events) {
-      for (const row of rows)
-        delta.add(row.subject, row.time_us, row.data === null ? undefined : parseJson(row.data));
+      for (const { subject, time_us: timeUs, data } of rows) {
+        const measured = measure(data === null ? undefined : parseJson(data));
+        if (typeof measured !== 'string') table.addEvent(subject, timeUs, measured);
+      }
     }
-    if (delta.size > 0) {
+    if (table.size > 0) {
       await insertDeltas(tx, [
         {
           build: backfill.build,
-          cells: delta.size,
+          cells: table.size,
           arrivedMs: Date.now(),
-          payload: encodeDelta(delta.cells()),
+          payload: encodeDelta(table),
         },
       ]);
     }

@@ -1,4 +1,4 @@
-import type { Sql } from '@usage/db/connect.ts';
+import type { Sql, Transaction } from '@usage/db/connect.ts';
 import { type MergeLimits, type StoredDelta, takeDeltas, tryLockBuild } from '@usage/db/deltas.ts';
 import { getMeterOfBuild } from '@usage/db/meters.ts';
 import { daysClosedBefore } from '@usage/db/rollupDays.ts';
@@ -10,25 +10,17 @@ import {
   type UniqueColumns,
 } from '@usage/db/rollups.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
-import { type Cell, mergeCell } from '@usage/lib/meter/cell.ts';
-import { decodeDelta, seriesKey } from '@usage/lib/meter/delta.ts';
+import type { Cells } from '@usage/lib/meter/cells.ts';
+import { allSubjects, CellTable } from '@usage/lib/meter/cellTable.ts';
+import { decodeDelta } from '@usage/lib/meter/delta.ts';
 import type { Aggregation } from '@usage/lib/meter/meter.ts';
+import { seriesKey } from '@usage/lib/meter/series.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import type { Series, SeriesIds } from './series.ts';
 
-/** Rollups of all subjects together are series of this subject. */
-const allSubjects = '';
 const minutesAnHour = 60;
 const minutesADay = 1_440;
 const minuteUs = 60_000_000;
-
-/** What is to be added to one series: cells by the minute at which their window starts. */
-interface Additions extends Series {
-  minutes: Map<number, Cell>;
-  hours: Map<number, Cell>;
-  /** Closed days alone; days that are not are made from hours later (days.ts). */
-  days: Map<number, Cell>;
-}
 
 export interface Merged {
   deltas: number;
@@ -56,14 +48,13 @@ export async function mergeBuild(
     const done = { deltas: deltas.length, rows: 0, arrivedMs: deltas.map((delta) => delta.arrived_ms) };
     if (!meter || deltas.length === 0) return done; // the meter was deleted or rebuilt: nobody will ask for these
     const closedUs = await daysClosedBefore(tx, build);
-    const additions = addUp(meter.aggregation, deltas, closedUs === undefined ? 0 : closedUs / minuteUs);
-    await found.resolve(tx, additions);
-    additions.sort((a, b) => (a.id < b.id ? -1 : 1));
+    const tables = addUp(meter.aggregation, deltas, closedUs === undefined ? 0 : closedUs / minuteUs);
+    const idOf = await seriesIds(tx, found, tables.minute);
     for (const grain of ['minute', 'hour', 'day'] as const) {
-      const columns = rollupColumns(additions, grain);
-      await addToRollups(tx, grain, meter.aggregation, columns);
-      if (meter.aggregation === 'UNIQUE_COUNT') await addUniques(tx, grain, uniqueColumns(additions, grain));
-      done.rows += columns.series.length;
+      const cells = inOrder(tables[grain], idOf);
+      await addToRollups(tx, grain, meter.aggregation, rollupColumns(cells));
+      if (meter.aggregation === 'UNIQUE_COUNT') await addUniques(tx, grain, uniqueColumns(cells));
+      done.rows += cells.order.length;
     }
     failPoint('merge-before-commit');
     return done;
@@ -74,85 +65,82 @@ export async function mergeBuild(
 }
 
 /**
- * First the deltas' cells by series and minute; the hours, closed days, and all subjects together, from the few cells
- * that come out of that: cells merge in any order to the same cell.
+ * First the deltas' cells by minute; all subjects together, the hours and the closed days from the few cells that come
+ * out of that: cells merge in any order to the same cell. Days that aren't closed are made from hours later (days.ts).
  */
-function addUp(aggregation: Aggregation, deltas: StoredDelta[], closedBeforeMinute: number): Additions[] {
-  const bySeries = new Map<string, Additions>();
-  for (const { payload } of deltas) {
-    for (const { minute, subject, groups, cell } of decodeDelta(payload)) {
-      addCell(aggregation, seriesIn(bySeries, subject, groups).minutes, minute, cell);
-    }
-  }
-  for (const { groups, minutes } of [...bySeries.values()]) {
-    const all = seriesIn(bySeries, allSubjects, groups).minutes;
-    for (const [minute, cell] of minutes) addCell(aggregation, all, minute, cell);
-  }
-  for (const { minutes, hours, days } of bySeries.values()) {
-    for (const [minute, cell] of minutes)
-      addCell(aggregation, hours, minute - (minute % minutesAnHour), cell);
-    for (const [hour, cell] of hours) {
-      if (hour < closedBeforeMinute) addCell(aggregation, days, hour - (hour % minutesADay), cell);
-    }
-  }
-  return [...bySeries.values()];
+function addUp(
+  aggregation: Aggregation,
+  deltas: StoredDelta[],
+  closedBeforeMinute: number,
+): Record<Grain, Cells> {
+  const minute = new CellTable(aggregation);
+  for (const { payload } of deltas) minute.addCells(decodeDelta(payload));
+  const all = new CellTable(aggregation);
+  all.addCells(minute, { subject: allSubjects });
+  minute.addCells(all);
+  const hour = new CellTable(aggregation);
+  hour.addCells(minute, { windowMinutes: minutesAnHour });
+  const day = new CellTable(aggregation);
+  day.addCells(hour, { windowMinutes: minutesADay, beforeMinute: closedBeforeMinute });
+  return { minute, hour, day };
 }
 
-function seriesIn(bySeries: Map<string, Additions>, subject: string, groups: readonly string[]): Additions {
-  const key = seriesKey(subject, groups);
-  let additions = bySeries.get(key);
-  if (!additions) {
-    additions = { id: 0n, key, subject, groups, minutes: new Map(), hours: new Map(), days: new Map() };
-    bySeries.set(key, additions);
-  }
-  return additions;
+/** By a cell's subject and group numbers, the same in all tables of one merge. */
+type SeriesIdOf = (subject: number, group: number) => number;
+
+async function seriesIds(
+  tx: Transaction,
+  ids: ReturnType<SeriesIds['of']>,
+  { subjects, groups, columns }: Cells,
+): Promise<SeriesIdOf> {
+  const places = new Map<number, number>();
+  const placeOf = (subject: number, group: number) => group * subjects.length + subject;
+  const series: Series[] = [];
+  columns.subject.forEach((subject, cell) => {
+    const group = columns.group[cell]!;
+    if (places.has(placeOf(subject, group))) return;
+    const [name, values] = [subjects[subject]!, groups[group]!];
+    places.set(placeOf(subject, group), series.length);
+    series.push({ key: seriesKey(name, values), subject: name, groups: values });
+  });
+  const found = await ids.resolve(tx, series);
+  return (subject, group) => found[places.get(placeOf(subject, group))!]!;
 }
 
-function addCell(aggregation: Aggregation, cells: Map<number, Cell>, start: number, cell: Cell): void {
-  const existing = cells.get(start);
-  if (existing) mergeCell(aggregation, existing, cell);
-  else cells.set(start, { ...cell, uniques: cell.uniques && new Set(cell.uniques) });
+interface OrderedCells {
+  cells: Cells;
+  series: number[];
+  /** The cells in the order of the primary key: neighbouring index pages one after the other. */
+  order: number[];
 }
 
-function rollupColumns(additions: Additions[], grain: Grain): RollupColumns {
-  const columns: RollupColumns = {
-    series: [],
-    startMinutes: [],
-    firstUs: [],
-    lastUs: [],
-    counts: [],
-    values: [],
+function inOrder(cells: Cells, idOf: SeriesIdOf): OrderedCells {
+  const { minute, subject, group } = cells.columns;
+  const series = subject.map((number, cell) => idOf(number, group[cell]!));
+  const order = Array.from(series.keys()).sort((a, b) => series[a]! - series[b]! || minute[a]! - minute[b]!);
+  return { cells, series, order };
+}
+
+function rollupColumns({ cells: { columns }, series, order }: OrderedCells): RollupColumns {
+  const { minute, firstUs, lastUs, count, value } = columns;
+  return {
+    series: order.map((cell) => series[cell]!),
+    startMinutes: order.map((cell) => minute[cell]!),
+    firstUs: order.map((cell) => firstUs[cell]!),
+    lastUs: order.map((cell) => lastUs[cell]!),
+    counts: order.map((cell) => count[cell]!),
+    values: order.map((cell) => (value[cell] === undefined ? null : formatDecimal(value[cell]))),
   };
-  for (const { id, start, cell } of sortedCells(additions, grain)) {
-    columns.series.push(id);
-    columns.startMinutes.push(start);
-    columns.firstUs.push(cell.firstUs);
-    columns.lastUs.push(cell.lastUs);
-    columns.counts.push(cell.count);
-    columns.values.push(cell.value === undefined ? null : formatDecimal(cell.value));
-  }
-  return columns;
 }
 
-function uniqueColumns(additions: Additions[], grain: Grain): UniqueColumns {
-  const columns: UniqueColumns = { series: [], startMinutes: [], values: [] };
-  for (const { id, start, cell } of sortedCells(additions, grain)) {
-    for (const value of cell.uniques ?? []) {
-      columns.series.push(id);
-      columns.startMinutes.push(start);
-      columns.values.push(value);
+function uniqueColumns({ cells: { columns }, series, order }: OrderedCells): UniqueColumns {
+  const into: UniqueColumns = { series: [], startMinutes: [], values: [] };
+  for (const cell of order) {
+    for (const unique of columns.uniques[cell] ?? []) {
+      into.series.push(series[cell]!);
+      into.startMinutes.push(columns.minute[cell]!);
+      into.values.push(unique);
     }
   }
-  return columns;
-}
-
-/** In the order of the primary key: neighbouring index pages one after the other. */
-function* sortedCells(
-  additions: Additions[],
-  grain: Grain,
-): Generator<{ id: bigint; start: number; cell: Cell }> {
-  for (const { id, minutes, hours, days } of additions) {
-    const cells = { minute: minutes, hour: hours, day: days }[grain];
-    for (const start of [...cells.keys()].sort((a, b) => a - b)) yield { id, start, cell: cells.get(start)! };
-  }
+  return into;
 }

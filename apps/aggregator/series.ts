@@ -2,8 +2,6 @@ import type { Transaction } from '@usage/db/connect.ts';
 import { ensureSeries } from '@usage/db/series.ts';
 
 export interface Series {
-  /** 0n until it is resolved. */
-  id: bigint;
   key: string;
   subject: string;
   groups: readonly string[];
@@ -14,18 +12,19 @@ const entriesMax = 400_000;
 
 /** The ids of series that were used lately. They never change, so any number of aggregators may remember them. */
 export class SeriesIds {
-  #builds = new Map<bigint, Map<string, bigint>>();
+  #builds = new Map<bigint, Map<string, number>>();
   #entries = 0;
 
   /** What one transaction finds out becomes known to others by keep(), after its commit. */
   of(build: bigint) {
-    const known = this.#builds.get(build) ?? new Map<string, bigint>();
-    const found = new Map<string, bigint>();
+    const known = this.#builds.get(build) ?? new Map<string, number>();
+    const found = new Map<string, number>();
     return {
-      resolve: async (tx: Transaction, series: Series[]): Promise<void> => {
+      /** The ids, in the order of the series. */
+      resolve: async (tx: Transaction, series: readonly Series[]): Promise<number[]> => {
         const unknown = series.filter((one) => !known.has(one.key));
         if (unknown.length > 0) await lookUp(tx, build, unknown, found);
-        for (const one of series) one.id = known.get(one.key) ?? found.get(one.key)!;
+        return series.map((one) => known.get(one.key) ?? found.get(one.key)!);
       },
       keep: (): void => {
         if (this.#entries + found.size > entriesMax) this.#forget();
@@ -47,7 +46,7 @@ async function lookUp(
   tx: Transaction,
   build: bigint,
   series: Series[],
-  found: Map<string, bigint>,
+  found: Map<string, number>,
 ): Promise<void> {
   const uuids = series.map((one) => uuidOf(one.key));
   const ids = await ensureSeries(
@@ -56,7 +55,7 @@ async function lookUp(
     series.map(({ subject, groups }, i) => ({ key: uuids[i]!, subject, groups })),
   );
   series.forEach((one, i) => {
-    found.set(one.key, ids.get(uuids[i]!)!);
+    found.set(one.key, Number(ids.get(uuids[i]!)));
   });
 }
 

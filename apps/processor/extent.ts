@@ -1,4 +1,4 @@
-import type { Row } from './batch.ts';
+import { contentOf, type Row } from './batch.ts';
 
 /** What has to be known of rows as a whole. */
 export interface Extent {
@@ -38,7 +38,8 @@ export function withoutRepeats(rows: Row[]): { firsts: Row[]; repeats: Row[] } {
   const repeats: Row[] = [];
   for (const row of rows) {
     const before = identities.size;
-    identities.add(`${row.id}\0${row.source}\0${row.namespace}`);
+    const { id, source, namespace } = contentOf(row);
+    identities.add(`${id}\0${source}\0${namespace}`);
     (identities.size === before ? repeats : firsts).push(row);
   }
   return { firsts, repeats };

@@ -5,7 +5,7 @@ import { failPoint } from '@usage/lib/service/failPoint.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import { nextTurn, pauseUnless } from '@usage/lib/service/pause.ts';
 import { entryMs } from '@usage/lib/stream/stream.ts';
-import { Batch, eventBytes } from './batch.ts';
+import { Batch, contentOf, eventBytes } from './batch.ts';
 import type { ProcessorConfig } from './config.ts';
 import type { FrameSource } from './frames.ts';
 import type { ProcessorMetrics } from './metrics.ts';
@@ -44,6 +44,8 @@ export class Loop {
   /** Running average: how many frames to ask for, so that a batch is not much larger than it should be. */
   #eventsPerFrame = eventsPerFrameFirst;
   #done: Promise<void> = Promise.resolve();
+  /** Settled batches, to be filled again. */
+  #idle: Batch[] = [];
   #patience: Patience;
 
   constructor(
@@ -86,7 +88,10 @@ export class Loop {
     let storing: Promise<void> | undefined;
     while (!this.#stopping.signal.aborted) {
       const batch = await this.#gather(() => storing === undefined);
-      if (batch.empty) continue;
+      if (batch.empty) {
+        this.#idle.push(batch);
+        continue;
+      }
       failPoint('read');
       const prepared = await this.#retrying('prepare', () => this.store.prepare(batch.rowsById()));
       await storing;
@@ -100,7 +105,8 @@ export class Loop {
 
   async #gather(databaseIdle: () => boolean): Promise<Batch> {
     const { batchRowsMax, batchBytesMax, batchWaitMsMax } = this.config;
-    const batch = new Batch();
+    const batch = this.#idle.pop() ?? new Batch();
+    batch.clear();
     const waitedMs = () => performance.now() - batch.startedMs;
     while (
       !this.#stopping.signal.aborted &&
@@ -147,6 +153,7 @@ export class Loop {
       await this.source.settle(batch.frames);
     });
     failPoint('after-settle');
+    this.#idle.push(batch);
     this.log.debug(
       { events: outcome.stored, duplicates: outcome.duplicates.length, frames: batch.frames.length },
       'batch stored',
@@ -155,10 +162,10 @@ export class Loop {
 
   async #bury(batch: Batch, outcome: Stored): Promise<void> {
     for (const { row, reason } of outcome.refused) {
-      const { namespace, frame, position } = row;
+      const { frame, position } = row;
       batch.rejected.push({
         kind: 'event',
-        namespace,
+        namespace: contentOf(row).namespace,
         reason,
         frameId: frame.id,
         position,

@@ -1,7 +1,21 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { ulid } from 'ulid';
-import { dayMs, filingAt, type PeriodRules, periodOf, periodsAround, timeOfId } from './period.ts';
+import {
+  dayMs,
+  type Filing,
+  filingAt as filingOfBytes,
+  type PeriodRules,
+  periodOf,
+  periodsAround,
+  timeOfId,
+} from './period.ts';
+
+/** By ids as texts. */
+function filingAt(arrivalMs: number, rules: PeriodRules): (id: string) => Filing {
+  const file = filingOfBytes(arrivalMs, rules);
+  return (text) => file(Buffer.from(text), { at: 0, end: Buffer.byteLength(text), text: undefined });
+}
 
 const hourMs = 3_600_000;
 const monday = Date.UTC(2026, 10, 23);
@@ -31,11 +45,11 @@ describe('periods', () => {
 });
 
 test('the time of an id is that of UUIDv7 and ULID, and of no other', () => {
-  expect(timeOfId(Bun.randomUUIDv7('hex', 1_763_800_000_123))).toBe(1_763_800_000_123);
-  expect(timeOfId(ulid(1_763_800_000_123))).toBe(1_763_800_000_123);
-  expect(timeOfId(crypto.randomUUID())).toBeUndefined();
-  expect(timeOfId('order-1')).toBeUndefined();
-  expect(timeOfId('')).toBeUndefined();
+  expect(timeOfId(Buffer.from(Bun.randomUUIDv7('hex', 1_763_800_000_123)))).toBe(1_763_800_000_123);
+  expect(timeOfId(Buffer.from(ulid(1_763_800_000_123)))).toBe(1_763_800_000_123);
+  expect(timeOfId(Buffer.from(crypto.randomUUID()))).toBeUndefined();
+  expect(timeOfId(Buffer.from('order-1'))).toBeUndefined();
+  expect(timeOfId(Buffer.from(''))).toBeUndefined();
 });
 
 /** The events table as far as identity goes: unique within a period, looked for elsewhere where the rules say so. */

@@ -40,11 +40,14 @@ export interface Filing {
   mayBeOvertaken: boolean;
 }
 
+/** An id as it lies in bytes: of a text of its own where it has escapes there. */
+type Id = { at: number; end: number; text: string | undefined };
+
 /** How the ids of one arrival are filed: one function for all events of a frame. */
 export function filingAt(
   arrivalMs: number,
   { periodDays, dedupeWindowMs }: PeriodRules,
-): (id: string) => Filing {
+): (bytes: Uint8Array, id: Id) => Filing {
   const here = periodOf(arrivalMs, periodDays);
   const before = periodOf(arrivalMs - dedupeWindowMs, periodDays);
   const soon = periodOf(arrivalMs + dedupeWindowMs, periodDays);
@@ -52,10 +55,11 @@ export function filingAt(
   const plain: Filing = { period: here, lookAround: false, mayBeOvertaken: false };
   if (before === here && after === here) return () => plain;
   const opaque: Filing = { period: here, lookAround: before !== here, mayBeOvertaken: soon !== here };
-  return (id) => {
-    const ownMs = timeOfId(id);
+  const tooFar: Filing = { ...opaque, mayBeOvertaken: after !== here };
+  return (bytes, id) => {
+    const ownMs = timeOf(bytes, id);
     if (ownMs === undefined) return opaque;
-    if (ownMs > arrivalMs + 2 * dedupeWindowMs) return { ...opaque, mayBeOvertaken: after !== here };
+    if (ownMs > arrivalMs + 2 * dedupeWindowMs) return tooFar;
     const own = periodOf(ownMs, periodDays);
     if (own < here) return opaque;
     const settled = ownMs <= arrivalMs + dedupeWindowMs;
@@ -76,25 +80,57 @@ export function periodsAround(
   return periods;
 }
 
-const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+function timeOf(bytes: Uint8Array, { at, end, text }: Id): number | undefined {
+  return text === undefined ? timeOfId(bytes, at, end) : timeOfId(Buffer.from(text));
+}
+
+const uuidLength = 36;
+const ulidLength = 26;
+const ulidTimeLength = 10;
+const [dash, zero, seven] = Buffer.from('-07') as unknown as [number, number, number];
 
 /**
  * Milliseconds since 1970 that a UUIDv7 (RFC 9562) or a ULID carries; undefined for any other id. Looks at the form only
  * as far as it must: all that counts is that the same id always gives the same time.
  */
-export function timeOfId(id: string): number | undefined {
-  if (id.length === 36 && id[14] === '7' && id[8] === '-' && id[13] === '-') {
-    const ms = Number.parseInt(id.slice(0, 8), 16) * 65_536 + Number.parseInt(id.slice(9, 13), 16);
-    return Number.isNaN(ms) ? undefined : ms;
-  }
-  if (id.length === 26 && id[0]! <= '7') {
-    let ms = 0;
-    for (const letter of id.slice(0, 10).toUpperCase()) {
-      const digit = crockford.indexOf(letter);
-      if (digit < 0) return undefined;
-      ms = ms * 32 + digit;
+export function timeOfId(id: Uint8Array, at = 0, end = id.length): number | undefined {
+  switch (end - at) {
+    case uuidLength: {
+      if (id[at + 14] !== seven || id[at + 8] !== dash || id[at + 13] !== dash) return undefined;
+      const high = digits(id, at, at + 8, 16, hexDigits);
+      const low = digits(id, at + 9, at + 13, 16, hexDigits);
+      return high < 0 || low < 0 ? undefined : high * 65_536 + low;
     }
-    return ms;
+    case ulidLength: {
+      if (id[at]! < zero || id[at]! > seven) return undefined;
+      const ms = digits(id, at, at + ulidTimeLength, 32, crockfordDigits);
+      return ms < 0 ? undefined : ms;
+    }
+    default:
+      return undefined;
   }
-  return undefined;
+}
+
+const hexDigits = digitValues('0123456789ABCDEF');
+const crockfordDigits = digitValues('0123456789ABCDEFGHJKMNPQRSTVWXYZ');
+
+/** By byte, capital or small: what the digit is worth, -1 for anything else. */
+function digitValues(alphabet: string): Int8Array {
+  const values = new Int8Array(256).fill(-1);
+  for (const [value, digit] of [...alphabet].entries()) {
+    values[digit.charCodeAt(0)] = value;
+    values[digit.toLowerCase().charCodeAt(0)] = value;
+  }
+  return values;
+}
+
+/** The number that the digits make; -1 where one isn't a digit. */
+function digits(id: Uint8Array, at: number, end: number, base: number, values: Int8Array): number {
+  let number = 0;
+  for (let i = at; i < end; i++) {
+    const value = values[id[i]!]!;
+    if (value < 0) return -1;
+    number = number * base + value;
+  }
+  return number;
 }

@@ -13,12 +13,12 @@ const ways = 16;
 export class RecentIds {
   #fingerprints = new Int32Array(buckets * ways);
 
-  /** Whether the id was met before; from now on it was. */
-  meet(id: string): boolean {
+  /** Whether the id between the bounds was met before; from now on it was. */
+  meet(bytes: Uint8Array, at: number, end: number): boolean {
     let bucket = 0x811c9dc5;
     let fingerprint = 0x9747b28c;
-    for (let i = 0; i < id.length; i++) {
-      const code = id.charCodeAt(i);
+    for (let i = at; i < end; i++) {
+      const code = bytes[i]!;
       bucket = Math.imul(bucket ^ code, 0x01000193);
       fingerprint = Math.imul(fingerprint + code, 0x5bd1e995) ^ (fingerprint >>> 15);
     }

@@ -7,15 +7,14 @@ import { NoAnswer, Patience } from '@usage/db/patience.ts';
 import { openPeriod } from '@usage/db/periods.ts';
 import { lockBoundary, readRegistryShared } from '@usage/db/registry.ts';
 import { endSilentTransactions } from '@usage/db/silence.ts';
-import { encodeDelta } from '@usage/lib/meter/delta.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { nextTurn } from '@usage/lib/service/pause.ts';
 import type { Row } from './batch.ts';
 import { type Extent, extentOf, withoutRepeats, withoutRows } from './extent.ts';
-import { MeterSet } from './meters.ts';
+import { Evaluation, MeterSet } from './meters.ts';
 import { type PeriodRules, periodsAround } from './period.ts';
 import { RecentIds } from './recentIds.ts';
-import { RowBuffer } from './rows.ts';
+import { CopyBuffer } from './tuples.ts';
 
 /**
  * Puts the rows of a batch into the database, each exactly once.
@@ -39,9 +38,10 @@ export interface Prepared {
   rows: Row[];
   extent: Extent;
   batchId: bigint;
-  straight: RowBuffer;
+  straight: CopyBuffer;
   staged: Row[];
   meters: MeterSet;
+  /** Of the straight rows. */
   deltas: NewDelta[];
 }
 
@@ -63,7 +63,8 @@ export class Store {
   #openPeriods = new Set<number>();
   #nextBatchId = 0n;
   #batchIdsEnd = 0n;
-  #buffers = [new RowBuffer(false), new RowBuffer(false)];
+  #buffers = [new CopyBuffer(), new CopyBuffer()];
+  #stagedBuffer = new CopyBuffer();
   #recent = new RecentIds();
   #patience: Patience;
 
@@ -81,21 +82,22 @@ export class Store {
     const meters = await this.#currentMeters();
     const batchId = await this.#takeBatchId();
     const straight = this.#buffers.reverse()[0]!;
-    straight.clear();
+    straight.begin(batchId);
     const staged: Row[] = [];
-    const direct: Row[] = [];
+    const evaluation = new Evaluation(meters);
     for (const [n, row] of rows.entries()) {
-      if (this.#recent.meet(row.id) || row.lookAround) {
+      const { tuples, start, end, idAt, idEnd } = row;
+      if (this.#recent.meet(tuples.bytes, idAt, idEnd) || row.lookAround) {
         staged.push(row);
       } else {
-        straight.add(row, batchId, 0);
-        direct.push(row);
+        straight.add(tuples, start, end);
+        evaluation.add(row);
       }
       if (n % rowsPerTurn === rowsPerTurn - 1) await nextTurn();
     }
     const extent = extentOf(rows);
-    await nextTurn();
-    return { rows, extent, batchId, straight, staged, meters, deltas: deltasOf(meters, direct, extent) };
+    const deltas = evaluation.deltas(extent.fromMs);
+    return { rows, extent, batchId, straight, staged, meters, deltas };
   }
 
   /** Rejects with transient faults only: nothing was stored then, and the same call may be made again. */
@@ -150,10 +152,7 @@ export class Store {
       if (staged.length < rows.length) await copyEvents(tx, straight.finish());
       failPoint('after-copy');
       const duplicates = await this.#insertStaged(tx, staged, batchId, 'straight');
-      const deltas =
-        staged.length === duplicates.length
-          ? prepared.deltas
-          : deltasOf(meters, withoutRows(rows, duplicates), extent);
+      const deltas = [...prepared.deltas, ...deltasOf(meters, withoutRows(staged, duplicates), extent)];
       await this.#finish(tx, { rows, extent, duplicates, batchId, meters, deltas, way: 'straight' });
       return duplicates;
     });
@@ -174,9 +173,10 @@ export class Store {
   async #insertStaged(tx: Transaction, given: Row[], batchId: bigint, way: Way): Promise<Row[]> {
     if (given.length === 0) return [];
     const { firsts: rows, repeats } = withoutRepeats(given);
-    const buffer = new RowBuffer(true);
-    rows.forEach((row, n) => {
-      buffer.add(row, batchId, n);
+    const buffer = this.#stagedBuffer;
+    buffer.begin(batchId);
+    rows.forEach(({ tuples, start, end }, n) => {
+      buffer.add(tuples, start, end, n);
     });
     const { fromMs, toMs, periods, lookAround } = extentOf(rows);
     const around = way === 'late' || lookAround;
@@ -254,12 +254,7 @@ interface Unfinished {
 
 /** What the rows add to each meter, encoded. */
 function deltasOf(meters: MeterSet, rows: Row[], { fromMs }: Extent): NewDelta[] {
-  return [...meters.evaluate(rows)]
-    .filter(([, delta]) => delta.size > 0)
-    .map(([build, delta]) => ({
-      build,
-      cells: delta.size,
-      arrivedMs: fromMs,
-      payload: encodeDelta(delta.cells()),
-    }));
+  const evaluation = new Evaluation(meters);
+  for (const row of rows) evaluation.add(row);
+  return evaluation.deltas(fromMs);
 }

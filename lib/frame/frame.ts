@@ -48,7 +48,7 @@ function partText(part: FramePart): string {
 
 /** Throws an Error with the reason when the bytes aren't a frame. */
 export function decodeFrame(bytes: Uint8Array): DecodedPart[] {
-  const parts = parseJson(unpack(bytes));
+  const parts = parseJson(unpackFrame(bytes).toString());
   if (!Array.isArray(parts)) throw new Error('the frame holds no array of parts');
   return parts.map((part, index) => {
     if (
@@ -68,13 +68,14 @@ export function decodeFrame(bytes: Uint8Array): DecodedPart[] {
   });
 }
 
-function unpack(bytes: Uint8Array): string {
+/** The frame's JSON. Throws an Error with the reason for a version that isn't known. */
+export function unpackFrame(bytes: Uint8Array): Buffer {
   const body = bytes.subarray(1) as Uint8Array<ArrayBuffer>;
   switch (bytes[0]) {
     case 1:
-      return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString();
+      return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     case 2:
-      return Bun.zstdDecompressSync(body).toString();
+      return Bun.zstdDecompressSync(body);
     default:
       throw new Error(
         `frame version ${bytes[0] ?? 'none'} is unknown: the gateway is newer than this processor`,

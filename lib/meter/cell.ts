@@ -1,4 +1,5 @@
 import { addDecimals, compareDecimals, type Decimal } from '../decimal/decimal.ts';
+import type { Measurement } from './evaluate.ts';
 import type { Aggregation } from './meter.ts';
 
 /**
@@ -20,9 +21,15 @@ export interface Cell {
   uniques: Set<string> | undefined;
 }
 
+/** The cell of one event. */
+export function cellOf(timeUs: number, { value, unique }: Measurement): Cell {
+  const uniques = unique === undefined ? undefined : new Set([unique]);
+  return { count: 1, value, firstUs: timeUs, lastUs: timeUs, uniques };
+}
+
 /** Adds `from` to `into`. */
 export function mergeCell(aggregation: Aggregation, into: Cell, from: Cell): void {
-  into.value = mergeValue(aggregation, into, from);
+  into.value = mergeValues(aggregation, into.value, into.lastUs, from.value, from.lastUs);
   into.count += from.count;
   if (from.firstUs < into.firstUs) into.firstUs = from.firstUs;
   if (from.lastUs > into.lastUs) into.lastUs = from.lastUs;
@@ -32,19 +39,26 @@ export function mergeCell(aggregation: Aggregation, into: Cell, from: Cell): voi
   }
 }
 
-function mergeValue(aggregation: Aggregation, a: Cell, b: Cell): Decimal | undefined {
-  if (a.value === undefined || b.value === undefined) return a.value ?? b.value;
+/** The value of two cells together, each with the time of its last event. */
+export function mergeValues(
+  aggregation: Aggregation,
+  a: Decimal | undefined,
+  aLastUs: number,
+  b: Decimal | undefined,
+  bLastUs: number,
+): Decimal | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
   switch (aggregation) {
     case 'SUM':
     case 'AVG':
-      return addDecimals(a.value, b.value);
+      return addDecimals(a, b);
     case 'MIN':
-      return compareDecimals(a.value, b.value) <= 0 ? a.value : b.value;
+      return compareDecimals(a, b) <= 0 ? a : b;
     case 'MAX':
-      return compareDecimals(a.value, b.value) >= 0 ? a.value : b.value;
+      return compareDecimals(a, b) >= 0 ? a : b;
     case 'LATEST':
-      if (a.lastUs !== b.lastUs) return a.lastUs > b.lastUs ? a.value : b.value;
-      return compareDecimals(a.value, b.value) >= 0 ? a.value : b.value;
+      if (aLastUs !== bLastUs) return aLastUs > bLastUs ? a : b;
+      return compareDecimals(a, b) >= 0 ? a : b;
     case 'COUNT':
     case 'UNIQUE_COUNT':
       return undefined;

@@ -1,160 +1,95 @@
-import {
-  addDecimals,
-  compareDecimals,
-  type Decimal,
-  formatDecimal,
-  readDecimal,
-} from '../decimal/decimal.ts';
-import type { Cell } from './cell.ts';
-import type { CompiledMeter, Measurement } from './evaluate.ts';
+import { type Decimal, formatDecimal, readDecimal } from '../decimal/decimal.ts';
+import { Cells, minuteUs } from './cells.ts';
 import type { Aggregation } from './meter.ts';
 
-/** A cell of one minute, subject and list of group values: what deltas are made of. */
-export interface DeltaCell {
-  /** Minutes since 1970. */
-  minute: number;
-  subject: string;
-  groups: readonly string[];
-  cell: Cell;
+/**
+ * The payload of a row of `deltas`: zstd over
+ *
+ *   uint32   length of the header
+ *   header   JSON: what is not a column of numbers
+ *   int32[]  a column after the other: minute, subject, group, count, first, last (µs after the minute's beginning)
+ *   float64[] values, where there are any; NaN stands for one of header.decimals
+ *
+ * all of them little-endian, each column beginning at a multiple of 8 bytes.
+ */
+interface Header {
+  aggregation: Aggregation;
+  cells: number;
+  subjects: string[];
+  groups: (readonly string[])[];
+  /** Values that a double doesn't hold: cell and text. */
+  decimals: [cell: number, value: string][];
+  /** By cell, for UNIQUE_COUNT. */
+  uniques?: string[][];
 }
-
-export const minuteUs = 60_000_000;
-const keySeparator = '\u0000';
-
-/** The key of a series within a build: subject and group values, which hold no NUL. */
-export function seriesKey(subject: string, groups: readonly string[]): string {
-  return groups.length === 0 ? subject : subject + keySeparator + groups.join(keySeparator);
-}
-
-/** Sums what events add to one meter, in memory: series by minute, the minute of the event before at hand. */
-export class DeltaBuilder {
-  #minutes = new Map<number, Map<string, DeltaCell>>();
-  #minute = Number.NaN;
-  #cells = new Map<string, DeltaCell>();
-  #size = 0;
-
-  constructor(readonly meter: CompiledMeter) {}
-
-  /** How many cells there are. */
-  get size(): number {
-    return this.#size;
-  }
-
-  /** Counts one event; events the meter can't measure are left out. */
-  add(subject: string, timeUs: number, data: unknown): void {
-    const measurement = this.meter.measure(data);
-    if (typeof measurement === 'string') return;
-    const minute = Math.floor(timeUs / minuteUs);
-    if (minute !== this.#minute) this.#turnTo(minute);
-    const key = seriesKey(subject, measurement.groups);
-    const existing = this.#cells.get(key);
-    if (existing) {
-      addEvent(this.meter.meter.aggregation, existing.cell, timeUs, measurement);
-    } else {
-      this.#cells.set(key, {
-        minute,
-        subject,
-        groups: measurement.groups,
-        cell: cellOf(timeUs, measurement),
-      });
-      this.#size++;
-    }
-  }
-
-  *cells(): Generator<DeltaCell> {
-    for (const cells of this.#minutes.values()) yield* cells.values();
-  }
-
-  #turnTo(minute: number): void {
-    let cells = this.#minutes.get(minute);
-    if (!cells) {
-      cells = new Map();
-      this.#minutes.set(minute, cells);
-    }
-    this.#minute = minute;
-    this.#cells = cells;
-  }
-}
-
-/** The cell of one event. */
-export function cellOf(timeUs: number, measurement: Measurement): Cell {
-  return {
-    count: 1,
-    value: measurement.value,
-    firstUs: timeUs,
-    lastUs: timeUs,
-    uniques: measurement.unique === undefined ? undefined : new Set([measurement.unique]),
-  };
-}
-
-/** mergeCell(cell, cellOf(event)) without making the second cell: this is the processor's inner loop. */
-function addEvent(aggregation: Aggregation, cell: Cell, timeUs: number, event: Measurement): void {
-  cell.count++;
-  if (event.value !== undefined) cell.value = addValue(aggregation, cell, timeUs, event.value);
-  if (event.unique !== undefined) cell.uniques!.add(event.unique);
-  if (timeUs < cell.firstUs) cell.firstUs = timeUs;
-  if (timeUs > cell.lastUs) cell.lastUs = timeUs;
-}
-
-function addValue(aggregation: Aggregation, cell: Cell, timeUs: number, value: Decimal): Decimal {
-  const held = cell.value!;
-  switch (aggregation) {
-    case 'MIN':
-      return compareDecimals(held, value) <= 0 ? held : value;
-    case 'MAX':
-      return compareDecimals(held, value) >= 0 ? held : value;
-    case 'LATEST':
-      if (timeUs !== cell.lastUs) return timeUs > cell.lastUs ? value : held;
-      return compareDecimals(held, value) >= 0 ? held : value;
-    default:
-      return addDecimals(held, value);
-  }
-}
-
-type Entry = [
-  minute: number,
-  subject: string,
-  groups: readonly string[],
-  count: number,
-  value: number | string | null,
-  firstUs: number,
-  lastUs: number,
-  uniques?: string[],
-];
 
 const zstdLevel = 1;
+const integerColumns = 6;
+const valueless: ReadonlySet<Aggregation> = new Set<Aggregation>(['COUNT', 'UNIQUE_COUNT']);
 
-/** The payload of a row of `deltas`: zstd over a JSON array with an entry a cell. */
-export function encodeDelta(cells: Iterable<DeltaCell>): Buffer {
-  const entries: Entry[] = [];
-  for (const { minute, subject, groups, cell } of cells) {
-    const value =
-      cell.value === undefined
-        ? null
-        : typeof cell.value === 'number'
-          ? cell.value
-          : formatDecimal(cell.value);
-    const entry: Entry = [minute, subject, groups, cell.count, value, cell.firstUs, cell.lastUs];
-    if (cell.uniques) entry.push([...cell.uniques]);
-    entries.push(entry);
-  }
-  return Bun.zstdCompressSync(Buffer.from(JSON.stringify(entries)), { level: zstdLevel });
+export function encodeDelta({ aggregation, size: cells, subjects, groups, columns }: Cells): Buffer {
+  const { minute, value, uniques } = columns;
+  const decimals: Header['decimals'] = [];
+  const values = valueless.has(aggregation) ? undefined : doublesOf(value, decimals);
+  const header: Header = { aggregation, cells, subjects, groups, decimals };
+  if (aggregation === 'UNIQUE_COUNT') header.uniques = uniques.map((distinct) => [...distinct]);
+  const headerBytes = Buffer.from(JSON.stringify(header));
+  const columnsAt = aligned(4 + headerBytes.length);
+  const columnBytes = aligned(cells * 4);
+  const valuesAt = columnsAt + integerColumns * columnBytes;
+  const bytes = new Uint8Array(valuesAt + (values ? cells * 8 : 0));
+  new DataView(bytes.buffer).setUint32(0, headerBytes.length, true);
+  bytes.set(headerBytes, 4);
+  const after = (us: readonly number[]) => us.map((time, cell) => time - minute[cell]! * minuteUs);
+  const integers = [
+    minute,
+    columns.subject,
+    columns.group,
+    columns.count,
+    after(columns.firstUs),
+    after(columns.lastUs),
+  ];
+  integers.forEach((column, n) => {
+    new Int32Array(bytes.buffer, columnsAt + n * columnBytes, cells).set(column);
+  });
+  if (values) new Float64Array(bytes.buffer, valuesAt, cells).set(values);
+  return Bun.zstdCompressSync(bytes, { level: zstdLevel });
 }
 
-export function decodeDelta(payload: Uint8Array): DeltaCell[] {
-  const entries = JSON.parse(
-    Bun.zstdDecompressSync(payload as Uint8Array<ArrayBuffer>).toString(),
-  ) as Entry[];
-  return entries.map(([minute, subject, groups, count, value, firstUs, lastUs, uniques]) => ({
-    minute,
-    subject,
-    groups,
-    cell: {
-      count,
-      value: value === null ? undefined : typeof value === 'number' ? value : readDecimal(value),
-      firstUs,
-      lastUs,
-      uniques: uniques && new Set(uniques),
-    },
-  }));
+export function decodeDelta(payload: Uint8Array): Cells {
+  const bytes = Uint8Array.from(Bun.zstdDecompressSync(payload as Uint8Array<ArrayBuffer>));
+  const headerLength = new DataView(bytes.buffer).getUint32(0, true);
+  const header = JSON.parse(Buffer.from(bytes.buffer, 4, headerLength).toString()) as Header;
+  const { aggregation, cells } = header;
+  const columnsAt = aligned(4 + headerLength);
+  const columnBytes = aligned(cells * 4);
+  const column = (n: number) => new Int32Array(bytes.buffer, columnsAt + n * columnBytes, cells);
+  const minutes = column(0);
+  const times = (n: number) => Array.from(column(n), (us, cell) => minutes[cell]! * minuteUs + us);
+  const values: (Decimal | undefined)[] = valueless.has(aggregation)
+    ? new Array(cells).fill(undefined)
+    : Array.from(new Float64Array(bytes.buffer, columnsAt + integerColumns * columnBytes, cells));
+  for (const [cell, text] of header.decimals) values[cell] = readDecimal(text);
+  return new Cells(aggregation, header.subjects, header.groups, {
+    minute: Array.from(minutes),
+    subject: Array.from(column(1)),
+    group: Array.from(column(2)),
+    count: Array.from(column(3)),
+    firstUs: times(4),
+    lastUs: times(5),
+    value: values,
+    uniques: header.uniques?.map((uniques) => new Set(uniques)) ?? [],
+  });
+}
+
+function doublesOf(values: readonly (Decimal | undefined)[], decimals: Header['decimals']): Float64Array {
+  return Float64Array.from(values, (value, cell) => {
+    if (typeof value === 'number') return value;
+    decimals.push([cell, formatDecimal(value!)]);
+    return Number.NaN;
+  });
+}
+
+function aligned(bytes: number): number {
+  return Math.ceil(bytes / 8) * 8;
 }

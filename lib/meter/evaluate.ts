@@ -1,6 +1,6 @@
 import { type Decimal, decimalOfNumber, formatDecimal, parseDecimal } from '../decimal/decimal.ts';
 import { groupByNames, type Meter } from './meter.ts';
-import { compilePath, type Lookup } from './path.ts';
+import { compilePath, firstMember, type Lookup } from './path.ts';
 
 /**
  * What one event's data comes to for one meter: the only place that decides it, for the processor, the backfill, raw
@@ -17,6 +17,8 @@ export interface Measurement {
 
 export interface CompiledMeter {
   meter: Meter;
+  /** The members of data that decide; undefined where it may be any part of it. */
+  members: readonly string[] | undefined;
   /** The measurement, or the reason why the event doesn't count. */
   measure(data: unknown): Measurement | string;
 }
@@ -29,9 +31,11 @@ const quotedLengthMax = 64;
 export function compileMeter(meter: Meter): CompiledMeter {
   const lookups = groupByNames(meter).map((name) => compilePath(meter.groupBy[name]!));
   const valueAt = meter.valueProperty === undefined ? undefined : compilePath(meter.valueProperty);
+  const members = membersOf(meter);
   if (meter.aggregation === 'COUNT') {
     return {
       meter,
+      members,
       measure: (data) => ({ value: undefined, unique: undefined, groups: groupsOf(lookups, data) }),
     };
   }
@@ -39,6 +43,7 @@ export function compileMeter(meter: Meter): CompiledMeter {
   const unique = meter.aggregation === 'UNIQUE_COUNT';
   return {
     meter,
+    members,
     measure(data) {
       if (data === null || data === undefined) return 'invalid event: null and missing value property';
       const raw = valueAt(data);
@@ -54,6 +59,12 @@ export function compileMeter(meter: Meter): CompiledMeter {
       return { value, unique: undefined, groups: groupsOf(lookups, data) };
     },
   };
+}
+
+function membersOf({ aggregation, valueProperty, groupBy }: Meter): string[] | undefined {
+  const paths = aggregation === 'COUNT' ? [] : [valueProperty ?? '$'];
+  const members = [...paths, ...Object.values(groupBy)].map(firstMember);
+  return members.every((member) => member !== undefined) ? members : undefined;
 }
 
 /** A finite number, or a text that is one; else the reason. */

@@ -15,7 +15,7 @@ export interface RawNumber {
 }
 
 /** A number token of 16 digits or more, or with an exponent of three: the ones worth a slower look. */
-const longNumber = /[:,[\s]-?\d(?:[\d.]{15}|[\d.]*[eE][+-]?\d{3})/;
+const longNumber = /(?:^|[:,[\s])-?\d(?:[\d.]{15}|[\d.]*[eE][+-]?\d{3})/;
 const safeDigitsMax = 15;
 
 /** Throws SyntaxError as JSON.parse does. Costs what JSON.parse costs unless the text has a long number. */

@@ -24,6 +24,12 @@ export function compilePath(path: string): Lookup {
   };
 }
 
+/** The member of the top level that the path begins with; undefined where it begins otherwise. */
+export function firstMember(path: string): string | undefined {
+  const [first] = parsePath(path);
+  return typeof first === 'string' ? first : undefined;
+}
+
 function parsePath(path: string): (string | number)[] {
   if (!path.startsWith('$')) throw new Error('must start with $');
   if (path.length > pathLengthMax) throw new Error(`must not be longer than ${pathLengthMax} characters`);

@@ -1,5 +1,5 @@
 import type { DividedMinute } from '@usage/db/usage.ts';
-import type { DeltaCell } from '@usage/lib/meter/delta.ts';
+import type { NamedCell } from '@usage/lib/meter/cells.ts';
 import { bucketOf, minuteUs } from './plan.ts';
 
 /**
@@ -7,7 +7,7 @@ import { bucketOf, minuteUs } from './plan.ts';
  * Never both, so that every event counts once.
  */
 export class DividedMinutes {
-  #minutes: Map<number, { events: number; straddled: boolean; cells: DeltaCell[] }>;
+  #minutes: Map<number, { events: number; straddled: boolean; cells: NamedCell[] }>;
 
   constructor(
     readonly cuts: readonly number[],
@@ -25,7 +25,7 @@ export class DividedMinutes {
   }
 
   /** Holds the cell back if its minute is divided; false if it isn't. */
-  hold(one: DeltaCell): boolean {
+  hold(one: NamedCell): boolean {
     const minute = this.#minutes.get(one.minute * minuteUs);
     if (!minute) return false;
     minute.cells.push(one);
@@ -35,7 +35,7 @@ export class DividedMinutes {
   }
 
   /** Cells held back whose minute turned out to need no raw events. */
-  wholeCells(): DeltaCell[] {
+  wholeCells(): NamedCell[] {
     return [...this.#minutes.values()].flatMap(({ straddled, cells }) => (straddled ? [] : cells));
   }
 

@@ -3,7 +3,8 @@ import type { StoredMeter } from '@usage/db/meters.ts';
 import { eventsInRanges } from '@usage/db/usageEvents.ts';
 import type { TimeRange } from '@usage/db/usagePieces.ts';
 import { passes } from '@usage/lib/filter/textFilter.ts';
-import { cellOf, type DeltaCell } from '@usage/lib/meter/delta.ts';
+import { cellOf } from '@usage/lib/meter/cell.ts';
+import type { NamedCell } from '@usage/lib/meter/cells.ts';
 import { compileMeter } from '@usage/lib/meter/evaluate.ts';
 import { parseJson } from '@usage/lib/meter/json.ts';
 import { groupByNames } from '@usage/lib/meter/meter.ts';
@@ -18,18 +19,20 @@ export class UsageTimeout extends Error {}
 export class EventSums {
   readonly #task: UsageTask;
   readonly #measure;
-  readonly #accepts;
+  readonly #accepts: (subject: string, groups: readonly string[]) => boolean;
   readonly #indexes;
 
   constructor(task: UsageTask) {
     this.#task = task;
     this.#measure = compileMeter(task.meter);
-    this.#accepts = acceptor(task.meter, task.query);
+    const { acceptsSubject, acceptsGroups } = acceptor(task.meter, task.query);
+    this.#accepts = (subject: string, groups: readonly string[]) =>
+      (acceptsSubject?.(subject) ?? true) && acceptsGroups(groups);
     this.#indexes = indexesOf(task.meter, task.query.groupBy);
   }
 
   /** A cell that lies within one bucket, or outside of all. */
-  addCell(tally: Tally, { subject, groups, cell }: Omit<DeltaCell, 'minute'>): void {
+  addCell(tally: Tally, { subject, groups, cell }: Omit<NamedCell, 'minute'>): void {
     const { cuts, query } = this.#task;
     const bucket = bucketOf(cuts, cell.firstUs);
     if (bucket === 0 || bucket === cuts.length) return;
@@ -62,7 +65,7 @@ export class EventSums {
   }
 }
 
-/** Whether events of a subject with these group values are asked for; each value is looked at once. */
+/** Whether events of a subject (undefined: of any), and with these group values, are asked for; each value is looked at once. */
 export function acceptor(meter: StoredMeter, { subjects, filters }: UsageQuery) {
   const wanted = subjects && new Set(subjects);
   const names = groupByNames(meter);
@@ -79,8 +82,10 @@ export function acceptor(meter: StoredMeter, { subjects, filters }: UsageQuery) 
       return verdict;
     };
   });
-  return (subject: string, groups: readonly string[]) =>
-    (!wanted || wanted.has(subject)) && tests.every((test) => test(groups));
+  return {
+    acceptsSubject: wanted && ((subject: string) => wanted.has(subject)),
+    acceptsGroups: (groups: readonly string[]) => tests.every((test) => test(groups)),
+  };
 }
 
 /** Where group-by names stand in a meter's group values. */

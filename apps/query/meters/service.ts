@@ -122,8 +122,8 @@ async function usageOf(
 
 async function allSubjects(tx: Transaction, reader: Reader, meter: StoredMeter): Promise<string[]> {
   const subjects = new Set(await buildSubjects(tx, meter.build, rowsMax + 1));
-  for await (const cells of reader.deltas.of(tx, meter.build))
-    for (const { subject } of cells) subjects.add(subject);
+  for await (const cells of reader.deltas.of(tx, meter.build, 'each'))
+    for (const subject of cells.subjects) subjects.add(subject);
   if (subjects.size > rowsMax) throw tooManyRows();
   return [...subjects].sort(compareTexts);
 }

@@ -14,7 +14,7 @@ import type { TimeRange } from '@usage/db/usagePieces.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { passes, type TextFilter } from '@usage/lib/filter/textFilter.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
-import type { DeltaCell } from '@usage/lib/meter/delta.ts';
+import type { NamedCell } from '@usage/lib/meter/cells.ts';
 import { groupByNames } from '@usage/lib/meter/meter.ts';
 import { type WindowSize, windowBoundaries, windowUsTypical } from '@usage/lib/windows/windows.ts';
 import type { QueryMetrics } from '../metrics.ts';
@@ -149,11 +149,12 @@ async function* deltaCells(
   meter: StoredMeter,
   query: UsageQuery,
   { deltas, deadlineMs }: UsageReader,
-): AsyncGenerator<DeltaCell[]> {
-  const accepts = acceptor(meter, query);
-  for await (const cells of deltas.of(tx, meter.build)) {
+): AsyncGenerator<NamedCell[]> {
+  const { acceptsSubject, acceptsGroups } = acceptor(meter, query);
+  const subjects = query.subjects || query.groupBySubject ? 'each' : 'all';
+  for await (const cells of deltas.of(tx, meter.build, subjects)) {
     if (performance.now() > deadlineMs) throw new UsageTimeout();
-    yield cells.filter((one) => accepts(one.subject, one.groups));
+    yield [...cells.cells(acceptsSubject, acceptsGroups)];
   }
 }
 
@@ -225,7 +226,7 @@ async function narrow(
   return narrowed.fromUs < narrowed.toUs ? narrowed : undefined;
 }
 
-function extentOf(cells: readonly DeltaCell[]): TimeRange | undefined {
+function extentOf(cells: readonly NamedCell[]): TimeRange | undefined {
   let fromUs = Number.POSITIVE_INFINITY;
   let toUs = Number.NEGATIVE_INFINITY;
   for (const { minute } of cells) {

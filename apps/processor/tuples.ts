@@ -1,0 +1,226 @@
+/**
+ * Rows of the events table in PostgreSQL's binary COPY format, written once from the bytes of their JSON:
+ *
+ *   int16 number of columns, then each column as int32 length (-1 = null) and its bytes:
+ *   time, ingested_at, batch_id, period, namespace, source, id, type, subject, attributes, data
+ *
+ * The batch's id is filled in when the tuple goes into a CopyBuffer.
+ */
+
+/** PostgreSQL counts from 2000-01-01. */
+const epochUs = 946_684_800_000_000;
+const epochDays = 10_957;
+const high = 2 ** 32;
+const columns = 11;
+const numberedColumns = columns + 1;
+const batchIdAt = 30;
+const namespaceAt = 46;
+/** All that is not text. */
+const fixedBytesMax = 128;
+const bytesPerCharacterMax = 3;
+/** Below this a loop is faster than the call of a native copy. */
+const loopBytesMax = 24;
+
+/** A text column: bytes that lie somewhere, or a text of its own where those are escaped. */
+export interface Text {
+  at: number;
+  end: number;
+  text: string | undefined;
+}
+
+export interface TupleColumns {
+  timeUs: number;
+  arrivedMs: number;
+  period: number;
+  namespace: Text;
+  source: Text;
+  id: Text;
+  type: Text;
+  subject: Text;
+  /** Bounds of JSON members, name and value, one after the other: attributes beyond the columns. */
+  members: readonly number[];
+  /** JSON; at = -1 where there is none. */
+  data: Text;
+}
+
+/** The tuples of a batch, one after the other in a buffer that grows and is used again. */
+export class Tuples {
+  bytes = Buffer.allocUnsafe(1 << 20);
+  end = 0;
+  /** Bounds of the id in the tuple that was written last. */
+  idAt = 0;
+  idEnd = 0;
+
+  clear(): void {
+    this.end = 0;
+  }
+
+  /** Appends one; `json` is what the columns' bounds refer to. Returns where it begins. */
+  write(json: Buffer, row: TupleColumns): number {
+    const { source, id, type, subject, data, members, namespace } = row;
+    const start = this.end;
+    const texts = size(namespace) + size(source) + size(id) + size(type) + size(subject) + size(data);
+    this.#reserve(texts + membersSize(members) + fixedBytesMax);
+    const { bytes } = this;
+    bytes[start] = 0;
+    bytes[start + 1] = columns;
+    writeTimestamp(bytes, start + 2, row.timeUs);
+    writeTimestamp(bytes, start + 14, row.arrivedMs * 1_000);
+    writeInt32(bytes, start + 26, 8);
+    writeInt32(bytes, start + 38, 4);
+    writeInt32(bytes, start + 42, row.period - epochDays);
+    let at = writeText(bytes, start + namespaceAt, json, namespace);
+    at = writeText(bytes, at, json, source);
+    this.idAt = at + 4;
+    at = writeText(bytes, at, json, id);
+    this.idEnd = at;
+    at = writeText(bytes, at, json, type);
+    at = writeText(bytes, at, json, subject);
+    at = writeMembers(bytes, at, json, members);
+    this.end = data.at < 0 ? writeInt32(bytes, at, -1) : writeText(bytes, at, json, data);
+    return start;
+  }
+
+  #reserve(count: number): void {
+    if (this.end + count <= this.bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.end + count));
+    this.bytes.copy(larger, 0, 0, this.end);
+    this.bytes = larger;
+  }
+}
+
+interface Bounds {
+  at: number;
+  end: number;
+}
+
+const bounds = (): Bounds => ({ at: -1, end: -1 });
+const found = {
+  namespace: bounds(),
+  source: bounds(),
+  id: bounds(),
+  type: bounds(),
+  subject: bounds(),
+  attributes: bounds(),
+  data: bounds(),
+};
+
+/** Where the text columns of the tuple at `start` lie (at = -1: null); holds until the next call. */
+export function textColumns(bytes: Buffer, start: number): Readonly<typeof found> {
+  let at = start + namespaceAt;
+  at = readBounds(bytes, at, found.namespace);
+  at = readBounds(bytes, at, found.source);
+  at = readBounds(bytes, at, found.id);
+  at = readBounds(bytes, at, found.type);
+  at = readBounds(bytes, at, found.subject);
+  at = readBounds(bytes, at, found.attributes);
+  readBounds(bytes, at, found.data);
+  return found;
+}
+
+function readBounds(bytes: Buffer, at: number, into: Bounds): number {
+  const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+  into.at = length < 0 ? -1 : at + 4;
+  into.end = length < 0 ? -1 : at + 4 + length;
+  return at + 4 + Math.max(0, length);
+}
+
+/** PostgreSQL's binary COPY format: signature, flags, no header extension; a tuple a row; -1 at the end. */
+const header = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
+const trailer = Buffer.from([0xff, 0xff]);
+
+/** A complete COPY in one buffer that is filled again and again: no garbage a row. */
+export class CopyBuffer {
+  #bytes = Buffer.allocUnsafe(1 << 20);
+  #at = 0;
+  #batchId = Buffer.alloc(8);
+
+  /** Begins anew; all tuples get this id. */
+  begin(batchId: bigint): void {
+    header.copy(this.#bytes);
+    this.#at = header.length;
+    this.#batchId.writeBigInt64BE(batchId);
+  }
+
+  /** Adds a tuple; with a number, which becomes one more column (staged_events). */
+  add(tuples: Tuples, start: number, end: number, number?: number): void {
+    this.#reserve(end - start + 8);
+    const bytes = this.#bytes;
+    const at = this.#at;
+    tuples.bytes.copy(bytes, at, start, end);
+    for (let i = 0; i < 8; i++) bytes[at + batchIdAt + i] = this.#batchId[i]!;
+    this.#at += end - start;
+    if (number === undefined) return;
+    bytes[at + 1] = numberedColumns;
+    this.#at = writeInt32(bytes, writeInt32(bytes, this.#at, 4), number);
+  }
+
+  /** Valid until the next begin. */
+  finish(): Uint8Array {
+    this.#reserve(trailer.length);
+    trailer.copy(this.#bytes, this.#at);
+    return this.#bytes.subarray(0, this.#at + trailer.length);
+  }
+
+  #reserve(count: number): void {
+    if (this.#at + count <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#at + count));
+    this.#bytes.copy(larger, 0, 0, this.#at);
+    this.#bytes = larger;
+  }
+}
+
+function size({ at, end, text }: Text): number {
+  return text === undefined ? end - at : text.length * bytesPerCharacterMax;
+}
+
+function membersSize(members: readonly number[]): number {
+  return members.length === 0 ? 0 : members.at(-1)! - members[0]! + members.length + 2;
+}
+
+function writeInt32(bytes: Buffer, at: number, value: number): number {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+  return at + 4;
+}
+
+function writeTimestamp(bytes: Buffer, at: number, us: number): void {
+  const value = us - epochUs;
+  const top = Math.floor(value / high);
+  writeInt32(bytes, at, 8);
+  writeInt32(bytes, at + 4, top);
+  writeInt32(bytes, at + 8, value - top * high);
+}
+
+function writeText(bytes: Buffer, at: number, json: Buffer, { at: from, end, text }: Text): number {
+  if (text !== undefined) return writeString(bytes, at, text);
+  return copyBytes(bytes, writeInt32(bytes, at, end - from), json, from, end);
+}
+
+function writeString(bytes: Buffer, at: number, text: string): number {
+  const length = bytes.write(text, at + 4);
+  writeInt32(bytes, at, length);
+  return at + 4 + length;
+}
+
+/** A JSON object of the members, or null where there are none. */
+function writeMembers(bytes: Buffer, at: number, json: Buffer, members: readonly number[]): number {
+  if (members.length === 0) return writeInt32(bytes, at, -1);
+  let to = at + 4;
+  for (let i = 0; i < members.length; i += 2) {
+    bytes[to++] = i === 0 ? 123 : 44; // { or ,
+    to = copyBytes(bytes, to, json, members[i]!, members[i + 1]!);
+  }
+  bytes[to++] = 125; // }
+  writeInt32(bytes, at, to - at - 4);
+  return to;
+}
+
+function copyBytes(bytes: Buffer, at: number, from: Buffer, start: number, end: number): number {
+  const length = end - start;
+  if (length > loopBytesMax) from.copy(bytes, at, start, end);
+  else for (let i = 0; i < length; i++) bytes[at + i] = from[start + i]!;
+  return at + length;
+}
