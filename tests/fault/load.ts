@@ -63,6 +63,8 @@ export class Load {
   #next = 0;
   #stopping = false;
   #stopped = Promise.withResolvers<void>();
+  #hurrying = Promise.withResolvers<void>();
+  #isHurrying = false;
   /** When the next batch is due. */
   #dueMs = performance.now();
   #done: Promise<unknown>;
@@ -115,6 +117,17 @@ export class Load {
     this.#held = undefined;
   }
 
+  /** As fast as it goes, whatever the rate, until calmDown(). */
+  hurry(): void {
+    this.#isHurrying = true;
+    this.#hurrying.resolve();
+  }
+
+  calmDown(): void {
+    this.#isHurrying = false;
+    this.#hurrying = Promise.withResolvers<void>();
+  }
+
   /**
    * Sends what is missing to eventsMin as fast as it goes, then numbers no new events; resolves when every one was
    * answered 2xx.
@@ -146,8 +159,9 @@ export class Load {
     const nowMs = performance.now();
     const eventsASecond = this.#next < eventsMin ? rate : rate * trickleShare;
     this.#dueMs = Math.max(this.#dueMs, nowMs - behindMsMax) + (count / eventsASecond) * 1_000;
+    if (this.#isHurrying) this.#dueMs = nowMs;
     if (this.#dueMs > nowMs && !this.#stopping)
-      await Promise.race([Bun.sleep(this.#dueMs - nowMs), this.#stopped.promise]);
+      await Promise.race([Bun.sleep(this.#dueMs - nowMs), this.#stopped.promise, this.#hurrying.promise]);
   }
 
   async #untilAccepted(batch: Numbered, random: Random): Promise<void> {
