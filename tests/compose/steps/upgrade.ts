@@ -6,10 +6,10 @@ import { mustRun, run, type Stack } from '../stack.ts';
 import { described } from './faults.ts';
 import { apps, seconds } from './start.ts';
 
-/** As a later version would bring it: tables in use get columns with defaults, and one an index; and all of it goes again. */
+/** As a later version would bring it: tables in use get columns, and one of them an index; and all of it goes again. */
 const migration = `
 -- Up Migration
-ALTER TABLE events ADD COLUMN proof integer NOT NULL DEFAULT 7;
+ALTER TABLE events ADD COLUMN proof integer DEFAULT 7;
 ALTER TABLE batches ADD COLUMN proof text;
 ALTER TABLE deltas ADD COLUMN proof text;
 CREATE INDEX batches_proof ON batches (proof);
