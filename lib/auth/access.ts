@@ -101,13 +101,15 @@ function isOwnName(host: string): boolean {
   return /^(?:[\w-]+|[\d.]+|\[[\da-f:.]+\])(?::\d+)?$/i.test(host);
 }
 
+const bearerCharsMax = 519;
 const bearer = /^Bearer +([\x21-\x7e]{1,512})$/i;
 
 /** The token of `Authorization: Bearer …`; throws 401 where there is none. */
 export function bearerOf(request: Request): string {
   const header = request.headers.get('authorization') ?? '';
-  // As clients of ours nearly always write it; whether the rest is a key is found when it is looked up.
-  if (header.startsWith('Bearer usage_')) return header.slice('Bearer '.length);
+  // As clients nearly always write it; whether it is a key is found when it is looked up.
+  if (header.length <= bearerCharsMax && header.startsWith('Bearer ') && header.indexOf(' ', 7) < 0)
+    return header.slice(7);
   const token = bearer.exec(header)?.[1];
   if (token !== undefined) return token;
   throw unauthorized('Send an API key: "Authorization: Bearer usage_…".');

@@ -8,22 +8,30 @@ export interface Body {
   bytes: number;
 }
 
-/** The whole body as text, unpacked; 413 when it is too long, packed or unpacked, 400 when it isn't UTF-8. */
-export async function readBody(request: Request, bytesMax: number): Promise<Body> {
+/**
+ * The whole body as text, unpacked. Throws 415 for an encoding that isn't known; rejects with 413 when it is too long,
+ * packed or unpacked, 408 when it doesn't come, 400 when it is cut off or isn't UTF-8.
+ */
+export function readBody(request: Request, bytesMax: number): Promise<Body> {
   const encoding = encodingOf(request.headers);
-  let bytes: Uint8Array;
-  try {
-    bytes = await readBytes(request, bytesMax);
-  } catch (error) {
-    throw cutOff(error);
-  }
-  if (bytes.length > bytesMax) throw bodyTooLarge(bytesMax);
-  if (encoding) bytes = await unpack(bytes, encoding, bytesMax);
+  const whole = readBytes(request, bytesMax);
+  if (!encoding) return inTime.bound(whole, (bytes) => textOf(bytes, bytesMax));
+  const packed = inTime.bound(whole, (bytes) => withinLimit(bytes, bytesMax));
+  return packed.then((bytes) => unpack(bytes, encoding, bytesMax)).then((bytes) => textOf(bytes, bytesMax));
+}
+
+function textOf(bytes: Uint8Array, bytesMax: number): Body {
+  withinLimit(bytes, bytesMax);
   try {
     return { text: utf8.decode(bytes), bytes: bytes.length };
   } catch {
     throw new Problem('malformed_json', 'The body is not valid UTF-8.');
   }
+}
+
+function withinLimit(bytes: Uint8Array, bytesMax: number): Uint8Array {
+  if (bytes.length > bytesMax) throw bodyTooLarge(bytesMax);
+  return bytes;
 }
 
 /** Throws 400 with the position of the first fault. */
@@ -46,15 +54,13 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** A body is short enough to come within this; a connection must not be held open by a byte now and then. */
 const bodyMsMax = 30_000;
-const inTime = new Deadline(
-  bodyMsMax,
-  () => new Problem('too_slow', `The body did not come within ${bodyMsMax / 1_000} s.`),
-);
+const inTime = new Deadline(bodyMsMax, {
+  late: () => new Problem('too_slow', `The body did not come within ${bodyMsMax / 1_000} s.`),
+  failed: cutOff,
+});
 
 function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
-  return inTime.bound(
-    request.headers.has('content-length') ? request.bytes() : readChunks(request, bytesMax),
-  );
+  return request.headers.has('content-length') ? request.bytes() : readChunks(request, bytesMax);
 }
 
 /** A client that goes away in the middle is no error of ours. */

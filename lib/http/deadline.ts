@@ -8,7 +8,7 @@ interface Waiting {
 
 /**
  * Bounds how long promises may take, all of them by the same time and with one timer: a timer for each, and a race with
- * it, take 2 µs of a request that is over in a millisecond.
+ * it, take 2 µs of a request. `use` saves a promise more.
  */
 export class Deadline {
   /** In the order of their ends. */
@@ -17,23 +17,27 @@ export class Deadline {
 
   constructor(
     readonly msMax: number,
-    readonly late: () => Error,
+    readonly errors: { late: () => Error; failed: (error: unknown) => Error },
   ) {}
 
-  /** Settles as `promise` does, or rejects with `late()` when it has not settled within msMax. */
-  bound<T>(promise: Promise<T>): Promise<T> {
-    const { promise: bounded, resolve, reject } = Promise.withResolvers<T>();
-    const waiting = { endsMs: performance.now() + this.msMax, expire: () => reject(this.late()) };
+  /** Resolves to `use(value)`; rejects with what it throws, with `failed` of the promise's error, or with `late` after msMax. */
+  bound<T, R>(promise: Promise<T>, use: (value: T) => R): Promise<R> {
+    const { promise: bounded, resolve, reject } = Promise.withResolvers<R>();
+    const waiting = { endsMs: performance.now() + this.msMax, expire: () => reject(this.errors.late()) };
     this.#waiting.add(waiting);
     this.#timer ??= setTimeout(this.#look, lookMs);
     promise.then(
       (value) => {
         this.#waiting.delete(waiting);
-        resolve(value);
+        try {
+          resolve(use(value));
+        } catch (error) {
+          reject(error);
+        }
       },
       (error) => {
         this.#waiting.delete(waiting);
-        reject(error);
+        reject(this.errors.failed(error));
       },
     );
     return bounded;
