@@ -6,7 +6,10 @@ import { mustRun, run, type Stack } from '../stack.ts';
 import { described } from './faults.ts';
 import { apps, seconds } from './start.ts';
 
-/** As a later version would bring it: tables in use get columns, and one of them an index; and all of it goes again. */
+/**
+ * As a later version would bring it: tables in use get columns, and one of them an index; and all of it goes
+ * again. In the order in which a processor writes: in another one the two lock each other out (a deadlock, nothing lost).
+ */
 const migration = `
 -- Up Migration
 ALTER TABLE events ADD COLUMN proof integer DEFAULT 7;
@@ -14,10 +17,9 @@ ALTER TABLE batches ADD COLUMN proof text;
 ALTER TABLE deltas ADD COLUMN proof text;
 CREATE INDEX batches_proof ON batches (proof);
 -- Down Migration
-DROP INDEX batches_proof;
-ALTER TABLE deltas DROP COLUMN proof;
-ALTER TABLE batches DROP COLUMN proof;
 ALTER TABLE events DROP COLUMN proof;
+ALTER TABLE batches DROP COLUMN proof;
+ALTER TABLE deltas DROP COLUMN proof;
 `;
 const oldVersion = 'local';
 const newVersion = 'migrated';
