@@ -1,4 +1,6 @@
-import { readEvents } from '@usage/gateway/events/read.ts';
+import { layoutOf } from '@usage/gateway/events/contentType.ts';
+import { eventsOf } from '@usage/gateway/events/read.ts';
+import { readBody } from '@usage/lib/http/body.ts';
 import { createServer, listen } from '@usage/lib/http/server.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
@@ -10,7 +12,8 @@ const log = createLog('bare', 'warn');
 const app = createServer({ log, health: new Health(), registry: new Registry(), ...limits }).post(
   '/api/v1/events',
   async ({ request, set }) => {
-    await readEvents(request, limits);
+    const layout = layoutOf(request.headers);
+    eventsOf(layout, request.headers, await readBody(request, limits.bodyBytesMax), limits);
     set.status = 204;
   },
   { parse: 'none' },

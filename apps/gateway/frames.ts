@@ -1,4 +1,5 @@
 import type { FramePart } from '@usage/lib/frame/frame.ts';
+import { Problem } from '@usage/lib/http/problem.ts';
 
 export interface FrameLimits {
   /** How long the first part of a frame waits for others while another frame is on its way. */
@@ -14,9 +15,16 @@ export interface FrameLimits {
 /** Resolves once the frame is acknowledged. */
 export type AppendFrame = (parts: readonly FramePart[], events: number, bytes: number) => Promise<unknown>;
 
+/** Clients get room soon or not for long. */
+const retrySeconds = 1;
+
 /** No room for the part: nothing of it was kept. */
-export class QueueFull extends Error {
-  override name = 'QueueFull';
+export class QueueFull extends Problem {
+  constructor(queuedBytesMax: number) {
+    const detail = `No events are taken now: more than ${queuedBytesMax} bytes are waiting for Redis.`;
+    super('unavailable', detail, { headers: { 'Retry-After': String(retrySeconds) } });
+    this.name = 'QueueFull';
+  }
 }
 
 interface Frame {
@@ -67,7 +75,7 @@ export class FrameBatcher {
   add(part: FramePart, bytes: number): Promise<void> {
     const { queuedBytesMax, frameBytesMax, frameEventsMax } = this.#limits;
     if (this.#queuedBytes + bytes > queuedBytesMax) {
-      return Promise.reject(new QueueFull(`more than ${queuedBytesMax} bytes are waiting for Redis`));
+      return Promise.reject(new QueueFull(queuedBytesMax));
     }
     this.#queuedBytes += bytes;
     let frame = this.#open;

@@ -6,6 +6,7 @@ export function answerHeaders(access: Access) {
   const app = new Elysia({ name: 'rate limit headers' });
   if (!access.headersFor) return app;
   return app.onAfterHandle({ as: 'global' }, ({ request, set }) => {
-    Object.assign(set.headers, access.headersFor?.(request));
+    const headers = access.headersFor?.(request);
+    if (headers) Object.assign(set.headers, headers);
   });
 }

@@ -1,6 +1,6 @@
 import type { Logger } from '../service/log.ts';
 import type { ActiveKey } from './key.ts';
-import { hashToken, isSameHash, prefixOf } from './token.ts';
+import { isHashOf, prefixOf } from './token.ts';
 
 /** Where the keys are kept. Both must settle within loadMsMax or be given up. */
 export interface KeySource {
@@ -59,7 +59,7 @@ export class KeyRing {
   find(token: string): ActiveKey | undefined {
     const prefix = prefixOf(token);
     const key = prefix === undefined ? undefined : this.#keys.get(prefix);
-    return key && isSameHash(key.secretHash, hashToken(token)) ? key : undefined;
+    return key && isHashOf(key.secretHash, token) ? key : undefined;
   }
 
   /** Looks once, then goes on by itself. Never throws. */

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { Problem } from '../http/problem.ts';
 import type { ApiKey } from './key.ts';
-import { countInRedis, Quota, type QuotaState } from './quota.ts';
+import { countInRedis, Quota } from './quota.ts';
 
 interface KeyQuotas {
   requests: Quota | undefined;
@@ -42,10 +42,10 @@ export class RateLimits {
     throw new Problem('too_large', detail, { headers: headersOf(quotas) });
   }
 
-  /** Of an answer to this request; nothing where its key has no limits. */
-  headersFor(request: Request): Record<string, string> {
+  /** Of an answer to this request; undefined where its key has no limits. */
+  headersFor(request: Request): Record<string, string> | undefined {
     const quotas = this.#limited.get(request);
-    return quotas ? headersOf(quotas) : {};
+    return quotas && headersOf(quotas);
   }
 
   #of(key: ApiKey): KeyQuotas {
@@ -78,16 +78,30 @@ function tooMany(what: 'requests' | 'events', quota: Quota, quotas: KeyQuotas): 
   );
 }
 
-function headersOf(quotas: KeyQuotas): Record<string, string> {
-  const named = Object.entries(quotas).flatMap(([name, quota]) =>
-    quota === undefined ? [] : [[name, (quota as Quota).state()] as [string, QuotaState]],
-  );
+/** draft-ietf-httpapi-ratelimit-headers. */
+function headersOf({ requests, events }: KeyQuotas): Record<string, string> {
+  const nowMs = performance.now();
   return {
-    'RateLimit-Policy': named
-      .map(([name, { points, windowSeconds }]) => `"${name}";q=${points};w=${windowSeconds}`)
-      .join(', '),
-    RateLimit: named
-      .map(([name, { left, resetSeconds }]) => `"${name}";r=${left};t=${resetSeconds}`)
-      .join(', '),
+    'RateLimit-Policy': joined(
+      requests && policyOf('requests', requests),
+      events && policyOf('events', events),
+    ),
+    RateLimit: joined(
+      requests && leftOf('requests', requests, nowMs),
+      events && leftOf('events', events, nowMs),
+    ),
   };
+}
+
+function joined(requests: string | undefined, events: string | undefined): string {
+  return requests && events ? `${requests}, ${events}` : (requests ?? events ?? '');
+}
+
+function policyOf(name: string, { points, windowSeconds }: Quota): string {
+  return `"${name}";q=${points};w=${windowSeconds}`;
+}
+
+function leftOf(name: string, quota: Quota, nowMs: number): string {
+  const { left, resetSeconds } = quota.state(nowMs);
+  return `"${name}";r=${left};t=${resetSeconds}`;
 }

@@ -1,3 +1,4 @@
+import { Deadline } from './deadline.ts';
 import { encodingOf, unpack } from './encoding.ts';
 import { jsonFaultOf } from './jsonFault.ts';
 import { bodyTooLarge, Problem } from './problem.ts';
@@ -7,17 +8,30 @@ export interface Body {
   bytes: number;
 }
 
-/** The whole body as text, unpacked; 413 when it is too long, packed or unpacked, 400 when it isn't UTF-8. */
-export async function readBody(request: Request, bytesMax: number): Promise<Body> {
+/**
+ * The whole body as text, unpacked. Throws 415 for an encoding that isn't known; rejects with 413 when it is too long,
+ * packed or unpacked, 408 when it doesn't come, 400 when it is cut off or isn't UTF-8.
+ */
+export function readBody(request: Request, bytesMax: number): Promise<Body> {
   const encoding = encodingOf(request.headers);
-  let bytes = await readBytes(request, bytesMax);
-  if (bytes.length > bytesMax) throw bodyTooLarge(bytesMax);
-  if (encoding) bytes = await unpack(bytes, encoding, bytesMax);
+  const whole = readBytes(request, bytesMax);
+  if (!encoding) return inTime.bound(whole, (bytes) => textOf(bytes, bytesMax));
+  const packed = inTime.bound(whole, (bytes) => withinLimit(bytes, bytesMax));
+  return packed.then((bytes) => unpack(bytes, encoding, bytesMax)).then((bytes) => textOf(bytes, bytesMax));
+}
+
+function textOf(bytes: Uint8Array, bytesMax: number): Body {
+  withinLimit(bytes, bytesMax);
   try {
     return { text: utf8.decode(bytes), bytes: bytes.length };
   } catch {
     throw new Problem('malformed_json', 'The body is not valid UTF-8.');
   }
+}
+
+function withinLimit(bytes: Uint8Array, bytesMax: number): Uint8Array {
+  if (bytes.length > bytesMax) throw bodyTooLarge(bytesMax);
+  return bytes;
 }
 
 /** Throws 400 with the position of the first fault. */
@@ -40,24 +54,19 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** A body is short enough to come within this; a connection must not be held open by a byte now and then. */
 const bodyMsMax = 30_000;
+const inTime = new Deadline(bodyMsMax, {
+  late: () => new Problem('too_slow', `The body did not come within ${bodyMsMax / 1_000} s.`),
+  failed: cutOff,
+});
+
+function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
+  return request.headers.has('content-length') ? request.bytes() : readChunks(request, bytesMax);
+}
 
 /** A client that goes away in the middle is no error of ours. */
-async function readBytes(request: Request, bytesMax: number, msMax = bodyMsMax): Promise<Uint8Array> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    late.reject(new Problem('too_slow', `The body did not come within ${msMax / 1_000} s.`));
-  }, msMax);
-  const read = request.headers.has('content-length')
-    ? request.arrayBuffer().then((buffer) => new Uint8Array(buffer))
-    : readChunks(request, bytesMax);
-  try {
-    return await Promise.race([read, late.promise]);
-  } catch (error) {
-    if (error instanceof Problem) throw error;
-    throw new Problem('bad_request', 'The body was cut off before its end.', { cause: error });
-  } finally {
-    clearTimeout(timer);
-  }
+function cutOff(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  return new Problem('bad_request', 'The body was cut off before its end.', { cause: error });
 }
 
 /** A body of unknown length is given up as soon as it is too long. */

@@ -2,7 +2,7 @@ import { Elysia } from 'elysia';
 import type { Registry } from 'prom-client';
 import type { Health } from '../service/health.ts';
 import type { Logger } from '../service/log.ts';
-import { operations, requestIdOf } from './operations.ts';
+import { operations, requestIdOf, requestRecord } from './operations.ts';
 import { bodyTooLarge, Problem, problemResponse, toProblem } from './problem.ts';
 import { createRefusalLog } from './refusalLog.ts';
 
@@ -31,6 +31,7 @@ const idleSecondsMax = 60;
 export function createServer(options: ServerOptions) {
   const { log, health, registry, bodyBytesMax, isStreamed } = options;
   const logRefusal = createRefusalLog(log);
+  const answered = requestRecord(log, registry);
   const app = new Elysia({
     name: 'server',
     normalize: false,
@@ -42,16 +43,17 @@ export function createServer(options: ServerOptions) {
     },
   })
     .headers({ 'X-Content-Type-Options': 'nosniff' })
-    .use(operations({ log, health, registry }))
+    .use(operations({ health, registry, answered }))
     .onRequest(({ request }) => {
       if (Number(request.headers.get('content-length')) <= bodyBytesMax) return;
       if (!isStreamed?.(request.headers)) throw bodyTooLarge(bodyBytesMax);
     })
-    .onError({ as: 'global' }, ({ error, code, request, requestId, set }) => {
+    .onError({ as: 'global' }, ({ error, code, request, route, startedMs, requestId, set }) => {
       const id = requestId || requestIdOf(request);
       const problem = code === 'NOT_FOUND' ? noRoute(app.routes, request) : toProblem(error, log, id);
       set.status = problem.status;
       if (problem.status >= 500 && problem.code !== 'internal') logRefusal(problem, id);
+      answered(request, route, startedMs, id, problem.status);
       return problemResponse(problem, id);
     });
   return app;

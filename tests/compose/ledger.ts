@@ -6,6 +6,8 @@ import { waitUntil } from './stack.ts';
 export class Ledger {
   events = 0;
   tokens = 0;
+  /** API key with which the answers are asked, while AUTH=keys. */
+  readKey: string | undefined;
   #runs = 0;
 
   constructor(readonly stack: Stack) {}
@@ -49,7 +51,8 @@ export class Ledger {
   }
 
   async #answer(meter: string): Promise<number> {
-    const response = await fetch(`${this.stack.apiUrl}/api/v1/meters/${meter}/query`);
+    const headers = this.readKey === undefined ? {} : { Authorization: `Bearer ${this.readKey}` };
+    const response = await fetch(`${this.stack.apiUrl}/api/v1/meters/${meter}/query`, { headers });
     const { data } = (await response.json()) as { data: { value: number }[] };
     return data.reduce((sum, { value }) => sum + value, 0);
   }

@@ -15,6 +15,8 @@ export interface Books {
 
 export interface LoadPlan {
   url: string;
+  /** API key, where AUTH=keys. */
+  key?: string;
   /** Unique among all loads of a stack. */
   run: string;
   eventsPerRequest: number;
@@ -55,7 +57,7 @@ export class NumberedLoad {
   }
 
   async #sendUntilAcknowledged(from: number): Promise<void> {
-    const { run, url, eventsPerRequest } = this.plan;
+    const { run, url, key, eventsPerRequest } = this.plan;
     const events = Array.from({ length: eventsPerRequest }, (_, index) => {
       const number = from + index;
       return {
@@ -71,7 +73,7 @@ export class NumberedLoad {
     const body = JSON.stringify(events);
     const startedMs = performance.now();
     for (;;) {
-      const failure = await post(url, body);
+      const failure = await post(url, body, key);
       if (failure === undefined) break;
       this.books.failures.set(failure, (this.books.failures.get(failure) ?? 0) + 1);
       await Bun.sleep(retryPauseMs);
@@ -84,11 +86,14 @@ export class NumberedLoad {
 }
 
 /** undefined when the events were taken. */
-async function post(url: string, body: string): Promise<string | undefined> {
+async function post(url: string, body: string, key: string | undefined): Promise<string | undefined> {
   try {
     const response = await fetch(`${url}/api/v1/events`, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/cloudevents-batch+json' },
+      headers: {
+        'Content-Type': 'application/cloudevents-batch+json',
+        ...(key === undefined ? {} : { Authorization: `Bearer ${key}` }),
+      },
       body,
       keepalive: false, // a connection each: as if from many clients
       signal: AbortSignal.timeout(requestMsMax),

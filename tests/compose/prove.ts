@@ -1,7 +1,10 @@
 import { Ledger } from './ledger.ts';
 import { run, Stack } from './stack.ts';
+import { devRestarts } from './steps/dev.ts';
 import { grafanaReads, monitoring, nginxKeepsItsPromises } from './steps/edges.ts';
 import { scaleBehindNginx, scaleWithoutNginx, survivesCrash } from './steps/faults.ts';
+import { keysAreAsked } from './steps/keys.ts';
+import { logsArrive } from './steps/logs.ts';
 import { backupAndRestore, limitsHold, rollingUpdate } from './steps/operations.ts';
 import {
   build,
@@ -11,11 +14,13 @@ import {
   seconds,
   upFromNothing,
 } from './steps/start.ts';
+import { stuckLoopsAreNoticed } from './steps/stuck.ts';
+import { schemaUpgrade } from './steps/upgrade.ts';
 
 /**
  * `bun tests/compose/prove.ts`: runs compose.yaml for real, from nothing to a restored backup, and prints what each step
  * showed. Exits with 0 when every step holds, 1 at the first that doesn't (the stack is left up with --keep), 3 when
- * there is no Docker engine. Five minutes or so; on 127.0.0.1 only, in a project of its own.
+ * there is no Docker engine. Twelve minutes or so; on 127.0.0.1 only, in a project of its own.
  */
 const exit = { failed: 1, leftOut: 3 };
 const keep = process.argv.includes('--keep');
@@ -43,13 +48,18 @@ const steps: [string, () => Promise<string>][] = [
   ['three gateways, two processors behind nginx', () => scaleBehindNginx(stack, ledger)],
   ['nginx', () => nginxKeepsItsPromises(stack)],
   ['Prometheus', () => monitoring(stack)],
+  ['Loki', () => logsArrive(stack)],
   ["Grafana's SQL", () => grafanaReads(stack)],
   ['a gateway killed under load', () => survivesCrash(stack, ledger, 'api_gateway')],
   ['a processor killed under load', () => survivesCrash(stack, ledger, 'event_processor')],
   ['Redis killed under load', () => survivesCrash(stack, ledger, 'redis')],
   ['PostgreSQL killed under load', () => survivesCrash(stack, ledger, 'postgres')],
+  ['schema upgraded and taken back under load', () => schemaUpgrade(stack, ledger)],
   ['rolling update under load', () => rollingUpdate(stack, ledger)],
   ['backup, wipe, restore', () => backupAndRestore(stack, ledger)],
+  ['stuck loops noticed', () => stuckLoopsAreNoticed(stack, ledger)],
+  ['keys asked for', () => keysAreAsked(stack, ledger)],
+  ['apps restart when a source changes', () => devRestarts(stack, ledger)],
   ['limits hold', () => limitsHold(stack, ledger)],
 ];
 

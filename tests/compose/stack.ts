@@ -22,6 +22,7 @@ export class Stack {
     readonly queryUrl: string,
     readonly nginxUrl: string,
     readonly prometheusUrl: string,
+    readonly lokiUrl: string,
   ) {}
 
   static async create(): Promise<Stack> {
@@ -44,6 +45,7 @@ export class Stack {
       url('QUERY'),
       url('NGINX'),
       url('PROMETHEUS'),
+      url('LOKI'),
     );
   }
 
@@ -106,8 +108,20 @@ export class Stack {
       postgres: ['sh', '-c', 'kill -9 $(head -1 $PGDATA/postmaster.pid)'],
     };
     const user = service === 'postgres' ? ['--user', 'postgres'] : [];
-    await run(['docker', 'exec', ...user, container!, ...(kill[service] ?? ['bun', '-e', killApp])]);
+    await run([
+      'docker',
+      'exec',
+      ...user,
+      container!,
+      ...(kill[service] ?? ['bun', '-e', signalApp('SIGKILL')]),
+    ]);
     return container!;
+  }
+
+  /** To the app's process in each of the service's containers. */
+  async signal(service: string, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+    for (const container of await this.containers(service))
+      await mustRun(['docker', 'exec', container, 'bun', '-e', signalApp(signal)]);
   }
 
   async psql(text: string): Promise<string> {
@@ -132,10 +146,10 @@ export class Stack {
 }
 
 /** The child of the container's init is the app. */
-const killApp = `
+const signalApp = (signal: string) => `
 for (const pid of require('fs').readdirSync('/proc').filter(Number)) {
   const stat = require('fs').readFileSync('/proc/' + pid + '/stat', 'utf8');
-  if (stat.split(') ')[1].split(' ')[1] === '1' && Number(pid) !== process.pid) process.kill(Number(pid), 'SIGKILL');
+  if (stat.split(') ')[1].split(' ')[1] === '1' && Number(pid) !== process.pid) process.kill(Number(pid), '${signal}');
 }`;
 
 export async function run(

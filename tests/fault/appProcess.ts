@@ -1,3 +1,4 @@
+import { readFileSync, statSync } from 'node:fs';
 import { type LocalApp, startApp } from '../../scripts/local/app.ts';
 
 export interface AppOptions {
@@ -39,6 +40,16 @@ export class AppProcess {
 
   get lastLines(): string[] {
     return this.#app?.log.lastLines ?? [];
+  }
+
+  /** Where its log ends now, for hasLogged(). */
+  get logBytes(): number {
+    return statSync(this.#options.logFile, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  /** Whether a line with that text was logged since. */
+  hasLogged(text: string, sinceBytes: number): boolean {
+    return readFileSync(this.#options.logFile).subarray(sinceBytes).includes(text);
   }
 
   get running(): boolean {

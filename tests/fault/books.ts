@@ -1,6 +1,7 @@
 import type { ReservedSql } from 'postgres';
 import { amountHundredths } from './load.ts';
-import { askTotal, metersOf, type RoundMeter } from './meters.ts';
+import { askTotal, metersOf } from './meters.ts';
+import { addUpRaw, checkRollups } from './rollupBooks.ts';
 import type { Stack } from './stack.ts';
 
 export interface Books {
@@ -31,7 +32,7 @@ export async function closeBooks(
 ): Promise<Books> {
   const sql = (await stack.sql.reserve()) as ReservedSql<{ bigint: bigint }>;
   try {
-    await sql`SET work_mem = '64MB'`;
+    await sql`SET work_mem = '128MB'`;
     await sql`
       CREATE TEMPORARY TABLE round AS
       SELECT (data ->> 'n')::int AS n, (data ->> 'amount')::numeric AS amount, data ->> 'model' AS model,
@@ -44,8 +45,9 @@ export async function closeBooks(
       SELECT coalesce(sum(duplicates), 0)::int AS duplicates FROM batches WHERE stored_at >= ${round.since}::text::timestamptz`;
     const { stored, numbers, in_range: inRange } = counts!;
     const faults: string[] = [];
+    await addUpRaw(sql);
     for (const meter of metersOf(round.type)) faults.push(...(await checkRollups(sql, meter)));
-    await sql`DROP TABLE round`;
+    await sql`DROP TABLE round, sums`;
     if (numbers !== inRange) faults.push(`${numbers - inRange} events are stored that were never sent`);
     const lost = round.numbered - inRange;
     if (lost === 0) faults.push(...(await checkTotal(stack, round)));
@@ -56,83 +58,19 @@ export async function closeBooks(
   }
 }
 
-/** The rollups of both grains against brute force over the raw rows, for each subject and for all together. */
-async function checkRollups(sql: ReservedSql<{ bigint: bigint }>, meter: RoundMeter): Promise<string[]> {
-  const faults: string[] = [];
-  const [row] = await sql<{ build: bigint; pending: number; done: boolean }[]>`
-    SELECT build, (SELECT count(*)::int FROM deltas d WHERE d.build = m.build) AS pending, backfilled_at IS NOT NULL AS done
-    FROM meters m WHERE slug = ${meter.slug} AND deleted_at IS NULL`;
-  if (!row) return [`the meter ${meter.slug} is gone`];
-  if (row.pending > 0) faults.push(`${row.pending} deltas of ${meter.slug} are not merged`);
-  if (!row.done) faults.push(`the backfill of ${meter.slug} has not ended`);
-  for (const grain of ['minute', 'hour'] as const) {
-    const table = sql(grain === 'minute' ? 'rollup_minutes' : 'rollup_hours');
-    const groups = meter.groupBy ? sql`ARRAY[model]` : sql`ARRAY[]::text[]`;
-    const [wrong] = await sql<{ count: number; first: string }[]>`
-      WITH raw AS (
-        SELECT subject, ${groups} AS groups, date_trunc(${grain}, time) AS start, count(*) AS count,
-               ${aggregateOf(sql, meter)} AS value, min(time) AS first_at, max(time) AS last_at
-        FROM (SELECT n, amount, model, subject, time FROM round UNION ALL SELECT n, amount, model, '', time FROM round) r
-        GROUP BY 1, 2, 3
-      ), rolled AS (
-        SELECT s.subject, s.group_values AS groups, r.start, r.count, r.value, r.first_at, r.last_at
-        FROM series s JOIN ${table} r ON r.series_id = s.id WHERE s.build = ${row.build}
-      )
-      SELECT count(*)::int AS count, min(concat_ws(' ', subject, start, raw.count, rolled.count, raw.value, rolled.value)) AS first
-      FROM raw FULL JOIN rolled USING (subject, groups, start)
-      WHERE (raw.count, raw.value, raw.first_at, raw.last_at) IS DISTINCT FROM (rolled.count, rolled.value, rolled.first_at, rolled.last_at)`;
-    if (wrong!.count > 0)
-      faults.push(
-        `${wrong!.count} ${grain} rollups of ${meter.slug} are not what the rows add up to: ${wrong!.first}`,
-      );
-  }
-  if (meter.aggregation === 'UNIQUE_COUNT') faults.push(...(await checkUniques(sql, meter.slug, row.build)));
-  return faults;
-}
-
-function aggregateOf(sql: ReservedSql<{ bigint: bigint }>, { aggregation }: RoundMeter) {
-  switch (aggregation) {
-    case 'SUM':
-    case 'AVG':
-      return sql`sum(amount)`;
-    case 'MIN':
-      return sql`min(amount)`;
-    case 'MAX':
-      return sql`max(amount)`;
-    case 'LATEST':
-      return sql`(array_agg(amount ORDER BY time DESC, amount DESC))[1]`;
-    case 'COUNT':
-    case 'UNIQUE_COUNT':
-      return sql`NULL::numeric`;
-    default:
-      return aggregation satisfies never;
-  }
-}
-
-async function checkUniques(
-  sql: ReservedSql<{ bigint: bigint }>,
-  slug: string,
-  build: bigint,
-): Promise<string[]> {
-  const [wrong] = await sql<{ count: number }[]>`
-    WITH raw AS (
-      SELECT DISTINCT subject, date_trunc('hour', time) AS start, "user" AS value
-      FROM (SELECT subject, time, "user" FROM round UNION ALL SELECT '', time, "user" FROM round) r
-    ), rolled AS (
-      SELECT s.subject, u.start, u.value FROM series s JOIN unique_hours u ON u.series_id = s.id WHERE s.build = ${build}
-    )
-    SELECT count(*)::int AS count FROM raw FULL JOIN rolled USING (subject, start, value)
-    WHERE raw IS NULL OR rolled IS NULL`;
-  return wrong!.count > 0 ? [`${wrong!.count} distinct values of ${slug} are missing or too many`] : [];
-}
-
 /** The sum that the driver knows, asked of the API. */
 async function checkTotal(stack: Stack, round: { type: string; numbered: number }): Promise<string[]> {
   let hundredths = 0;
   for (let n = 0; n < round.numbered; n++) hundredths += amountHundredths(n);
-  const answered = await askTotal(stack, metersOf(round.type)[0]!.slug);
-  if (Math.round(answered * 100) === hundredths) return [];
-  return [`the API answers a total of ${answered}, the driver knows ${hundredths / 100}`];
+  const faults: string[] = [];
+  for (const windowSize of [undefined, 'HOUR', 'DAY'] as const) {
+    const answered = await askTotal(stack, metersOf(round.type)[0]!.slug, windowSize);
+    if (Math.round(answered * 100) !== hundredths)
+      faults.push(
+        `the API answers a total of ${answered} (windows: ${windowSize ?? 'none'}), the driver knows ${hundredths / 100}`,
+      );
+  }
+  return faults;
 }
 
 /** What a round must not leave behind. */

@@ -17,6 +17,7 @@ let stack: Stack | undefined;
 const names = [
   'processor-fail-points',
   'aggregator-killed',
+  'aggregator-killed-closing-days',
   'gateway-killed',
   'postgres-backend-terminated',
   'postgres-killed',

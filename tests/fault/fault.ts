@@ -17,6 +17,8 @@ export interface Arena {
   pause(msMin: number, msMax: number): Promise<void>;
   /** A promise of the system was broken: a sentence for the report. */
   broken(sentence: string): void;
+  /** So many accepted events the fault itself takes away by definition (FLUSHALL): that many may be lost, not more. */
+  mayLose(events: number): void;
   /** Something worth telling that breaks no promise. */
   note(sentence: string): void;
 }
@@ -38,6 +40,4 @@ export interface Fault {
   after?(arena: Arena): Promise<void>;
   /** Why it can't be run on this machine. */
   skip?(): Promise<string | undefined>;
-  /** Accepted events that the fault itself takes away by definition (FLUSHALL): lost may be this, not more. */
-  mayLose?: true;
 }

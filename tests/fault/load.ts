@@ -9,7 +9,7 @@ export interface LoadOptions {
   /** Events to send at the least; numbering goes on until stop() is called. */
   eventsMin: number;
   eventsMax: number;
-  /** Target of new events a second. */
+  /** Target of new events a second; once there are eventsMin of them, a tenth of it. */
   rate: number;
   /** The clock that ids with a time of their own are made by, in ms since 1970. */
   idClockMs?: () => number;
@@ -38,6 +38,11 @@ const answerMsMax = 10_000;
 const retryMsMin = 20;
 const retryMsMax = 250;
 const acceptedKept = 300;
+const trickleShare = 0.1;
+/** What the clients make up for at most when they were kept waiting, beyond the rate. */
+const behindMsMax = 1_000;
+const hourMs = 3_600_000;
+export const formerDays = 6;
 export const subjects = 40;
 export const models = ['small', 'medium', 'large'] as const;
 
@@ -57,7 +62,11 @@ export class Load {
   #options: LoadOptions;
   #next = 0;
   #stopping = false;
-  #startedMs = performance.now();
+  #stopped = Promise.withResolvers<void>();
+  #hurrying = Promise.withResolvers<void>();
+  #isHurrying = false;
+  /** When the next batch is due. */
+  #dueMs = performance.now();
   #done: Promise<unknown>;
   /** Batches that were answered 2xx, the latest last. */
   #accepted: Numbered[] = [];
@@ -108,14 +117,29 @@ export class Load {
     this.#held = undefined;
   }
 
-  /** Numbers no new events once eventsMin is reached; resolves when every one was answered 2xx. */
+  /** As fast as it goes, whatever the rate, until calmDown(). */
+  hurry(): void {
+    this.#isHurrying = true;
+    this.#hurrying.resolve();
+  }
+
+  calmDown(): void {
+    this.#isHurrying = false;
+    this.#hurrying = Promise.withResolvers<void>();
+  }
+
+  /**
+   * Sends what is missing to eventsMin as fast as it goes, then numbers no new events; resolves when every one was
+   * answered 2xx.
+   */
   async finish(msMax: number): Promise<boolean> {
     this.#stopping = true;
+    this.#stopped.resolve();
     return Promise.race([this.#done.then(() => true), Bun.sleep(msMax).then(() => false)]);
   }
 
   async #client(random: Random): Promise<void> {
-    const { eventsMin, eventsMax, rate } = this.#options;
+    const { eventsMin, eventsMax } = this.#options;
     while (this.#next < eventsMax && !(this.#stopping && this.#next >= eventsMin)) {
       const count = Math.min(
         random.chance(0.3) ? 1 : random.between(2, batchEventsMax),
@@ -125,9 +149,19 @@ export class Load {
       this.#sending++;
       await this.#untilAccepted(this.#number(count), random);
       this.#sending--;
-      const dueMs = this.#startedMs + (this.#next / rate) * 1_000;
-      if (dueMs > performance.now()) await Bun.sleep(dueMs - performance.now());
+      await this.#untilDue(count);
     }
+  }
+
+  /** Keeps the rate of all clients together. */
+  async #untilDue(count: number): Promise<void> {
+    const { eventsMin, rate } = this.#options;
+    const nowMs = performance.now();
+    const eventsASecond = this.#next < eventsMin ? rate : rate * trickleShare;
+    this.#dueMs = Math.max(this.#dueMs, nowMs - behindMsMax) + (count / eventsASecond) * 1_000;
+    if (this.#isHurrying) this.#dueMs = nowMs;
+    if (this.#dueMs > nowMs && !this.#stopping)
+      await Promise.race([Bun.sleep(this.#dueMs - nowMs), this.#stopped.promise, this.#hurrying.promise]);
   }
 
   async #untilAccepted(batch: Numbered, random: Random): Promise<void> {
@@ -149,9 +183,11 @@ export class Load {
     }
   }
 
-  /** Within the last two hours: several rollup windows, late events among them. */
+  /** Within the last two hours: several rollup windows, late events among them. Some on the days before, closed or not. */
   #newTime(random: Random): number {
-    return Date.now() - random.between(0, 7_200_000);
+    if (!random.chance(0.15)) return Date.now() - random.between(0, 2 * hourMs);
+    const thisHour = Math.floor(Date.now() / hourMs) * hourMs;
+    return thisHour - (random.between(1, formerDays) * 24 + random.between(0, 3) * 6) * hourMs;
   }
 
   /** Ids of every kind: opaque ones and such that carry their own time. */

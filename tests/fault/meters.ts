@@ -2,7 +2,7 @@ import type { Stack } from './stack.ts';
 
 export interface RoundMeter {
   slug: string;
-  aggregation: 'SUM' | 'COUNT' | 'MIN' | 'MAX' | 'AVG' | 'LATEST' | 'UNIQUE_COUNT';
+  aggregation: 'SUM' | 'COUNT' | 'MAX' | 'AVG' | 'LATEST' | 'UNIQUE_COUNT';
   valueProperty?: string;
   groupBy?: Record<string, string>;
 }
@@ -45,9 +45,10 @@ export async function deleteMeters(stack: Stack, meters: readonly RoundMeter[]):
     await fetch(`${stack.app('gateway').url}/api/v1/meters/${slug}`, { method: 'DELETE' });
 }
 
-/** What the whole way answers: gateway, query service, rollups. */
-export async function askTotal(stack: Stack, slug: string): Promise<number> {
-  const answer = await fetch(`${stack.app('gateway').url}/api/v1/meters/${slug}/query`, {
+/** What the whole way answers: gateway, query service, rollups. In windows of hours or days, or in one. */
+export async function askTotal(stack: Stack, slug: string, windowSize?: 'HOUR' | 'DAY'): Promise<number> {
+  const windows = windowSize ? `?windowSize=${windowSize}` : '';
+  const answer = await fetch(`${stack.app('gateway').url}/api/v1/meters/${slug}/query${windows}`, {
     signal: AbortSignal.timeout(30_000),
   });
   if (!answer.ok) throw new Error(`the query of ${slug} answered ${answer.status}: ${await answer.text()}`);

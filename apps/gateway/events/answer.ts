@@ -23,13 +23,17 @@ interface EventAnswer {
   faults?: readonly EventFault[];
 }
 
+/** Whether 204 says it all: every event is kept, and nothing else was asked. */
+export function isNothingToTell(preferences: Preferences, rejected: readonly BadEvent[]): boolean {
+  return !preferences.representation && preferences.waitSeconds === undefined && rejected.length === 0;
+}
+
 /**
- * undefined (204) where there is nothing to tell. Else 200, or 202 when the client wished to wait and the commit didn't come in
- * time: its events are kept all the same. Events are listed where their outcome isn't the usual one, or all of them.
+ * 200, or 202 when the client wished to wait and the commit didn't come in time: its events are kept all the same.
+ * Events are listed where their outcome isn't the usual one, or all of them.
  */
-export function answerTo(outcome: Outcome, preferences: Preferences): Response | undefined {
+export function answerTo(outcome: Outcome, preferences: Preferences): Response {
   const { representation, waitSeconds } = preferences;
-  if (!representation && waitSeconds === undefined && outcome.rejected.length === 0) return undefined;
   const all = outcomesOf(outcome);
   const count = (wanted: EventAnswer['outcome']) => all.filter((event) => event.outcome === wanted).length;
   const usual = outcome.committed ? 'stored' : 'accepted';

@@ -1,8 +1,8 @@
 import { faultsOf } from '@usage/lib/event/event.ts';
-import { parseBody, readBody } from '@usage/lib/http/body.ts';
+import { type Body, parseBody } from '@usage/lib/http/body.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { eventTextOf } from './binary.ts';
-import { layoutOf } from './contentType.ts';
+import type { EventLayout } from './contentType.ts';
 import { elementsOf } from './elements.ts';
 import { type BadEvent, invalidEvents } from './invalidEvents.ts';
 
@@ -26,21 +26,21 @@ export interface AcceptedEvents {
 }
 
 /**
- * Reads and validates the events of a request. All or nothing: throws one Problem that names every bad event
- * (the first hundred faults, and how many more there are). Where it is lenient, bad events are left out, and it throws
- * only when no good one is left.
+ * The events of a body, validated. All or nothing: throws one Problem that names every bad event (the first hundred
+ * faults, and how many more there are). Where it is lenient, bad events are left out, and it throws only when no good
+ * one is left.
  */
-export async function readEvents(
-  request: Request,
+export function eventsOf(
+  layout: EventLayout,
+  headers: Headers,
+  { text, bytes }: Body,
   limits: RequestLimits,
   lenient = false,
-): Promise<AcceptedEvents> {
-  const layout = layoutOf(request.headers);
-  const { text, bytes } = await readBody(request, limits.bodyBytesMax);
+): AcceptedEvents {
   switch (layout) {
     case 'binary': {
       if (text.trim() !== '') parseBody(text);
-      const event = eventTextOf(request.headers, text);
+      const event = eventTextOf(headers, text);
       return checked([JSON.parse(event)], event, Buffer.byteLength(event), false);
     }
     case 'one':

@@ -1,16 +1,17 @@
 import type { Access, Identity } from '@usage/lib/auth/access.ts';
 import { encodeFrame, type FramePart, type FrameVersion } from '@usage/lib/frame/frame.ts';
+import { readBody } from '@usage/lib/http/body.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
-import { type FrameBatcher, QueueFull } from '../frames.ts';
+import type { FrameBatcher } from '../frames.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import type { PressureGate } from '../pressure.ts';
-import { answerTo } from './answer.ts';
-import { isLines } from './contentType.ts';
+import { answerTo, isNothingToTell } from './answer.ts';
+import { isLines, layoutOf } from './contentType.ts';
 import { ingestLines } from './lines.ts';
 import type { Outcomes } from './outcomes.ts';
 import { preferencesOf } from './prefer.ts';
-import { type AcceptedEvents, type RequestLimits, readEvents } from './read.ts';
+import { type AcceptedEvents, eventsOf, type RequestLimits } from './read.ts';
 
 export interface Ingest {
   gate: PressureGate;
@@ -24,8 +25,8 @@ export interface Ingest {
 const retrySeconds = 1;
 
 /**
- * The answer (undefined = 204, nothing to tell), once Redis has acknowledged every event of the request (or the processors have committed them, where it
- * waits for that); throws a Problem when nothing was kept.
+ * The answer (undefined = 204, nothing to tell), once Redis has acknowledged every event of the request (or the
+ * processors have committed them, where it waits for that); throws a Problem when nothing was kept.
  */
 export async function ingestEvents(
   ingest: Ingest,
@@ -33,10 +34,14 @@ export async function ingestEvents(
   access: Access,
   identity: Identity,
 ): Promise<Response | undefined> {
-  const preferences = preferencesOf(request.headers);
-  if (isLines(request.headers)) return await ingestLines(ingest, request, access, identity, preferences);
+  const { headers } = request;
+  const preferences = preferencesOf(headers);
+  if (isLines(headers)) return await ingestLines(ingest, request, access, identity, preferences);
   refuseWhileFull(ingest);
-  const read = await readEvents(request, ingest.limits, preferences.lenient);
+  const { limits } = ingest;
+  const layout = layoutOf(headers);
+  const body = await readBody(request, limits.bodyBytesMax);
+  const read = eventsOf(layout, headers, body, limits, preferences.lenient);
   const { count } = read;
   if (count > 0) access.takeEvents(identity, count);
   const waiter =
@@ -47,16 +52,19 @@ export async function ingestEvents(
     waiter?.callOff();
     throw error;
   }
+  const { waitSeconds } = preferences;
+  const applied =
+    waiter || waitSeconds === undefined ? preferences : { ...preferences, waitSeconds: undefined };
+  if (isNothingToTell(applied, read.rejected)) return undefined;
   const committed = count === 0 ? [] : await waiter?.committed;
-  const applied = waiter ? preferences : { ...preferences, waitSeconds: undefined };
   return answerTo({ ...read, committed }, applied);
 }
 
 /** Events as JSON text: one or an array of them. */
 export type EventTexts = Pick<AcceptedEvents, 'text' | 'bytes' | 'count'>;
 
-/** Resolves once Redis has acknowledged the events; throws 503 when it has not. */
-export async function keepEvents(
+/** Resolves once Redis has acknowledged the events; 503 when it has not. */
+export function keepEvents(
   ingest: Ingest,
   namespace: string,
   { text, bytes, count }: EventTexts,
@@ -65,19 +73,14 @@ export async function keepEvents(
   refuseWhileFull(ingest);
   const part: FramePart = { namespace, receivedMs: Date.now(), events: text, count };
   if (waitToken !== undefined) part.waitToken = waitToken;
-  try {
-    await ingest.batcher.add(part, bytes);
-  } catch (error) {
-    throw notAcknowledged(error as Error);
-  }
-  ingest.metrics.eventsAccepted.inc(count);
+  return ingest.batcher.add(part, bytes);
 }
 
 function refuseWhileFull({ gate }: Ingest): void {
   if (gate.refusal) throw unavailable(`No events are taken now: ${gate.refusal}.`, retrySeconds);
 }
 
-/** What the batcher does with a full frame: encode, append, measure. */
+/** What the batcher does with a full frame: encode, append, measure. Rejects with what the clients are told. */
 export function frameAppender(stream: EventStream, version: FrameVersion, metrics: GatewayMetrics) {
   return async (parts: readonly FramePart[], events: number): Promise<void> => {
     const frame = encodeFrame(parts, version);
@@ -88,8 +91,9 @@ export function frameAppender(stream: EventStream, version: FrameVersion, metric
       await stream.append(frame, events);
     } catch (error) {
       metrics.appendsFailed.inc();
-      throw error;
+      throw notAcknowledged(error as Error);
     }
+    metrics.eventsAccepted.inc(events);
     metrics.appendSeconds.observe((performance.now() - startedMs) / 1_000);
   };
 }
@@ -99,8 +103,6 @@ export function frameAppender(stream: EventStream, version: FrameVersion, metric
  * frame had been sent it may be stored already; then the retry is a duplicate and counts once.
  */
 function notAcknowledged(error: Error): Error {
-  if (error instanceof QueueFull)
-    return unavailable(`No events are taken now: ${error.message}.`, retrySeconds);
   if (error.message.startsWith('OOM')) {
     return unavailable(
       'No events are taken now: the event stream is full (Redis is out of memory).',

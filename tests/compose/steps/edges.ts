@@ -1,6 +1,6 @@
 import { alerts, panelQueries } from '../panels.ts';
 import { mustRun, root, run, type Stack, waitUntil } from '../stack.ts';
-import { seconds } from './start.ts';
+import { apps, seconds } from './start.ts';
 
 /** nginx: limits, headers, what is not for the world, and no way in without authentication. */
 export async function nginxKeepsItsPromises(stack: Stack): Promise<string> {
@@ -85,9 +85,8 @@ export async function monitoring(stack: Stack): Promise<string> {
     up = activeTargets
       .filter((target: { health: string }) => target.health === 'up')
       .map((target: { labels: { job: string } }) => target.labels.job);
-    return ['api_gateway', 'event_processor', 'query_service', 'aggregation_service'].every(
-      (job) => up.filter((name) => name === job).length >= (job === 'api_gateway' ? 3 : 1),
-    );
+    const replicas = await Promise.all(apps.map(async (app) => (await stack.containers(app)).length));
+    return apps.every((job, index) => up.filter((name) => name === job).length === replicas[index]);
   });
   const upMs = performance.now();
   const { groups } = await ask('rules');

@@ -1,6 +1,7 @@
 import type { Fault } from '../fault.ts';
 import { aggregatorFaults } from './aggregator.ts';
 import { boundaryFaults } from './boundary.ts';
+import { dayFaults } from './days.ts';
 import { diskFaults } from './diskFull.ts';
 import { gatewayFaults } from './gateway.ts';
 import { networkFaults } from './network.ts';
@@ -14,6 +15,7 @@ import { upgradeFaults } from './upgrade.ts';
 export const faults: Fault[] = [
   ...processorFaults,
   ...aggregatorFaults,
+  ...dayFaults,
   ...gatewayFaults,
   ...postgresFaults,
   ...diskFaults,

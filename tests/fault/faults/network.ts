@@ -6,11 +6,11 @@ function hanging(name: string, about: string, proxyOf: (stack: Stack) => TcpProx
   return [
     {
       name: `${name}-stalls`,
-      about: `${about}: no byte moves, nothing is closed; then everything goes on`,
+      about: `${about}: no byte moves, nothing is closed; then everything goes on (after a minute)`,
       strikesMax: 2,
       async strike({ stack, pause, quick }) {
         proxyOf(stack).stall();
-        await pause(500, quick ? 3_000 : 20_000);
+        await pause(quick ? 500 : 60_000, quick ? 3_000 : 60_000);
         proxyOf(stack).resume();
       },
     },

@@ -9,6 +9,7 @@ interface Letter {
 
 const streamKey = '{usage}:events';
 const listMsMax = 20_000;
+const refusedMsMax = 10_000;
 
 /** Straight into the stream, as a broken or foreign writer would. */
 async function inject({ stack }: Arena, frame: Uint8Array | undefined, events: number): Promise<void> {
@@ -131,6 +132,10 @@ export const poisonFaults: Fault[] = [
         END $$`;
       await stack.sql`CREATE TRIGGER refuse_some BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse_some()`;
       await Bun.sleep(random.between(200, 800)); // user 13 has every 500th event
+      // A large batch is halved many times before the first row of it stands alone.
+      const deadline = performance.now() + refusedMsMax;
+      const refused = async () => (await letters(arena)).some(({ id }) => !known.has(id));
+      while (!(await refused()) && performance.now() < deadline) await Bun.sleep(50);
       await stack.sql`DROP TRIGGER refuse_some ON events`;
     },
     async after(arena) {
@@ -149,6 +154,7 @@ export const poisonFaults: Fault[] = [
         );
       } while (performance.now() < deadline);
       arena.note(`${driven} dead letters driven again and stored`);
+      if (driven === 0) arena.broken('nothing was refused: the fault met no event');
     },
   },
 ];

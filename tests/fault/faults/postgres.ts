@@ -40,7 +40,7 @@ export const postgresFaults: Fault[] = [
   },
   {
     name: 'postgres-unreachable',
-    about: 'nobody listens for a while',
+    about: 'nobody listens for a while (a minute)',
     strikesMax: 1,
     async strike(arena) {
       arena.stack.postgresProxy.close();
@@ -50,7 +50,7 @@ export const postgresFaults: Fault[] = [
         arena.broken('the processor says it is ready without PostgreSQL');
       if (!(await arena.stack.app('processor').isLive()))
         arena.broken('the processor says it is dead without PostgreSQL');
-      await arena.pause(arena.quick ? 1_000 : 10_000, arena.quick ? 2_000 : 60_000);
+      await arena.pause(arena.quick ? 1_000 : 59_000, arena.quick ? 2_000 : 59_000);
       arena.stack.postgresProxy.open();
     },
   },

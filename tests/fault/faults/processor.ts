@@ -47,7 +47,7 @@ export const processorFaults: Fault[] = [
     async strike({ stack, random, quick, broken }) {
       const frozen = stack.app(random.pick(['processor', 'processor2'] as const));
       frozen.freeze();
-      const away = quick ? 12_000 : random.pick([8_000, 20_000, 60_000]);
+      const away = quick ? 12_000 : 60_000;
       await Bun.sleep(away);
       const first = await oldestFrameMs(stack);
       if (away >= 12_000 && first > 10_000)
