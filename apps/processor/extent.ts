@@ -1,3 +1,4 @@
+import type { Identities } from '@usage/db/events.ts';
 import { contentOf, type Row } from './batch.ts';
 
 /** What has to be known of rows as a whole. */
@@ -31,7 +32,18 @@ export function extentOf(rows: Row[]): Extent {
   return extent;
 }
 
-/** The first of each identity stands; one that was copied straight before is found by the look-up like any other. */
+export function identitiesOf(rows: Row[]): Identities {
+  const identities: Identities = { ids: [], sources: [], namespaces: [] };
+  for (const row of rows) {
+    const { id, source, namespace } = contentOf(row);
+    identities.ids.push(id);
+    identities.sources.push(source);
+    identities.namespaces.push(namespace);
+  }
+  return identities;
+}
+
+/** The first of each identity stands; one that was copied straight before is found like any other that is stored. */
 export function withoutRepeats(rows: Row[]): { firsts: Row[]; repeats: Row[] } {
   const identities = new Set<string>();
   const firsts: Row[] = [];

@@ -100,7 +100,7 @@ export class Loop {
       );
       if (!prepared) break;
       // What is looked for may be on its way in the batch before: it is found once that one is committed.
-      const othersMax = prepared.staged.length > 0 ? 0 : storesMax - 1;
+      const othersMax = prepared.suspects.length > 0 ? 0 : storesMax - 1;
       while (storing.size > othersMax) await Promise.race(storing);
       const stored = this.#storeAndSettle(batch, prepared).finally(() => storing.delete(stored));
       storing.add(stored);

@@ -1,7 +1,7 @@
 import { batchIdBlock, insertBatch, takeBatchIds } from '@usage/db/batches.ts';
 import type { Sql, Transaction } from '@usage/db/connect.ts';
 import { insertDeltas, type NewDelta } from '@usage/db/deltas.ts';
-import { copyEvents, findStagedDuplicates, insertStaged, stageEvents } from '@usage/db/events.ts';
+import { copyEvents, findStored } from '@usage/db/events.ts';
 import { faultOf, lockNotAvailable } from '@usage/db/faults.ts';
 import { NoAnswer, Patience } from '@usage/db/patience.ts';
 import { openPeriod } from '@usage/db/periods.ts';
@@ -10,7 +10,7 @@ import { endSilentTransactions } from '@usage/db/silence.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { nextTurn } from '@usage/lib/service/pause.ts';
 import type { Row } from './batch.ts';
-import { type Extent, extentOf, withoutRepeats, withoutRows } from './extent.ts';
+import { type Extent, extentOf, identitiesOf, withoutRepeats, withoutRows } from './extent.ts';
 import { Evaluation, MeterSet } from './meters.ts';
 import { type PeriodRules, periodsAround } from './period.ts';
 import { RecentIds } from './recentIds.ts';
@@ -19,12 +19,12 @@ import { CopyBuffer } from './tuples.ts';
 /**
  * Puts the rows of a batch into the database, each exactly once.
  *
- *   straight   COPY into events: right when no row is stored yet, which the unique index proves
- *   staged     COPY into a temporary table, look for duplicates, insert the rest: for rows that are known to need a
- *              look (period.ts), and for all of them once the straight way has met a duplicate
- *   late       staged, alone beside the neighbouring periods: for rows that may have been overtaken
+ *   straight   COPY into events: right when no row is stored yet, which the unique index proves. Suspects, rows that
+ *              may be stored already (recentIds.ts, period.ts), are looked for first
+ *   sought     every row is looked for first: once the straight way has met a duplicate
+ *   late       the same, alone beside the neighbouring periods: for rows that may have been overtaken
  */
-type Way = 'straight' | 'staged' | 'late';
+type Way = 'straight' | 'sought' | 'late';
 
 export interface Stored {
   stored: number;
@@ -39,7 +39,8 @@ export interface Prepared {
   extent: Extent;
   batchId: bigint;
   straight: CopyBuffer;
-  staged: Row[];
+  /** Rows to be looked for before they are copied. */
+  suspects: Row[];
   meters: MeterSet;
   /** Of the straight rows. */
   deltas: NewDelta[];
@@ -63,8 +64,7 @@ export class Store {
   #openPeriods = new Set<number>();
   #nextBatchId = 0n;
   #batchIdsEnd = 0n;
-  /** Not in use. */
-  #stagedBuffers: CopyBuffer[] = [];
+  #idleBuffers: CopyBuffer[] = [];
   #recent = new RecentIds();
   #patience: Patience;
 
@@ -83,12 +83,12 @@ export class Store {
     const meters = await this.#currentMeters();
     const batchId = await this.#takeBatchId();
     straight.begin(batchId);
-    const staged: Row[] = [];
+    const suspects: Row[] = [];
     const evaluation = new Evaluation(meters);
     for (const [n, row] of rows.entries()) {
       const { tuples, start, end, idAt, idEnd } = row;
       if (this.#recent.meet(tuples.bytes, idAt, idEnd) || row.lookAround) {
-        staged.push(row);
+        suspects.push(row);
       } else {
         straight.add(tuples, start, end);
         evaluation.add(row);
@@ -97,7 +97,7 @@ export class Store {
     }
     const extent = extentOf(rows);
     const deltas = evaluation.deltas(extent.fromMs);
-    return { rows, extent, batchId, straight, staged, meters, deltas };
+    return { rows, extent, batchId, straight, suspects, meters, deltas };
   }
 
   /** Rejects with transient faults only: nothing was stored then, and the same call may be made again. */
@@ -126,75 +126,76 @@ export class Store {
       const duplicates =
         prepared && way === 'straight'
           ? await this.#commitPrepared(prepared)
-          : await this.#commitStaged(rows, way);
+          : await this.#commitSought(rows, way);
       outcome.stored += rows.length - duplicates.length;
       outcome.duplicates.push(...duplicates);
     } catch (error) {
       if (error instanceof Overtaken) return this.#storeRows(rows, undefined, 'late', outcome);
       const fault = faultOf(error);
       if (fault === 'duplicate' && way === 'straight')
-        return this.#storeRows(rows, undefined, 'staged', outcome);
+        return this.#storeRows(rows, undefined, 'sought', outcome);
       if (fault !== 'data') throw error;
       if (rows.length === 1) {
         outcome.refused.push({ row: rows[0]!, reason: (error as Error).message });
         return;
       }
       const middle = rows.length >> 1;
-      const next: Way = way === 'straight' ? 'staged' : way;
+      const next: Way = way === 'straight' ? 'sought' : way;
       await this.#storeRows(rows.slice(0, middle), undefined, next, outcome);
       await this.#storeRows(rows.slice(middle), undefined, next, outcome);
     }
   }
 
   async #commitPrepared(prepared: Prepared): Promise<Row[]> {
-    const { rows, extent, batchId, straight, staged, meters } = prepared;
+    const { rows, extent, batchId, straight, suspects, meters } = prepared;
     return this.#transaction(async (tx) => {
-      if (staged.length < rows.length) await copyEvents(tx, straight.finish());
+      if (suspects.length < rows.length) await copyEvents(tx, straight.finish());
       failPoint('after-copy');
-      const duplicates = await this.#insertStaged(tx, staged, batchId, 'straight');
-      const deltas = [...prepared.deltas, ...deltasOf(meters, withoutRows(staged, duplicates), extent)];
+      const duplicates = await this.#copyNew(tx, suspects, batchId, 'straight');
+      const deltas = [...prepared.deltas, ...deltasOf(meters, withoutRows(suspects, duplicates), extent)];
       await this.#finish(tx, { rows, extent, duplicates, batchId, meters, deltas, way: 'straight' });
       return duplicates;
     });
   }
 
-  async #commitStaged(rows: Row[], way: Way): Promise<Row[]> {
+  async #commitSought(rows: Row[], way: Way): Promise<Row[]> {
     const meters = await this.#currentMeters();
     const batchId = await this.#takeBatchId();
     const extent = extentOf(rows);
     return this.#transaction(async (tx) => {
-      const duplicates = await this.#insertStaged(tx, rows, batchId, way);
+      const duplicates = await this.#copyNew(tx, rows, batchId, way);
       const deltas = deltasOf(meters, withoutRows(rows, duplicates), extent);
       await this.#finish(tx, { rows, extent, duplicates, batchId, meters, deltas, way });
       return duplicates;
     });
   }
 
-  async #insertStaged(tx: Transaction, given: Row[], batchId: bigint, way: Way): Promise<Row[]> {
+  /** Copies those of the rows that are not stored yet; returns the others. */
+  async #copyNew(tx: Transaction, given: Row[], batchId: bigint, way: Way): Promise<Row[]> {
     if (given.length === 0) return [];
-    const { firsts: rows, repeats } = withoutRepeats(given);
-    const { fromMs, toMs, periods, lookAround } = extentOf(rows);
+    const { firsts, repeats } = withoutRepeats(given);
+    const { fromMs, toMs, periods, lookAround } = extentOf(given);
     const around = way === 'late' || lookAround;
     if (around) await lockBoundary(tx, way === 'late' ? 'exclusive' : 'shared');
-    await this.#stage(tx, rows, batchId);
-    const numbers = await findStagedDuplicates(
+    const found = await findStored(
       tx,
+      identitiesOf(firsts),
       around ? periodsAround(fromMs, toMs, this.rules) : periods,
     );
-    await insertStaged(tx, numbers);
-    return [...repeats, ...numbers.map((n) => rows[n]!)];
+    const duplicates = [...repeats, ...found.map((n) => firsts[n]!)];
+    await this.#copy(tx, withoutRows(given, duplicates), batchId);
+    return duplicates;
   }
 
-  async #stage(tx: Transaction, rows: Row[], batchId: bigint): Promise<void> {
-    const buffer = this.#stagedBuffers.pop() ?? new CopyBuffer();
+  async #copy(tx: Transaction, rows: Row[], batchId: bigint): Promise<void> {
+    if (rows.length === 0) return;
+    const buffer = this.#idleBuffers.pop() ?? new CopyBuffer();
     buffer.begin(batchId);
-    rows.forEach(({ tuples, start, end }, n) => {
-      buffer.add(tuples, start, end, n);
-    });
+    for (const { tuples, start, end } of rows) buffer.add(tuples, start, end);
     try {
-      await stageEvents(tx, buffer.finish());
+      await copyEvents(tx, buffer.finish());
     } finally {
-      this.#stagedBuffers.push(buffer);
+      this.#idleBuffers.push(buffer);
     }
   }
 

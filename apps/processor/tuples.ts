@@ -12,7 +12,6 @@ const epochUs = 946_684_800_000_000;
 const epochDays = 10_957;
 const high = 2 ** 32;
 const columns = 11;
-const numberedColumns = columns + 1;
 const batchIdAt = 30;
 const namespaceAt = 46;
 /** All that is not text. */
@@ -145,17 +144,13 @@ export class CopyBuffer {
     this.#batchId.writeBigInt64BE(batchId);
   }
 
-  /** Adds a tuple; with a number, which becomes one more column (staged_events). */
-  add(tuples: Tuples, start: number, end: number, number?: number): void {
-    this.#reserve(end - start + 8);
+  add(tuples: Tuples, start: number, end: number): void {
+    this.#reserve(end - start);
     const bytes = this.#bytes;
     const at = this.#at;
     tuples.bytes.copy(bytes, at, start, end);
     for (let i = 0; i < 8; i++) bytes[at + batchIdAt + i] = this.#batchId[i]!;
     this.#at += end - start;
-    if (number === undefined) return;
-    bytes[at + 1] = numberedColumns;
-    this.#at = writeInt32(bytes, writeInt32(bytes, this.#at, 4), number);
   }
 
   /** Valid until the next begin. */
