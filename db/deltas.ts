@@ -34,6 +34,12 @@ export async function buildsWithDeltas(
     FROM deltas GROUP BY build ORDER BY min(id)`;
 }
 
+/** The id of the delta that was written last; undefined when none waits. */
+export async function newestDelta(sql: Executor): Promise<bigint | undefined> {
+  const [row] = await sql<{ id: bigint | null }[]>`SELECT max(id) AS id FROM deltas`;
+  return row?.id ?? undefined;
+}
+
 /** Makes this transaction the only one that merges the build; false when another is at it. */
 export async function tryLockBuild(tx: Transaction, build: bigint): Promise<boolean> {
   const [row] = await tx<{ locked: boolean }[]>`SELECT pg_try_advisory_xact_lock(${build}) AS locked`;

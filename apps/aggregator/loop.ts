@@ -1,5 +1,5 @@
 import type { Sql } from '@usage/db/connect.ts';
-import { buildsWithDeltas } from '@usage/db/deltas.ts';
+import { buildsWithDeltas, newestDelta } from '@usage/db/deltas.ts';
 import { NoAnswer, Patience } from '@usage/db/patience.ts';
 import { dropDeadSeries } from '@usage/db/rollups.ts';
 import { endSilentTransactions } from '@usage/db/silence.ts';
@@ -14,6 +14,8 @@ import { SeriesIds } from './series.ts';
 
 const upkeepEveryMs = 600_000;
 const deadSeriesMax = 1_000;
+/** No delta for so long: the last ones are merged now. */
+const quietMs = 500;
 const retryMsMax = 5_000;
 /** About two seconds' work: a backlog is merged in pieces that end before patience does. */
 const mergeCellsMax = 200_000;
@@ -23,6 +25,8 @@ const answerMsMin = 6_000;
 const answerMsMax = 240_000;
 /** An aggregator that has kept PostgreSQL waiting for this long in a transaction is stopped or out of reach. */
 const silentMsMin = 5_000;
+/** After a call without an answer its transaction is looked for in every round for so long: it isn't silent yet at first. */
+const silentWatchMs = 20_000;
 
 /** Rounds of: merge what waits, read a stretch for new meters, close days, now and then the upkeep. Any number may run at once. */
 export class Loop {
@@ -33,6 +37,7 @@ export class Loop {
   #lastUpkeepMs = Number.NEGATIVE_INFINITY;
   #faults = new Map<string, string>();
   #policiesSet = false;
+  #silentUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     readonly app: App,
@@ -69,6 +74,7 @@ export class Loop {
   async #run(): Promise<void> {
     let failures = 0;
     while (!this.app.stopping) {
+      if (performance.now() < this.#silentUntilMs) await this.#endSilent().catch(() => {});
       await this.#step('merge', () => this.#mergeAll());
       const more = await this.#step('backfill', () =>
         this.#patience.run(() => backfillStretch(this.sql, this.config.backfillEventsMax)),
@@ -81,7 +87,24 @@ export class Loop {
         failures > 0
           ? Math.min(this.config.mergeWaitMs * 2 ** failures, retryMsMax)
           : this.config.mergeWaitMs;
-      if (!more && !closing) await this.app.pause(waitMs);
+      if (!more && !closing) await this.#waitForDeltas(waitMs);
+    }
+  }
+
+  /**
+   * The more batches one merge takes, the fewer cells there are to write: so deltas wait, up to `waitMs`. Once none have
+   * come for a while nothing is gained by waiting.
+   */
+  async #waitForDeltas(waitMs: number): Promise<void> {
+    const endMs = performance.now() + waitMs;
+    let newest: bigint | undefined;
+    while (!this.app.stopping) {
+      const restMs = endMs - performance.now();
+      if (restMs <= 0) return;
+      await this.app.pause(Math.min(quietMs, restMs));
+      const latest = await this.#patience.run(() => newestDelta(this.sql)).catch(() => undefined);
+      if (latest !== undefined && latest === newest) return;
+      newest = latest;
     }
   }
 
@@ -94,7 +117,7 @@ export class Loop {
     } catch (error) {
       this.#faults.set(name, (error as Error).message);
       this.metrics.faults.inc({ step: name });
-      if (error instanceof NoAnswer) await this.#endSilent().catch(() => {});
+      if (error instanceof NoAnswer) this.#silentUntilMs = performance.now() + silentWatchMs;
       this.app.log.warn({ err: error, step: name }, 'trying again in the next round');
       return undefined;
     } finally {

@@ -184,6 +184,17 @@ describe('frames that no gateway wrote', () => {
   });
 });
 
+test.each([-1, 1e300, Date.UTC(2200, 0, 1)])(
+  'an arrival at %p: its events without a time are dead letters',
+  (receivedMs) => {
+    const batch = new Batch();
+    const events = JSON.stringify({ specversion: '1.0', id: 'a', source: 's', type: 't', subject: 'x' });
+    const frame = encodeFrame([{ namespace: 'default', receivedMs, events, count: 1 }]);
+    batch.add({ id: `${arrivedMs}-0`, frame, events: 1 }, rules);
+    expect([batch.rows.length, batch.rejected.length]).toEqual([0, 1]);
+  },
+);
+
 test('a batch that is filled again holds nothing of its former filling', () => {
   const one = (id: string) =>
     JSON.stringify({ specversion: '1.0', id, source: 's', type: 't', subject: 'x', note: id });

@@ -84,7 +84,7 @@ export class EventReader {
     const { at, end, text } = this.#time;
     if (text !== undefined) return parseTimeUs(text);
     if (at >= 0) return parseTimeUsAt(this.#bytes, at, end);
-    return this.#hasTime ? undefined : receivedMs * 1_000;
+    return this.#hasTime || !isStorable(receivedMs) ? undefined : receivedMs * 1_000;
   }
 
   /** Of members of one name the last counts, as everywhere in JSON. */
@@ -148,4 +148,11 @@ export class EventReader {
 
 function match(bytes: Buffer, at: number, end: number, field: Field): Field | undefined {
   return isName(bytes, at, end, field.name) ? field : undefined;
+}
+
+const endMs = Date.UTC(2200, 0, 1);
+
+/** Gateways know the time; a frame that somebody else wrote must not stop the processor. */
+function isStorable(ms: number): boolean {
+  return ms >= 0 && ms < endMs;
 }
