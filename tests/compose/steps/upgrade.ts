@@ -12,7 +12,7 @@ import { apps, seconds } from './start.ts';
  */
 const migration = `
 -- Up Migration
-ALTER TABLE events ADD COLUMN proof integer DEFAULT 7;
+ALTER TABLE events ADD COLUMN proof integer NOT NULL DEFAULT 7;
 ALTER TABLE batches ADD COLUMN proof text;
 ALTER TABLE deltas ADD COLUMN proof text;
 CREATE INDEX batches_proof ON batches (proof);
