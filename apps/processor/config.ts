@@ -11,7 +11,7 @@ export const settings = {
   }),
   streamName,
   batchRowsMax: integer('BATCH_ROWS_MAX', {
-    default: 10_000,
+    default: 20_000,
     min: 1,
     max: 200_000,
     about: 'events a batch may hold (one frame more at most)',
