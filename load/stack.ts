@@ -1,8 +1,10 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { migrateSettings } from '@usage/db/config.ts';
 import { connect, type Sql } from '@usage/db/connect.ts';
 import { migrate } from '@usage/db/migrate.ts';
 import { serverInfo } from '@usage/db/server.ts';
+import { readConfig } from '@usage/lib/service/config.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Redis } from 'ioredis';
 import { type LocalApp, startApp } from '../scripts/local/app.ts';
@@ -68,7 +70,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       password: crypto.randomUUID(),
     });
     undo.push(postgres.stop);
-    await migrate(postgres.url, { direction: 'up', log: console.error });
+    const { periodDays } = readConfig({ periodDays: migrateSettings.periodDays });
+    await migrate(postgres.url, { direction: 'up', periodDays, log: console.error });
     const { urls, processes, stop } = await startApps(own, postgres.url, redis.url);
     undo.push(stop);
     const connected = await connectStack({
