@@ -61,6 +61,12 @@ export class Batch {
   readonly copy = new CopyBuffer();
   readonly #tuples = new Tuples();
   readonly #reader = new EventReader();
+  #isAwaited = false;
+
+  /** A request waits for the commit. */
+  get isAwaited(): boolean {
+    return this.#isAwaited;
+  }
 
   get empty(): boolean {
     return this.frames.length === 0;
@@ -71,6 +77,7 @@ export class Batch {
     this.rows.length = 0;
     this.rejected.length = 0;
     this.bytes = 0;
+    this.#isAwaited = false;
     this.#tuples.clear();
     this.startedMs = performance.now();
   }
@@ -121,7 +128,10 @@ export class Batch {
         return end;
       },
       ({ waitToken }) => {
-        if (waitToken) frame.waiting.push({ token: waitToken, fromPosition, toPosition: position });
+        if (waitToken) {
+          frame.waiting.push({ token: waitToken, fromPosition, toPosition: position });
+          this.#isAwaited = true;
+        }
         fromPosition = position;
       },
     );

@@ -23,7 +23,7 @@ export const settings = {
     about: 'bytes of frames a batch may hold',
   }),
   batchWaitMsMax: integer('BATCH_WAIT_MS_MAX', {
-    default: 20,
+    default: 50,
     min: 0,
     max: 10_000,
     about: 'ms a batch waits for more events while the database is idle',

@@ -13,7 +13,8 @@ import type { PeriodRules } from './period.ts';
 import type { Prepared, Store, Stored } from './store.ts';
 
 const blockMs = 500;
-const busyBlockMs = 5;
+/** Between two looks for more frames. */
+const gatherMs = 5;
 const keepMs = 500;
 const eventsPerFrameFirst = 1_000;
 const averageShare = 0.1;
@@ -113,21 +114,20 @@ export class Loop {
     const batch = this.#idle.pop() ?? new Batch();
     batch.clear();
     const waitedMs = () => performance.now() - batch.startedMs;
+    let wasStreamEmpty = false;
     while (
       !this.#stopping.signal.aborted &&
       batch.rows.length < batchRowsMax &&
       batch.bytes < batchBytesMax
     ) {
-      if (!batch.empty && databaseIdle() && waitedMs() >= batchWaitMsMax) break;
-      const waitMs = batch.empty
-        ? blockMs
-        : databaseIdle()
-          ? Math.max(1, Math.ceil(batchWaitMsMax - waitedMs()))
-          : busyBlockMs;
+      if (!batch.empty && databaseIdle() && (batch.isAwaited || waitedMs() >= batchWaitMsMax)) break;
+      // Not BLOCK: that would come back with every single frame.
+      if (!batch.empty && wasStreamEmpty) await pauseUnless(this.#stopping.signal, gatherMs);
       const count = Math.ceil((batchRowsMax - batch.rows.length) / this.#eventsPerFrame);
       const asked = Math.max(1, Math.min(readFramesMax, count));
-      const frames = await this.#retrying('read', () => this.source.read(asked, waitMs));
+      const frames = await this.#retrying('read', () => this.source.read(asked, batch.empty ? blockMs : 0));
       if (!frames) break;
+      wasStreamEmpty = frames.claimed.length + frames.fresh.length < asked;
       this.metrics.claimed.inc(frames.claimed.length);
       if (frames.claimed.length > 0) await this.#retrying('claim', () => this.store.endSilent());
       for (const entry of [...frames.claimed, ...frames.fresh]) {

@@ -31,10 +31,10 @@ export const querySettings = {
     about: 'queries that run or wait for a connection; more of them get 503',
   }),
   deltaCellsMax: integer('DELTA_CELLS_CACHED_MAX', {
-    default: 100_000,
+    default: 400_000,
     min: 0,
     max: 10_000_000,
-    about: 'cells of deltas kept decoded in memory, about 300 bytes each',
+    about: 'cells of deltas kept decoded in memory, about 80 bytes each',
   }),
   freshnessMsMax: integer('FRESHNESS_MS_MAX', {
     default: 250,
