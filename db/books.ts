@@ -18,7 +18,8 @@ export async function countBooks(sql: Executor): Promise<BookCounts> {
   return row!;
 }
 
-export async function anyDeltasLeft(sql: Executor): Promise<boolean> {
-  const [row] = await sql<{ left: boolean }[]>`SELECT EXISTS (SELECT FROM deltas) AS left`;
-  return row!.left;
+/** Deltas that are not merged into rollups yet. */
+export async function countDeltas(sql: Executor): Promise<number> {
+  const [row] = await sql<{ count: number }[]>`SELECT count(*)::int AS count FROM deltas`;
+  return row!.count;
 }

@@ -1,4 +1,4 @@
-import { anyDeltasLeft, countBooks } from '@usage/db/books.ts';
+import { countBooks, countDeltas } from '@usage/db/books.ts';
 import type { Stack } from './stack.ts';
 
 /** Events by what has become of them, since the books were opened. */
@@ -30,16 +30,17 @@ export class OpenBooks {
 
   /**
    * Waits until every accepted event is committed and rolled up. Resolves to that moment, ms since 1970.
-   * `onWait` hears how many events are not stored yet.
+   * `onWait` hears how many events are not stored, and how many deltas not merged yet.
    */
-  async settled(onWait: (eventsWaiting: number) => void = () => {}): Promise<number> {
+  async settled(onWait: (eventsWaiting: number, deltasWaiting: number) => void = () => {}): Promise<number> {
     let last = '';
     let movedMs = performance.now();
     for (;;) {
       const { eventsWaiting, frames } = await this.stack.stream.position();
-      if (frames === 0 && !(await anyDeltasLeft(this.stack.sql))) return Date.now();
-      onWait(eventsWaiting);
-      const state = `${eventsWaiting} events and ${frames} frames wait`;
+      const deltas = await countDeltas(this.stack.sql);
+      if (frames === 0 && deltas === 0) return Date.now();
+      onWait(eventsWaiting, deltas);
+      const state = `${eventsWaiting} events, ${frames} frames and ${deltas} deltas wait`;
       if (state !== last) movedMs = performance.now();
       last = state;
       if (performance.now() - movedMs > standstillMsMax) {

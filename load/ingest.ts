@@ -42,8 +42,8 @@ export async function ingest(stack: Stack, plan: IngestPlan, progress: Progress)
   const meter = new UseMeter(stack.processes);
   meter.start();
   const driven = await driver.go();
-  const settledMs = await books.settled((waiting) =>
-    progress(`${grouped(waiting)} events wait to be stored`),
+  const settledMs = await books.settled((events, deltas) =>
+    progress(`${grouped(events)} events wait to be stored, ${deltas} deltas to be merged`),
   );
   const use = meter.stop();
   const closed = await books.close(driven.connectionErrors === 0 ? driven.eventsAccepted : undefined);

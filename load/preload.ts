@@ -38,6 +38,8 @@ export async function preload(
     progress(`${grouped(n * perFrame)} of ${grouped(events)} events put into the stream`);
     while ((await stack.redis.xlen(stack.stream.key)) > framesWaitingMax) await Bun.sleep(waitMs);
   }
-  await books.settled((waiting) => progress(`${grouped(waiting)} events wait to be stored`));
+  await books.settled((events, deltas) =>
+    progress(`${grouped(events)} events wait to be stored, ${deltas} deltas to be merged`),
+  );
   await books.close(frames * perFrame);
 }

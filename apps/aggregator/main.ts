@@ -16,7 +16,7 @@ const statementMsMax = 120_000;
 
 const config = readAggregatorConfig();
 const log = createLog('aggregator', config.logLevel);
-const app = new App('aggregator', log, config.stopMsMax);
+const app = new App('aggregator', log, config.stopMsMax).letOthersGoFirst();
 const registry = new Registry();
 const health = new Health();
 const server = createServer({ log, health, registry, bodyBytesMax: 1_024 });

@@ -6,8 +6,8 @@ import { parseJson } from '@usage/lib/meter/json.ts';
 import type { Meter } from '@usage/lib/meter/meter.ts';
 import fc from 'fast-check';
 import { Batch, contentOf } from './batch.ts';
-import { MemberPicker } from './members.ts';
-import { Texts } from './texts.ts';
+import { MemberPicker } from './reading/members.ts';
+import { Texts } from './reading/texts.ts';
 
 const rules = { periodDays: 7, dedupeWindowMs: 86_400_000 };
 const arrivedMs = Date.UTC(2026, 10, 25, 12);

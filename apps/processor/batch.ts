@@ -1,11 +1,11 @@
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { parseJson } from '@usage/lib/meter/json.ts';
 import { entryMs, type StreamEntry } from '@usage/lib/stream/stream.ts';
-import { type Part, readFrame } from './envelope.ts';
-import { EventReader } from './events.ts';
+import { type Part, readFrame } from './reading/envelope.ts';
+import { EventReader } from './reading/events.ts';
 import { filingAt, type PeriodRules } from './period.ts';
-import { isObject, valueEnd } from './scan.ts';
-import { CopyBuffer, Tuples, textColumns } from './tuples.ts';
+import { isObject, valueEnd } from './reading/scan.ts';
+import { CopyBuffer, Tuples, textColumns } from './reading/tuples.ts';
 
 /** An event on its way into the events table: what is stored of it is a tuple, these are the ways to it. */
 export interface Row {

@@ -25,7 +25,7 @@ const hourMs = 3_600_000;
 
 const config = readProcessorConfig();
 const log = createLog('processor', config.logLevel);
-const app = new App('processor', log, config.stopMsMax);
+const app = new App('processor', log, config.stopMsMax).letOthersGoFirst();
 const registry = new Registry();
 const metrics = createMetrics(registry);
 const health = new Health();

@@ -6,9 +6,9 @@ import { encodeDelta } from '@usage/lib/meter/delta.ts';
 import { type CompiledMeter, compileMeter } from '@usage/lib/meter/evaluate.ts';
 import type { Meter } from '@usage/lib/meter/meter.ts';
 import type { Row } from './batch.ts';
-import { MemberPicker } from './members.ts';
-import { Texts } from './texts.ts';
-import { textColumns } from './tuples.ts';
+import { MemberPicker } from './reading/members.ts';
+import { Texts } from './reading/texts.ts';
+import { textColumns } from './reading/tuples.ts';
 
 /** A meter with its place in the set. */
 interface PlacedMeter extends CompiledMeter {

@@ -14,7 +14,7 @@ import { type Extent, extentOf, identitiesOf, withoutRepeats, withoutRows } from
 import { Evaluation, MeterSet } from './meters.ts';
 import { type PeriodRules, periodsAround } from './period.ts';
 import { RecentIds } from './recentIds.ts';
-import { CopyBuffer } from './tuples.ts';
+import { CopyBuffer } from './reading/tuples.ts';
 
 /**
  * Puts the rows of a batch into the database, each exactly once.

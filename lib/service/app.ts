@@ -1,5 +1,8 @@
+import { setPriority } from 'node:os';
 import type { Logger } from './log.ts';
 import { pauseUnless } from './pause.ts';
+
+const backgroundNiceness = 5;
 
 /**
  * The one place where an app starts and stops its parts.
@@ -22,6 +25,12 @@ export class App {
     readonly log: Logger,
     readonly stopMsMax: number,
   ) {}
+
+  /** Where processors are scarce, the apps that people wait for an answer of go first. */
+  letOthersGoFirst(): this {
+    setPriority(backgroundNiceness);
+    return this;
+  }
 
   /** Registers a part that is up already; returns it. */
   use<T>(name: string, part: T, stop: (part: T) => unknown): T {

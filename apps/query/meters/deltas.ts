@@ -5,6 +5,9 @@ import { allSubjects, CellTable } from '@usage/lib/meter/cellTable.ts';
 import { decodeDelta } from '@usage/lib/meter/delta.ts';
 import type { QueryMetrics } from '../metrics.ts';
 
+type Waiting = Awaited<ReturnType<typeof waitingDeltas>>;
+type Awaitable = Waiting | Promise<Waiting>;
+
 /** Payloads fetched at once. */
 const payloadsMax = 16;
 
@@ -35,10 +38,15 @@ export class DeltaCache {
   ) {}
 
   /** All cells of a build that are not merged yet, delta by delta: of each subject, or of all subjects together. */
-  async *of(tx: Transaction, build: bigint, subjects: 'each' | 'all'): AsyncGenerator<Cells> {
+  async *of(
+    tx: Transaction,
+    build: bigint,
+    subjects: 'each' | 'all',
+    waiting: Awaitable = waitingDeltas(tx, build),
+  ): AsyncGenerator<Cells> {
     const cellsOf = (delta: HeldDelta) => (subjects === 'all' ? delta.overall : delta.cells);
     const missing: bigint[] = [];
-    for (const { id } of await waitingDeltas(tx, build)) {
+    for (const { id } of await waiting) {
       const delta = this.#held.get(id);
       this.metrics.deltaCache.inc({ outcome: delta ? 'hit' : 'miss' });
       if (!delta) {

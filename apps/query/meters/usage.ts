@@ -8,6 +8,7 @@ import {
   rollupExtent,
   sumRollups,
   type UsageScope,
+  waitingDeltas,
 } from '@usage/db/usage.ts';
 import { eventsExtent } from '@usage/db/usageEvents.ts';
 import type { TimeRange } from '@usage/db/usagePieces.ts';
@@ -115,10 +116,15 @@ async function addRollups(
   { meter, query, cuts, reader }: UsageTask,
 ): Promise<void> {
   const long = cuts.at(-1)! - cuts[0]! >= dayUs;
-  const plan = planCuts(cuts, long ? await daysClosedBefore(tx, meter.build) : undefined);
+  // One trip to the server for both.
+  const [closedUs, waiting] = await Promise.all([
+    long ? daysClosedBefore(tx, meter.build) : undefined,
+    waitingDeltas(tx, meter.build),
+  ]);
+  const plan = planCuts(cuts, closedUs);
   const minutes = new DividedMinutes(cuts, plan.divided);
   if (plan.divided.length > 0) minutes.addRollups(await dividedMinutes(tx, scope, cuts, plan.divided));
-  for await (const cells of deltaCells(tx, meter, query, reader)) {
+  for await (const cells of deltaCells(tx, meter, query, reader, waiting)) {
     for (const one of cells) if (!minutes.hold(one)) events.addCell(tally, one);
   }
   for (const one of minutes.wholeCells()) events.addCell(tally, one);
@@ -149,10 +155,11 @@ async function* deltaCells(
   meter: StoredMeter,
   query: UsageQuery,
   { deltas, deadlineMs }: UsageReader,
+  waiting?: Awaited<ReturnType<typeof waitingDeltas>>,
 ): AsyncGenerator<NamedCell[]> {
   const { acceptsSubject, acceptsGroups } = acceptor(meter, query);
   const subjects = query.subjects || query.groupBySubject ? 'each' : 'all';
-  for await (const cells of deltas.of(tx, meter.build, subjects)) {
+  for await (const cells of deltas.of(tx, meter.build, subjects, waiting)) {
     if (performance.now() > deadlineMs) throw new UsageTimeout();
     yield [...cells.cells(acceptsSubject, acceptsGroups)];
   }
