@@ -2,6 +2,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Outcome, progressOf, table } from './report.ts';
 import type { Run, Scenario } from './scenario.ts';
+import { auth } from './scenarios/auth.ts';
 import { baseline } from './scenarios/baseline.ts';
 import { batch } from './scenarios/batch.ts';
 import { dirty, randomIds } from './scenarios/dirty.ts';
@@ -25,6 +26,7 @@ const scenarios: Record<string, Scenario> = {
   freshness,
   linear,
   baseline,
+  auth,
 };
 
 const help = `bun run load [scenario…] [--json FILE] [--seconds N] [--events N]

@@ -41,6 +41,7 @@ export interface StackUrls {
 
 export interface StackOptions {
   redis?: Record<string, string>;
+  auth?: 'keys' | 'off';
 }
 
 const folder = join(import.meta.dirname, '../.data/load');
@@ -72,7 +73,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     undo.push(postgres.stop);
     const { periodDays } = readConfig({ periodDays: migrateSettings.periodDays });
     await migrate(postgres.url, { direction: 'up', periodDays, log: console.error });
-    const { urls, processes, stop } = await startApps(own, postgres.url, redis.url);
+    const { urls, processes, stop } = await startApps(own, postgres.url, redis.url, options.auth ?? 'keys');
     undo.push(stop);
     const connected = await connectStack({
       ...urls,
@@ -95,7 +96,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   }
 }
 
-async function startApps(own: string, databaseUrl: string, redisUrl: string) {
+async function startApps(own: string, databaseUrl: string, redisUrl: string, auth: 'keys' | 'off') {
   const apiKey = `load-${crypto.randomUUID()}`;
   const ports = new Map<string, number>();
   for (const { name } of services) ports.set(name, await freePort());
@@ -107,7 +108,7 @@ async function startApps(own: string, databaseUrl: string, redisUrl: string) {
     REDIS_URL: redisUrl,
     QUERY_URL: urlOf('query'),
     API_HOST: '127.0.0.1',
-    AUTH: 'keys',
+    AUTH: auth,
     ADMIN_API_KEY: apiKey,
   };
   const apps = services.map(({ name }) =>
@@ -135,7 +136,7 @@ async function startApps(own: string, databaseUrl: string, redisUrl: string) {
     throw error;
   }
   return {
-    urls: { url: urlOf('gateway'), queryUrl: urlOf('query'), apiKey },
+    urls: { url: urlOf('gateway'), queryUrl: urlOf('query'), apiKey: auth === 'keys' ? apiKey : undefined },
     processes: apps.map(({ name, pid }) => ({ name, pid })),
     stop,
   };
