@@ -1,9 +1,9 @@
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { parseJson } from '@usage/lib/meter/json.ts';
 import { entryMs, type StreamEntry } from '@usage/lib/stream/stream.ts';
+import { filingAt, type PeriodRules } from './period.ts';
 import { type Part, readFrame } from './reading/envelope.ts';
 import { EventReader } from './reading/events.ts';
-import { filingAt, type PeriodRules } from './period.ts';
 import { isObject, valueEnd } from './reading/scan.ts';
 import { CopyBuffer, Tuples, textColumns } from './reading/tuples.ts';
 
@@ -45,15 +45,11 @@ export interface Rejected {
   payload: Uint8Array;
 }
 
-/**
- * Frames and their rows, gathered to be committed together. A batch is filled again once it is settled: its memory is
- * that of its largest filling.
- */
+/** Frames and their rows, gathered to be committed together. A batch is filled again once it is settled. */
 export class Batch {
   readonly frames: Frame[] = [];
   readonly rows: Row[] = [];
   readonly rejected: Rejected[] = [];
-  bytes = 0;
   startedMs = performance.now();
   /** Every row there ever was, to be used again: new ones cost 0.4 µs an event. */
   readonly #spare: Row[] = [];
@@ -68,6 +64,11 @@ export class Batch {
     return this.#isAwaited;
   }
 
+  /** Of its rows, and of what was rejected. */
+  get bytes(): number {
+    return this.rejected.reduce((sum, { payload }) => sum + payload.length, this.#tuples.end);
+  }
+
   get empty(): boolean {
     return this.frames.length === 0;
   }
@@ -76,7 +77,6 @@ export class Batch {
     this.frames.length = 0;
     this.rows.length = 0;
     this.rejected.length = 0;
-    this.bytes = 0;
     this.#isAwaited = false;
     this.#tuples.clear();
     this.startedMs = performance.now();
@@ -94,7 +94,6 @@ export class Batch {
   add(entry: StreamEntry, rules: PeriodRules): void {
     const frame: Frame = { id: entry.id, events: entry.events, bytes: entry.frame.length, waiting: [] };
     this.frames.push(frame);
-    this.bytes += entry.frame.length;
     const rowsBefore = this.rows.length;
     const rejectedBefore = this.rejected.length;
     const tuplesBefore = this.#tuples.end;

@@ -14,13 +14,13 @@ export const settings = {
     default: 20_000,
     min: 1,
     max: 200_000,
-    about: 'events a batch may hold (one frame more at most)',
+    about: 'events a batch may hold (a few frames more at most)',
   }),
   batchBytesMax: integer('BATCH_BYTES_MAX', {
     default: 16_777_216,
     min: 65_536,
     max: 268_435_456,
-    about: 'bytes of frames a batch may hold',
+    about: 'bytes of rows a batch may hold (a few frames more at most)',
   }),
   batchWaitMsMax: integer('BATCH_WAIT_MS_MAX', {
     default: 50,

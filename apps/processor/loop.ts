@@ -17,6 +17,7 @@ const blockMs = 500;
 const gatherMs = 5;
 const keepMs = 500;
 const eventsPerFrameFirst = 1_000;
+const bytesPerFrameFirst = 262_144;
 const averageShare = 0.1;
 const readFramesMax = 256;
 /** Batches being stored at once: while one waits for its commit PostgreSQL takes the other's rows (a sixth faster). */
@@ -44,8 +45,9 @@ export class Loop {
   #lastSeenMs = performance.now();
   /** By step: what one step can do again says nothing of another. */
   #faults = new Map<string, string>();
-  /** Running average: how many frames to ask for, so that a batch is not much larger than it should be. */
+  /** Running averages: how many frames to ask for, so that a batch is not much larger than it should be. */
   #eventsPerFrame = eventsPerFrameFirst;
+  #bytesPerFrame = bytesPerFrameFirst;
   #done: Promise<void> = Promise.resolve();
   /** Settled batches, to be filled again. */
   #idle: Batch[] = [];
@@ -118,21 +120,25 @@ export class Loop {
     while (
       !this.#stopping.signal.aborted &&
       batch.rows.length < batchRowsMax &&
+      batch.frames.length < batchRowsMax &&
       batch.bytes < batchBytesMax
     ) {
       if (!batch.empty && databaseIdle() && (batch.isAwaited || waitedMs() >= batchWaitMsMax)) break;
       // Not BLOCK: that would come back with every single frame.
       if (!batch.empty && wasStreamEmpty) await pauseUnless(this.#stopping.signal, gatherMs);
-      const count = Math.ceil((batchRowsMax - batch.rows.length) / this.#eventsPerFrame);
-      const asked = Math.max(1, Math.min(readFramesMax, count));
+      const byRows = (batchRowsMax - batch.rows.length) / this.#eventsPerFrame;
+      const byBytes = (batchBytesMax - batch.bytes) / this.#bytesPerFrame;
+      const asked = Math.max(1, Math.min(readFramesMax, Math.ceil(Math.min(byRows, byBytes))));
       const frames = await this.#retrying('read', () => this.source.read(asked, batch.empty ? blockMs : 0));
       if (!frames) break;
       wasStreamEmpty = frames.claimed.length + frames.fresh.length < asked;
       this.metrics.claimed.inc(frames.claimed.length);
       if (frames.claimed.length > 0) await this.#retrying('claim', () => this.store.endSilent());
       for (const entry of [...frames.claimed, ...frames.fresh]) {
+        const bytesBefore = batch.bytes;
         batch.add(entry, this.rules);
         this.#eventsPerFrame += (Math.max(1, entry.events) - this.#eventsPerFrame) * averageShare;
+        this.#bytesPerFrame += (Math.max(1, batch.bytes - bytesBefore) - this.#bytesPerFrame) * averageShare;
         if (!databaseIdle()) await nextTurn();
       }
     }

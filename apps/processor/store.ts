@@ -13,8 +13,8 @@ import type { Row } from './batch.ts';
 import { type Extent, extentOf, identitiesOf, withoutRepeats, withoutRows } from './extent.ts';
 import { Evaluation, MeterSet } from './meters.ts';
 import { type PeriodRules, periodsAround } from './period.ts';
-import { RecentIds } from './recentIds.ts';
 import { CopyBuffer } from './reading/tuples.ts';
+import { RecentIds } from './recentIds.ts';
 
 /**
  * Puts the rows of a batch into the database, each exactly once.

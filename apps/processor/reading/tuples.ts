@@ -17,6 +17,9 @@ const namespaceAt = 46;
 /** All that is not text. */
 const fixedBytesMax = 128;
 const bytesPerCharacterMax = 3;
+const firstBytes = 1 << 20;
+/** A buffer that has grown beyond this, for unusually large events, is not kept. */
+const keptBytesMax = 32 << 20;
 /** Below this a loop is faster than the call of a native copy. */
 const loopBytesMax = 24;
 
@@ -41,7 +44,7 @@ export interface EventColumns {
 
 /** The tuples of a batch, one after the other in a buffer that grows and is used again. */
 export class Tuples {
-  bytes = Buffer.allocUnsafe(1 << 20);
+  bytes = Buffer.allocUnsafe(firstBytes);
   end = 0;
   /** Bounds of the id in the tuple that was written last. */
   idAt = 0;
@@ -49,6 +52,7 @@ export class Tuples {
 
   clear(): void {
     this.end = 0;
+    if (this.bytes.length > keptBytesMax) this.bytes = Buffer.allocUnsafe(firstBytes);
   }
 
   /** Appends one; `json` is what the columns' bounds refer to. Returns where it begins. */
@@ -133,12 +137,13 @@ const trailer = Buffer.from([0xff, 0xff]);
 
 /** A complete COPY in one buffer that is filled again and again: no garbage a row. */
 export class CopyBuffer {
-  #bytes = Buffer.allocUnsafe(1 << 20);
+  #bytes = Buffer.allocUnsafe(firstBytes);
   #at = 0;
   #batchId = Buffer.alloc(8);
 
   /** Begins anew; all tuples get this id. */
   begin(batchId: bigint): void {
+    if (this.#bytes.length > keptBytesMax) this.#bytes = Buffer.allocUnsafe(firstBytes);
     header.copy(this.#bytes);
     this.#at = header.length;
     this.#batchId.writeBigInt64BE(batchId);
