@@ -1,4 +1,4 @@
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import type { Logger } from './log.ts';
 import { pauseUnless } from './pause.ts';
 
@@ -26,9 +26,15 @@ export class App {
     readonly stopMsMax: number,
   ) {}
 
-  /** Where processors are scarce, the apps that people wait for an answer of go first. */
+  /** Where processors are scarce, the apps that people wait for an answer of go first. Never a reason not to start. */
   letOthersGoFirst(): this {
-    setPriority(backgroundNiceness);
+    // Somebody who started it with a higher niceness keeps that: lowering it is refused to all but root.
+    if (getPriority() >= backgroundNiceness) return this;
+    try {
+      setPriority(backgroundNiceness);
+    } catch (error) {
+      this.log.warn({ err: error }, 'the system keeps this app from letting others go first');
+    }
     return this;
   }
 
