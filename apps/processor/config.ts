@@ -17,7 +17,7 @@ export const settings = {
     about: 'events a batch may hold (a few frames more at most)',
   }),
   batchBytesMax: integer('BATCH_BYTES_MAX', {
-    default: 16_777_216,
+    default: 8_388_608,
     min: 65_536,
     max: 268_435_456,
     about: 'bytes of rows a batch may hold (a few frames more at most)',
