@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { Problem } from './problem.ts';
+import { ZstdFrames } from './zstdFrames.ts';
 
 /** Content-Encoding of requests: one of these, or none. */
 const encodings = {
@@ -29,10 +30,10 @@ export function encodingOf(headers: Headers): Encoding | undefined {
 }
 
 /**
- * The unpacked body. Stops as soon as there is more than `bytesMax` of it (413); 400 for what is damaged. zstd that
- * was cut off comes out short without an error (Bun 1.4.5): JSON that is cut off is found all the same.
+ * The unpacked body. Stops as soon as there is more than `bytesMax` of it (413); 400 for what is damaged or cut off.
  */
 export async function unpack(packed: Uint8Array, encoding: Encoding, bytesMax: number): Promise<Uint8Array> {
+  if (encoding === 'zstd') checkWhole(packed);
   try {
     return (await encodings[encoding].unpack(packed, { maxOutputLength: bytesMax })) as Uint8Array;
   } catch (error) {
@@ -41,11 +42,18 @@ export async function unpack(packed: Uint8Array, encoding: Encoding, bytesMax: n
   }
 }
 
+/** Bun 1.4.5 unpacks zstd that was cut off without an error. */
+function checkWhole(zstd: Uint8Array): void {
+  const frames = new ZstdFrames();
+  frames.write(zstd);
+  if (!frames.isWhole) throw damaged('zstd');
+}
+
 export function unpackingStream(encoding: Encoding): zlib.Gunzip {
   return encodings[encoding].stream() as zlib.Gunzip;
 }
 
-export function damaged(encoding: Encoding, cause: unknown): Problem {
+export function damaged(encoding: Encoding, cause?: unknown): Problem {
   return new Problem('bad_request', `The body is not whole ${encoding}, as its Content-Encoding says.`, {
     cause,
   });

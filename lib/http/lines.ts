@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { damaged, encodingOf, unpackingStream } from './encoding.ts';
 import { Problem } from './problem.ts';
+import { ZstdFrames } from './zstdFrames.ts';
 
 export interface LineLimits {
   /** Longest line, in UTF-16 units: with the chunk in hand all that is held of a body. */
@@ -41,22 +42,17 @@ function decoded(decoder: TextDecoder, chunk?: Uint8Array): string {
 
 async function* unpacked(request: Request, pauseMsMax: number): AsyncGenerator<Uint8Array> {
   const encoding = encodingOf(request.headers);
-  if (encoding === 'zstd') {
-    throw new Problem(
-      'unsupported_media_type',
-      'A stream of lines that is packed with zstd could be cut off unnoticed: send it as gzip, deflate or br.',
-      { headers: { 'Accept-Encoding': 'gzip, deflate, br' } },
-    );
-  }
   if (!encoding) {
     yield* chunksOf(request, pauseMsMax);
     return;
   }
   let packedBytes = 0;
   let bytes = 0;
+  const zstd = encoding === 'zstd' ? new ZstdFrames() : undefined;
   const source = async function* () {
     for await (const chunk of chunksOf(request, pauseMsMax)) {
       packedBytes += chunk.length;
+      zstd?.write(chunk);
       yield chunk;
     }
   };
@@ -71,6 +67,7 @@ async function* unpacked(request: Request, pauseMsMax: number): AsyncGenerator<U
       }
       yield chunk;
     }
+    if (zstd && !zstd.isWhole) throw damaged(encoding);
   } catch (error) {
     throw error instanceof Problem ? error : damaged(encoding, error);
   } finally {
