@@ -9,6 +9,7 @@ import { poisonFaults } from './poison.ts';
 import { postgresFaults } from './postgres.ts';
 import { processorFaults } from './processor.ts';
 import { redisFaults } from './redis.ts';
+import { slowDiskFaults } from './slowDisk.ts';
 import { upgradeFaults } from './upgrade.ts';
 
 /** The nine groups: processor, aggregator, gateway, PostgreSQL, Redis, poison, clocks, network, upgrade. */
@@ -20,6 +21,7 @@ export const faults: Fault[] = [
   ...postgresFaults,
   ...diskFaults,
   ...redisFaults,
+  ...slowDiskFaults,
   ...poisonFaults,
   ...boundaryFaults,
   ...networkFaults,
