@@ -6,6 +6,8 @@ import { mustRun, run, type Stack } from '../stack.ts';
 import { described } from './faults.ts';
 import { apps, healthyAll, metricOf, seconds } from './start.ts';
 
+const logLineLengthMax = 16_384;
+
 /** New image tags for every app, replaced under load: not one request may fail, reads included. */
 export async function rollingUpdate(stack: Stack, ledger: Ledger): Promise<string> {
   for (const app of [...apps, 'migrate', 'entry'])
@@ -120,8 +122,18 @@ export async function limitsHold(stack: Stack, ledger: Ledger): Promise<string> 
   const storedMs = performance.now() - startedMs;
   const killed = await outOfMemory(stack);
   if (killed.length > 0) throw new Error(`out of memory: ${killed.join(', ')}`);
+  await logLinesAreShort(stack);
   const rate = (ms: number) => Math.round((books.events / ms) * 1_000).toLocaleString('en');
   return `${described(books)}: ${rate(acceptedMs)} events/s accepted, ${rate(storedMs)} stored and answered (${lag} waited at the end); ${[...memory].map(([name, of]) => `${name} ${of}`).join(', ')}; ${balance}`;
+}
+
+/** Slow statements are logged; the thousands of identities of a batch that they look for are not. */
+async function logLinesAreShort(stack: Stack): Promise<void> {
+  for (const service of [...apps, 'postgres']) {
+    const { stdout, stderr } = await mustRun(['docker', 'logs', (await stack.containers(service))[0]!]);
+    const longest = Math.max(...`${stdout}\n${stderr}`.split('\n').map((line) => line.length));
+    if (longest > logLineLengthMax) throw new Error(`${service} logs lines of ${longest} characters`);
+  }
 }
 
 async function usage(stack: Stack): Promise<Map<string, string>> {
