@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { Executor, Transaction } from './connect.ts';
 
-/** The columns in the order in which apps/processor/rows.ts writes their binary form. */
+/** The columns in the order in which apps/processor/reading/tuples.ts writes their binary form. */
 const columns = 'time, ingested_at, batch_id, period, namespace, source, id, type, subject, attributes, data';
 
 /**

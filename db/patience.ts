@@ -25,15 +25,19 @@ export class Patience {
     this.#waitMs = waitMsMin;
   }
 
-  /** Resolves and rejects as `run` does; with NoAnswer when the wait is over, its connections given up. */
-  async run<T>(run: () => Promise<T>): Promise<T> {
+  /**
+   * Resolves and rejects as `run` does; with NoAnswer when the wait is over, its connections given up. `vainWaits`: how
+   * often this very thing was waited for in vain. It gets twice the time for each, however quick other answers are.
+   */
+  async run<T>(run: () => Promise<T>, vainWaits = 0): Promise<T> {
     const { promise: late, reject } = Promise.withResolvers<never>();
     const startedMs = performance.now();
+    const waitMs = Math.min(Math.max(this.#waitMs, this.waitMsMin * 2 ** vainWaits), this.waitMsMax);
     const timer = setTimeout(() => {
       abandonConnections(this.sql);
-      reject(new NoAnswer(`PostgreSQL has not answered for ${Math.round(this.#waitMs)} ms`));
-      this.#waitMs = Math.min(this.#waitMs * 2, this.waitMsMax);
-    }, this.#waitMs);
+      reject(new NoAnswer(`PostgreSQL has not answered for ${Math.round(waitMs)} ms`));
+      this.#waitMs = Math.min(waitMs * 2, this.waitMsMax);
+    }, waitMs);
     try {
       const running = run();
       running.catch(() => {}); // after the wait nobody listens any more

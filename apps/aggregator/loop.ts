@@ -36,6 +36,7 @@ export class Loop {
   #lastSeenMs = performance.now();
   #lastUpkeepMs = Number.NEGATIVE_INFINITY;
   #faults = new Map<string, string>();
+  #vainWaits = new Map<bigint, number>();
   #policiesSet = false;
   #silentUntilMs = Number.NEGATIVE_INFINITY;
 
@@ -135,19 +136,49 @@ export class Loop {
     const builds = await this.#patience.run(() => buildsWithDeltas(this.sql));
     this.metrics.waiting.set(builds.reduce((sum, { deltas }) => sum + deltas, 0));
     this.metrics.waitingSeconds.set(Math.max(0, ...builds.map(({ waiting_ms }) => waiting_ms)) / 1_000);
-    for (const { build, deltas } of builds) {
+    await this.#eachBuild(builds, async ({ build, deltas }) => {
       for (let left = deltas; left > 0 && !this.app.stopping; ) {
         const merged = await this.#merge(build);
         if (merged === 0) break;
         left -= merged;
       }
+    });
+  }
+
+  /** One build's fault does not keep the others from their turn; the first one is thrown at the end. */
+  async #eachBuild<T>(builds: readonly T[], run: (build: T) => Promise<void>): Promise<void> {
+    const faults: unknown[] = [];
+    for (const build of builds) {
+      if (this.app.stopping) break;
+      await run(build).catch((error) => faults.push(error));
+      this.#lastSeenMs = performance.now();
+    }
+    if (faults.length > 0) throw faults[0];
+  }
+
+  /** Waits for a build's transaction longer each time that it was waited for in vain. */
+  async #patiently<T>(build: bigint, run: () => Promise<T>): Promise<T> {
+    const vainWaits = this.#vainWaits.get(build) ?? 0;
+    try {
+      const result = await this.#patience.run(run, vainWaits);
+      this.#vainWaits.delete(build);
+      return result;
+    } catch (error) {
+      if (error instanceof NoAnswer) this.#vainWaits.set(build, vainWaits + 1);
+      throw error;
     }
   }
 
   async #merge(build: bigint): Promise<number> {
     const startedMs = performance.now();
     const limits = { deltasMax: this.config.mergeDeltasMax, cellsMax: mergeCellsMax };
-    const merged = await this.#patience.run(() => mergeBuild(this.sql, this.#ids, build, limits));
+    const merged = await this.#patiently(build, () => mergeBuild(this.sql, this.#ids, build, limits)).catch(
+      (error) => {
+        // Perhaps another server answers now, that doesn't know the latest series (a failover).
+        this.#ids = new SeriesIds();
+        throw error;
+      },
+    );
     this.#lastSeenMs = performance.now();
     if (!merged) await this.#endSilent(); // another one is at it, or was
     if (!merged || merged.deltas === 0) return 0;
@@ -164,12 +195,12 @@ export class Loop {
   async #closeDays(): Promise<boolean> {
     const nowMs = Date.now();
     let closed = 0;
-    for (const build of await this.#patience.run(() => buildsToClose(this.sql, nowMs))) {
-      if (this.app.stopping) break;
-      closed += (await this.#patience.run(() => closeDays(this.sql, build, nowMs))) ?? 0;
-      this.#lastSeenMs = performance.now();
-    }
-    this.metrics.daysClosed.inc(closed);
+    const builds = await this.#patience.run(() => buildsToClose(this.sql, nowMs));
+    await this.#eachBuild(builds, async (build) => {
+      const days = (await this.#patiently(build, () => closeDays(this.sql, build, nowMs))) ?? 0;
+      this.metrics.daysClosed.inc(days);
+      closed += days;
+    });
     return closed > 0;
   }
 

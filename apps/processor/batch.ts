@@ -50,6 +50,8 @@ export class Batch {
   readonly frames: Frame[] = [];
   readonly rows: Row[] = [];
   readonly rejected: Rejected[] = [];
+  /** How many of the rejected are in the table of dead letters. */
+  buried = 0;
   startedMs = performance.now();
   /** Every row there ever was, to be used again: new ones cost 0.4 µs an event. */
   readonly #spare: Row[] = [];
@@ -58,6 +60,7 @@ export class Batch {
   readonly #tuples = new Tuples();
   readonly #reader = new EventReader();
   #isAwaited = false;
+  #rejectedBytes = 0;
 
   /** A request waits for the commit. */
   get isAwaited(): boolean {
@@ -66,7 +69,7 @@ export class Batch {
 
   /** Of its rows, and of what was rejected. */
   get bytes(): number {
-    return this.rejected.reduce((sum, { payload }) => sum + payload.length, this.#tuples.end);
+    return this.#tuples.end + this.#rejectedBytes;
   }
 
   get empty(): boolean {
@@ -77,6 +80,8 @@ export class Batch {
     this.frames.length = 0;
     this.rows.length = 0;
     this.rejected.length = 0;
+    this.buried = 0;
+    this.#rejectedBytes = 0;
     this.#isAwaited = false;
     this.#tuples.clear();
     this.startedMs = performance.now();
@@ -96,6 +101,7 @@ export class Batch {
     this.frames.push(frame);
     const rowsBefore = this.rows.length;
     const rejectedBefore = this.rejected.length;
+    const rejectedBytesBefore = this.#rejectedBytes;
     const tuplesBefore = this.#tuples.end;
     try {
       this.#readEvents(frame, entry, rules);
@@ -103,6 +109,7 @@ export class Batch {
       this.rows.length = rowsBefore;
       this.rejected.length = rejectedBefore;
       this.#tuples.end = tuplesBefore;
+      this.#rejectedBytes = rejectedBytesBefore + entry.frame.length;
       frame.waiting = [];
       const reason = `the frame can't be decoded: ${(error as Error).message}`;
       const what = { kind: 'frame', namespace: undefined, frameId: entry.id, position: -1 } as const;
@@ -182,6 +189,7 @@ export class Batch {
   }
 
   #reject(frame: Frame, position: number, { namespace }: Part, json: Uint8Array): void {
+    this.#rejectedBytes += json.length;
     this.rejected.push({
       kind: 'event',
       namespace: namespace.name,

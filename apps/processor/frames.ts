@@ -23,10 +23,6 @@ export class FrameSource {
     readonly log: Logger,
   ) {}
 
-  get held(): number {
-    return this.#held.size;
-  }
-
   /** New frames, and at times those of silent processors; waits up to blockMs for the first. */
   async read(count: number, blockMs: number): Promise<{ fresh: StreamEntry[]; claimed: StreamEntry[] }> {
     const claimed = await this.#claim(count);
@@ -95,9 +91,8 @@ export class FrameSource {
     for (const { id } of ids) this.#held.delete(id);
   }
 
-  /** Leaves the group, unless frames are still held: those are claimed by others once they have been idle. */
+  /** Leaves the group, unless frames are still held, or pending in a reply that never came. */
   async leave(): Promise<void> {
-    if (this.#held.size === 0)
-      await this.settlingRedis.xgroup('DELCONSUMER', this.settling.key, processorGroup, this.consumer);
+    await this.settling.dropConsumer(this.consumer);
   }
 }

@@ -4,13 +4,13 @@ import { Patience } from '@usage/db/patience.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import { nextTurn, pauseUnless } from '@usage/lib/service/pause.ts';
-import { entryMs } from '@usage/lib/stream/stream.ts';
+import { entryMs, type StreamEntry } from '@usage/lib/stream/stream.ts';
 import { Batch, contentOf, eventBytes } from './batch.ts';
 import type { ProcessorConfig } from './config.ts';
 import type { FrameSource } from './frames.ts';
 import type { ProcessorMetrics } from './metrics.ts';
 import type { PeriodRules } from './period.ts';
-import type { Prepared, Store, Stored } from './store.ts';
+import { answerMsMax, type Prepared, type Store, type Stored } from './store.ts';
 
 const blockMs = 500;
 /** Between two looks for more frames. */
@@ -27,8 +27,8 @@ const retryMsMax = 2_000;
 /** For one dead letter's answer from PostgreSQL. */
 const buryMsMin = 5_000;
 const buryMsMax = 60_000;
-/** A loop that has not come round for this long is stuck. */
-export const loopSilenceMsMax = 30_000;
+/** A loop in which nothing has ended for this long is stuck: no transaction takes longer. */
+export const loopSilenceMsMax = answerMsMax + 15_000;
 
 /**
  * Frames become committed batches, some being stored while the next one is gathered.
@@ -49,6 +49,8 @@ export class Loop {
   #eventsPerFrame = eventsPerFrameFirst;
   #bytesPerFrame = bytesPerFrameFirst;
   #done: Promise<void> = Promise.resolve();
+  /** Frames that the batch before had no room for: read and held already. */
+  #left: StreamEntry[] = [];
   /** Settled batches, to be filled again. */
   #idle: Batch[] = [];
   #patience: Patience;
@@ -64,6 +66,9 @@ export class Loop {
     readonly announce: (batch: Batch, outcome: Stored) => Promise<void>,
   ) {
     this.#patience = new Patience(sql, buryMsMin, buryMsMax);
+    store.onProgress = () => {
+      this.#lastSeenMs = performance.now();
+    };
   }
 
   start(): void {
@@ -113,16 +118,16 @@ export class Loop {
 
   async #gather(databaseIdle: () => boolean): Promise<Batch> {
     const { batchRowsMax, batchBytesMax, batchWaitMsMax } = this.config;
+    const isFull = () =>
+      batch.rows.length + batch.rejected.length >= batchRowsMax ||
+      batch.frames.length >= batchRowsMax ||
+      batch.bytes >= batchBytesMax;
     const batch = this.#idle.pop() ?? new Batch();
     batch.clear();
     const waitedMs = () => performance.now() - batch.startedMs;
     let wasStreamEmpty = false;
-    while (
-      !this.#stopping.signal.aborted &&
-      batch.rows.length < batchRowsMax &&
-      batch.frames.length < batchRowsMax &&
-      batch.bytes < batchBytesMax
-    ) {
+    await this.#add(this.#left.splice(0), batch, isFull, databaseIdle);
+    while (!this.#stopping.signal.aborted && !isFull()) {
       if (!batch.empty && databaseIdle() && (batch.isAwaited || waitedMs() >= batchWaitMsMax)) break;
       // Not BLOCK: that would come back with every single frame.
       if (!batch.empty && wasStreamEmpty) await pauseUnless(this.#stopping.signal, gatherMs);
@@ -134,15 +139,29 @@ export class Loop {
       wasStreamEmpty = frames.claimed.length + frames.fresh.length < asked;
       this.metrics.claimed.inc(frames.claimed.length);
       if (frames.claimed.length > 0) await this.#retrying('claim', () => this.store.endSilent());
-      for (const entry of [...frames.claimed, ...frames.fresh]) {
-        const bytesBefore = batch.bytes;
-        batch.add(entry, this.rules);
-        this.#eventsPerFrame += (Math.max(1, entry.events) - this.#eventsPerFrame) * averageShare;
-        this.#bytesPerFrame += (Math.max(1, batch.bytes - bytesBefore) - this.#bytesPerFrame) * averageShare;
-        if (!databaseIdle()) await nextTurn();
-      }
+      await this.#add([...frames.claimed, ...frames.fresh], batch, isFull, databaseIdle);
     }
     return batch;
+  }
+
+  /** What the batch has no room for is left for the next one. */
+  async #add(
+    entries: StreamEntry[],
+    batch: Batch,
+    isFull: () => boolean,
+    databaseIdle: () => boolean,
+  ): Promise<void> {
+    for (const [n, entry] of entries.entries()) {
+      if (isFull()) {
+        this.#left.push(...entries.slice(n));
+        return;
+      }
+      const bytesBefore = batch.bytes;
+      batch.add(entry, this.rules);
+      this.#eventsPerFrame += (Math.max(1, entry.events) - this.#eventsPerFrame) * averageShare;
+      this.#bytesPerFrame += (Math.max(1, batch.bytes - bytesBefore) - this.#bytesPerFrame) * averageShare;
+      if (!databaseIdle()) await nextTurn();
+    }
   }
 
   async #storeAndSettle(batch: Batch, prepared: Prepared): Promise<void> {
@@ -184,15 +203,16 @@ export class Loop {
       });
     }
     outcome.refused = [];
-    for (const letter of batch.rejected) {
+    for (; batch.buried < batch.rejected.length; batch.buried++) {
+      const letter = batch.rejected[batch.buried]!;
       await this.#patience.run(() => insertDeadLetter(this.sql, letter));
+      this.#lastSeenMs = performance.now();
       this.metrics.dead.inc({ kind: letter.kind });
       this.log.error(
         { frame: letter.frameId, position: letter.position, reason: letter.reason },
         'dead letter',
       );
     }
-    batch.rejected.length = 0;
   }
 
   /** Tries until it succeeds, with growing, jittered pauses; undefined when the app is being stopped meanwhile. */

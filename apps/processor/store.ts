@@ -19,8 +19,8 @@ import { RecentIds } from './recentIds.ts';
 /**
  * Puts the rows of a batch into the database, each exactly once.
  *
- *   straight   COPY into events: right when no row is stored yet, which the unique index proves. Suspects, rows that
- *              may be stored already (recentIds.ts, period.ts), are looked for first
+ *   straight   COPY into events: right when no row is stored yet, which the unique index proves. Then suspects, rows that
+ *              may be stored already (recentIds.ts, period.ts), are looked for, and those that aren't are copied
  *   sought     every row is looked for first: once the straight way has met a duplicate
  *   late       the same, alone beside the neighbouring periods: for rows that may have been overtaken
  */
@@ -44,6 +44,8 @@ export interface Prepared {
   meters: MeterSet;
   /** Of the straight rows. */
   deltas: NewDelta[];
+  /** How often storing it was waited for in vain. */
+  vainWaits: number;
 }
 
 /** About a millisecond's work: the batch before is on its way to PostgreSQL, whose socket must not run dry. */
@@ -53,7 +55,8 @@ class Overtaken extends Error {}
 
 /** A batch of 20 thousand rows takes some 0.2 s. */
 const answerMsMin = 6_000;
-const answerMsMax = 120_000;
+/** As long as a statement may take (main.ts). */
+export const answerMsMax = 60_000;
 /** A processor that has kept PostgreSQL waiting for this long in a transaction is stopped or out of reach. */
 const silentMsMin = 5_000;
 /** The lock was not to be had, or no answer came: rows may be held by somebody who is gone. */
@@ -67,6 +70,8 @@ export class Store {
   #idleBuffers: CopyBuffer[] = [];
   #recent = new RecentIds();
   #patience: Patience;
+  /** Called after every transaction: storing a batch may take many of them. */
+  onProgress: () => void = () => {};
 
   constructor(
     readonly sql: Sql,
@@ -97,17 +102,21 @@ export class Store {
     }
     const extent = extentOf(rows);
     const deltas = evaluation.deltas(extent.fromMs);
-    return { rows, extent, batchId, straight, suspects, meters, deltas };
+    return { rows, extent, batchId, straight, suspects, meters, deltas, vainWaits: 0 };
   }
 
-  /** Rejects with transient faults only: nothing was stored then, and the same call may be made again. */
+  /**
+   * Rejects with transient faults only, and the same call may be made again: what had been stored is found then, and is
+   * among the duplicates.
+   */
   async store(prepared: Prepared): Promise<Stored> {
     for (const period of prepared.extent.periods) await this.#ensurePeriod(period);
     const outcome: Stored = { stored: 0, duplicates: [], refused: [] };
     if (prepared.rows.length === 0) return outcome; // dead letters alone
     try {
-      await this.#storeRows(prepared.rows, prepared, 'straight', outcome);
+      await this.#storeRows(prepared.rows, prepared, 'straight', { outcome, vainWaits: prepared.vainWaits });
     } catch (error) {
+      if (error instanceof NoAnswer) prepared.vainWaits++;
       // Somebody holds these very rows: a processor whose frames were taken over, or a connection of ours that is dead.
       if (heldCodes.has((error as { code?: unknown }).code)) await this.endSilent();
       throw error;
@@ -121,19 +130,20 @@ export class Store {
   }
 
   /** One transaction where all goes well; halves of it, down to the single row, where PostgreSQL refuses the data. */
-  async #storeRows(rows: Row[], prepared: Prepared | undefined, way: Way, outcome: Stored): Promise<void> {
+  async #storeRows(rows: Row[], prepared: Prepared | undefined, way: Way, attempt: Attempt): Promise<void> {
+    const { outcome, vainWaits } = attempt;
     try {
       const duplicates =
         prepared && way === 'straight'
           ? await this.#commitPrepared(prepared)
-          : await this.#commitSought(rows, way);
+          : await this.#commitSought(rows, way, vainWaits);
       outcome.stored += rows.length - duplicates.length;
       outcome.duplicates.push(...duplicates);
     } catch (error) {
-      if (error instanceof Overtaken) return this.#storeRows(rows, undefined, 'late', outcome);
+      if (error instanceof Overtaken) return this.#storeRows(rows, undefined, 'late', attempt);
       const fault = faultOf(error);
       if (fault === 'duplicate' && way === 'straight')
-        return this.#storeRows(rows, undefined, 'sought', outcome);
+        return this.#storeRows(rows, undefined, 'sought', attempt);
       if (fault !== 'data') throw error;
       if (rows.length === 1) {
         outcome.refused.push({ row: rows[0]!, reason: (error as Error).message });
@@ -141,8 +151,8 @@ export class Store {
       }
       const middle = rows.length >> 1;
       const next: Way = way === 'straight' ? 'sought' : way;
-      await this.#storeRows(rows.slice(0, middle), undefined, next, outcome);
-      await this.#storeRows(rows.slice(middle), undefined, next, outcome);
+      await this.#storeRows(rows.slice(0, middle), undefined, next, attempt);
+      await this.#storeRows(rows.slice(middle), undefined, next, attempt);
     }
   }
 
@@ -155,10 +165,10 @@ export class Store {
       const deltas = [...prepared.deltas, ...deltasOf(meters, withoutRows(suspects, duplicates), extent)];
       await this.#finish(tx, { rows, extent, duplicates, batchId, meters, deltas, way: 'straight' });
       return duplicates;
-    });
+    }, prepared.vainWaits);
   }
 
-  async #commitSought(rows: Row[], way: Way): Promise<Row[]> {
+  async #commitSought(rows: Row[], way: Way, vainWaits: number): Promise<Row[]> {
     const meters = await this.#currentMeters();
     const batchId = await this.#takeBatchId();
     const extent = extentOf(rows);
@@ -167,7 +177,7 @@ export class Store {
       const deltas = deltasOf(meters, withoutRows(rows, duplicates), extent);
       await this.#finish(tx, { rows, extent, duplicates, batchId, meters, deltas, way });
       return duplicates;
-    });
+    }, vainWaits);
   }
 
   /** Copies those of the rows that are not stored yet; returns the others. */
@@ -231,8 +241,12 @@ export class Store {
     return this.#meters;
   }
 
-  #transaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.#patience.run(() => this.sql.begin(run) as Promise<T>);
+  async #transaction<T>(run: (tx: Transaction) => Promise<T>, vainWaits: number): Promise<T> {
+    try {
+      return await this.#patience.run(() => this.sql.begin(run) as Promise<T>, vainWaits);
+    } finally {
+      this.onProgress();
+    }
   }
 
   async #ensurePeriod(period: number): Promise<void> {
@@ -248,6 +262,12 @@ export class Store {
     }
     return this.#nextBatchId++;
   }
+}
+
+/** To store a batch: what it has come to until now. */
+interface Attempt {
+  outcome: Stored;
+  vainWaits: number;
 }
 
 /** A transaction whose rows are in place. */

@@ -52,7 +52,9 @@ function parsePath(path: string): (string | number)[] {
 
 function unquote(quoted: string): string {
   if (!quoted.includes('\\')) return quoted;
-  const text = quoted.replaceAll("\\'", "'").replace(/(?<!\\)"/g, '\\"');
+  const text = quoted.replace(/\\(.)|"/gs, (found, escaped) =>
+    escaped === "'" ? "'" : found === '"' ? '\\"' : found,
+  );
   try {
     return JSON.parse(`"${text}"`);
   } catch {

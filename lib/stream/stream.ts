@@ -51,6 +51,12 @@ end
 if events > 0 then redis.call('INCRBY', KEYS[2], events) end
 return events`;
 
+/** Deleting a consumer would drop what it holds from the group, for good: frames that were read and not settled. */
+const leaveScript = `
+if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) > 0 then return 0 end
+redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
+return 1`;
+
 const positionScript = `
 local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
 local now = redis.call('TIME')
@@ -65,6 +71,7 @@ interface Scripts {
     group: string,
     ...idsAndEvents: (string | number)[]
   ): Promise<number>;
+  usageLeave(keys: number, stream: string, group: string, consumer: string): Promise<number>;
   usagePosition(
     keys: number,
     stream: string,
@@ -87,6 +94,7 @@ export class EventStream {
   ) {
     redis.defineCommand('usageAppend', { lua: appendScript });
     redis.defineCommand('usageSettle', { lua: settleScript });
+    redis.defineCommand('usageLeave', { lua: leaveScript });
     redis.defineCommand('usagePosition', { lua: positionScript });
     this.#redis = redis as Redis & Scripts;
     this.key = `{${name}}:events`;
@@ -203,6 +211,11 @@ export class EventStream {
     return { entries: reply[1].flatMap(toEntry), next: reply[0].toString() };
   }
 
+  /** Forgets a processor, unless the group has it down for frames: others claim those once they have been idle. */
+  async dropConsumer(name: string): Promise<void> {
+    await this.#redis.usageLeave(1, this.key, processorGroup, name);
+  }
+
   /** Forgets processors that hold no frame and have been silent for longer than idleMsMin. */
   async dropIdleConsumers(idleMsMin: number): Promise<void> {
     const consumers = (await this.#redis.xinfo('CONSUMERS', this.key, processorGroup)) as (
@@ -212,7 +225,7 @@ export class EventStream {
     for (const fields of consumers) {
       const of = (name: string) => fields[fields.indexOf(name) + 1];
       if (of('pending') === 0 && Number(of('idle')) > idleMsMin) {
-        await this.#redis.xgroup('DELCONSUMER', this.key, processorGroup, String(of('name')));
+        await this.dropConsumer(String(of('name')));
       }
     }
   }

@@ -1,5 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import { unpackFrame } from '@usage/lib/frame/frame.ts';
-import { Elements, isArray, isName, isObject, isText, Members, textAt } from './scan.ts';
+import { afterSpace, Elements, isArray, isName, isObject, isText, Members, textAt } from './scan.ts';
 import type { Text } from './tuples.ts';
 
 /** One request's events in a frame (lib/frame/frame.ts), as places in its bytes. */
@@ -29,11 +30,12 @@ export function readFrame(
   const parts = new Elements();
   const members = new Members();
   parts.open(json, 0);
+  if (!isUtf8(json)) throw new Error('it is not valid UTF-8');
   for (let end = parts.at; parts.next(end); end = members.end) {
     members.open(json, parts.at);
-    const part = readPart(json, members, onEvent);
-    onPart(part);
+    onPart(readPart(json, members, onEvent));
   }
+  if (afterSpace(json, parts.at) !== json.length) throw new Error('something follows its parts');
 }
 
 function readPart(
@@ -48,6 +50,7 @@ function readPart(
     const { nameAt, nameEnd, at } = members;
     if (isName(json, nameAt, nameEnd, names.events)) {
       // Gateways write the events last: what they belong to is known by now.
+      if (wereEventsRead) throw new Error('a part of the frame has events twice');
       if (namespace.at < 0 || !Number.isFinite(part.receivedMs)) break;
       members.end = readEvents(json, at, (eventAt) => onEvent(json, eventAt, part));
       wereEventsRead = true;

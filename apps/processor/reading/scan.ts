@@ -99,8 +99,10 @@ export function isText(bytes: Uint8Array, at: number): boolean {
   return bytes[at] === quote;
 }
 
+const nullBytes = Buffer.from('null');
+
 export function isNull(bytes: Uint8Array, at: number): boolean {
-  return bytes[at] === 110; // n
+  return bytes[at] === nullBytes[0] && isName(bytes, at, at + nullBytes.length, nullBytes);
 }
 
 /** Walks over the members of an object, one after the other. */

@@ -158,7 +158,7 @@ export class CopyBuffer {
     this.#at += end - start;
   }
 
-  /** Valid until the next begin. */
+  /** The complete COPY; valid until the next add or begin. May be asked for again. */
   finish(): Uint8Array {
     this.#reserve(trailer.length);
     trailer.copy(this.#bytes, this.#at);
