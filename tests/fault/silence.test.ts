@@ -92,3 +92,18 @@ test('PostgreSQL behind a network that swallows everything: no answer in time, t
   await sql.end({ timeout: 1 });
   proxy.close();
 });
+
+test('a slow answer is waited for longer each time, whatever quick answers come in between', async () => {
+  const sql = connect({ url: database.url, name: 'patience', connectionsMax: 2, statementMsMax: 60_000 });
+  const patience = new Patience(sql, 200, 5_000);
+  const slow = () => sql`SELECT pg_sleep(0.5)`.execute();
+  let vainWaits = 0;
+  for (; vainWaits < 5; vainWaits++) {
+    await patience.run(() => sql`SELECT 1`.execute());
+    const answer = await patience.run(slow, vainWaits).catch((error) => error);
+    if (!(answer instanceof NoAnswer)) break;
+  }
+  // 200 and 400 ms are too short; some longer wait was long enough.
+  expect(vainWaits).toBeWithin(2, 5);
+  await sql.end({ timeout: 1 });
+});
