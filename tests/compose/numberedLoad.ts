@@ -8,7 +8,7 @@ export interface Books {
   /** What a SUM meter over `$.tokens` must answer. */
   tokens: number;
   requests: number;
-  /** Attempts that failed, by status or error. */
+  /** Attempts that failed, by status and what the answer says, or by error. */
   failures: Map<string, number>;
   longestMs: number;
 }
@@ -99,9 +99,16 @@ async function post(url: string, body: string, key: string | undefined): Promise
       signal: AbortSignal.timeout(requestMsMax),
     });
     if (response.status === 204) return undefined;
-    await response.text();
-    return `${response.status}`;
+    return `${response.status} ${detailOf(await response.text())}`.trim();
   } catch (error) {
     return (error as { code?: string }).code ?? (error as Error).name;
+  }
+}
+
+function detailOf(body: string): string {
+  try {
+    return (JSON.parse(body) as { detail?: string }).detail ?? '';
+  } catch {
+    return '';
   }
 }
