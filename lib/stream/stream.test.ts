@@ -30,3 +30,23 @@ test('a processor that leaves with frames pending stays in the group, and anothe
   await stream.dropConsumer('leaver');
   expect(await redis.xinfo('CONSUMERS', stream.key, 'processors')).toEqual([]);
 });
+
+test("a foreign writer's entry without frame or count is an empty frame of no events, and settles beside others", async () => {
+  const stream = new EventStream(redis, 'foreign');
+  await stream.ensureGroup();
+  await stream.append(Buffer.from('frame'), 7);
+  await redis.xadd(stream.key, '*', 'other', 'x');
+  await redis.xadd(stream.key, '*', 'f', 'no count');
+  await redis.xadd(stream.key, '*', 'f', 'odd counts', 'n', '-3');
+  await redis.xadd(stream.key, '*', 'n', 'f', 'f', 'a name as a value');
+  const entries = await stream.read('reader', 10, 0);
+  expect(entries.map(({ frame, events }) => [frame.toString(), events])).toEqual([
+    ['frame', 7],
+    ['', 0],
+    ['no count', 0],
+    ['odd counts', 0],
+    ['a name as a value', 0],
+  ]);
+  expect(await stream.settle(entries)).toBe(7);
+  expect(await redis.xlen(stream.key)).toBe(0);
+});

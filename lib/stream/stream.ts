@@ -238,10 +238,20 @@ export function entryMs(id: string): number {
 
 type RawEntry = [Buffer, Buffer[] | null];
 
-/** Entries that were deleted while pending come without fields: there is nothing left to do for them. */
+/**
+ * Entries that were deleted while pending come without fields: there is nothing left to do for them. A foreign writer's
+ * entry may lack a frame, or say nothing usable of how many events it holds: an empty frame, of none.
+ */
 function toEntry([id, fields]: RawEntry): StreamEntry[] {
   if (!fields) return [];
   const of = (name: string) =>
-    fields[fields.findIndex((field, index) => index % 2 === 0 && field.toString() === name) + 1];
-  return [{ id: id.toString(), frame: of('f') ?? Buffer.alloc(0), events: Number(of('n')?.toString() ?? 0) }];
+    fields.find((_, index) => index % 2 === 1 && fields[index - 1]?.toString() === name);
+  const events = Number(of('n')?.toString() ?? 0);
+  return [
+    {
+      id: id.toString(),
+      frame: of('f') ?? Buffer.alloc(0),
+      events: Number.isSafeInteger(events) && events > 0 ? events : 0,
+    },
+  ];
 }

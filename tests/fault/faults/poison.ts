@@ -14,8 +14,8 @@ const refusedMsMax = 10_000;
 /** Straight into the stream, as a broken or foreign writer would. */
 async function inject({ stack }: Arena, frame: Uint8Array | undefined, events: number): Promise<void> {
   await stack.admin.incrby('{usage}:accepted', events);
-  const fields = frame === undefined ? ['other', 'x'] : ['f', Buffer.from(frame)];
-  await stack.admin.xadd(streamKey, '*', ...fields, 'n', events);
+  const fields = frame === undefined ? ['other', 'x'] : ['f', Buffer.from(frame), 'n', events];
+  await stack.admin.xadd(streamKey, '*', ...fields);
 }
 
 async function letters({ stack }: Arena): Promise<Letter[]> {
