@@ -10,6 +10,7 @@ import {
   type UniqueColumns,
 } from '@usage/db/rollups.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
+import { minuteUs } from '@usage/lib/meter/cells.ts';
 import { allSubjects, CellTable } from '@usage/lib/meter/cellTable.ts';
 import { decodeDelta } from '@usage/lib/meter/delta.ts';
 import type { Aggregation } from '@usage/lib/meter/meter.ts';
@@ -19,7 +20,6 @@ import type { Series, SeriesIds } from './series.ts';
 
 const minutesAnHour = 60;
 const minutesADay = 1_440;
-const minuteUs = 60_000_000;
 
 export interface Merged {
   deltas: number;

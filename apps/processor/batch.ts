@@ -53,7 +53,7 @@ export class Batch {
   /** How many of the rejected are in the table of dead letters. */
   buried = 0;
   startedMs = performance.now();
-  /** Every row there ever was, to be used again: new ones cost 0.4 µs an event. */
+  /** Every row there ever was, to be used again: making new ones was a tenth of the processor's time. */
   readonly #spare: Row[] = [];
   /** For store.prepare. */
   readonly copy = new CopyBuffer();

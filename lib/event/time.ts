@@ -5,10 +5,10 @@
  * microsecond of its day, so that it counts for the day it belongs to.
  */
 
-const dayUs = 86_400_000_000;
+export const dayUs = 86_400_000_000;
 const minuteUs = 60_000_000;
 /** First time that is no longer accepted: a client that sends it has mistaken its unit. */
-const endUs = Date.UTC(2200, 0, 1) * 1000;
+export const endUs = Date.UTC(2200, 0, 1) * 1000;
 
 const notRfc3339 = -1;
 const notInCalendar = -2;

@@ -1,6 +1,5 @@
-import { parseTimeUs } from './time.ts';
+import { dayUs, parseTimeUs } from './time.ts';
 
-const dayUs = 86_400_000_000;
 const dayLength = 11;
 const [point, colon, zone, zero] = Buffer.from('.:Z0') as unknown as [number, number, number, number];
 const noDigit = -1_000_000;

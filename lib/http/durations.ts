@@ -14,7 +14,7 @@ const name = 'usage_http_request_duration_seconds';
 
 /**
  * Durations of requests by method, route and class of status, as a histogram in the registry. An observation is one
- * map look-up and three additions: 0.03 µs, with prom-client's own histogram 0.34 (it hashes the labels every time).
+ * map look-up and three additions; prom-client's own histogram takes 0.34 µs (it hashes the labels every time).
  */
 export class RequestDurations {
   readonly #series = new Map<string, Series>();

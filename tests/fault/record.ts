@@ -3,17 +3,13 @@ import type { RoundReport } from './round.ts';
 import type { SuiteOptions, SuiteReport } from './suite.ts';
 
 /** What the rounds of one fault add up to. */
-export interface Totals {
+export interface Totals
+  extends Pick<
+    RoundReport,
+    'sent' | 'accepted' | 'retried' | 'stored' | 'duplicates' | 'lost' | 'takenAway' | 'doubled'
+  > {
   rounds: number;
-  sent: number;
-  accepted: number;
-  retried: number;
-  stored: number;
-  duplicates: number;
-  lost: number;
-  /** Lost by FLUSHALL or a played power cut, within what they may take away. */
-  takenAway: number;
-  doubled: number;
+  /** Rounds without a way out. */
   stuck: number;
   /** Rounds with a broken promise, of whatever kind. */
   broken: number;

@@ -1,4 +1,4 @@
-import { parseTimeUs } from '@usage/lib/event/time.ts';
+import { endUs, parseTimeUs } from '@usage/lib/event/time.ts';
 import { parseTimeUsAt } from '@usage/lib/event/timeBytes.ts';
 import { isName, isNull, isText, Members, textAt } from './scan.ts';
 import type { Text } from './tuples.ts';
@@ -150,9 +150,7 @@ function match(bytes: Buffer, at: number, end: number, field: Field): Field | un
   return isName(bytes, at, end, field.name) ? field : undefined;
 }
 
-const endMs = Date.UTC(2200, 0, 1);
-
 /** Gateways know the time; a frame that somebody else wrote must not stop the processor. */
 function isStorable(ms: number): boolean {
-  return ms >= 0 && ms < endMs;
+  return ms >= 0 && ms * 1_000 < endUs;
 }

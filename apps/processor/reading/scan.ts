@@ -1,6 +1,6 @@
 /**
- * JSON as bytes: finds where its strings and values end and makes nothing of them. Parsing a batch into objects and
- * writing their texts out again took the processor three times as long.
+ * JSON as bytes: finds where its strings and values end and makes nothing of them. With objects in
+ * between the processor took 5.2 µs an event instead of 3.7.
  *
  * What is not JSON throws where the scan depends on it; what hides inside a value is for PostgreSQL to refuse.
  */
@@ -178,7 +178,7 @@ export class Elements {
   }
 
   /** Goes on to the next element, `end` being the place after the one before; false after the last. */
-  next(end = this.at): boolean {
+  next(end: number): boolean {
     const bytes = this.#bytes;
     let at = afterSpace(bytes, end);
     if (bytes[at] === closeBracket) {

@@ -8,7 +8,7 @@ const sampledBytes = 8;
 
 /**
  * Strings of bytes that come again and again: subjects, types, group values. One string for equal bytes, without making a
- * new one first: a third of the time, and Maps find it by its address.
+ * new one first.
  */
 export class Texts {
   #texts = new Array<string>(slots).fill('');

@@ -66,7 +66,7 @@ export class Tuples {
   ): number {
     const start = this.end;
     const texts = size(namespace) + size(source) + size(id) + size(type) + size(subject) + size(data);
-    this.#reserve(texts + membersSize(members) + fixedBytesMax);
+    this.bytes = withRoom(this.bytes, start, texts + membersSize(members) + fixedBytesMax);
     const { bytes } = this;
     bytes[start] = 0;
     bytes[start + 1] = columns;
@@ -85,13 +85,6 @@ export class Tuples {
     at = writeMembers(bytes, at, json, members);
     this.end = data.at < 0 ? writeInt32(bytes, at, -1) : writeText(bytes, at, json, data);
     return start;
-  }
-
-  #reserve(count: number): void {
-    if (this.end + count <= this.bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.end + count));
-    this.bytes.copy(larger, 0, 0, this.end);
-    this.bytes = larger;
   }
 }
 
@@ -150,9 +143,9 @@ export class CopyBuffer {
   }
 
   add(tuples: Tuples, start: number, end: number): void {
-    this.#reserve(end - start);
-    const bytes = this.#bytes;
     const at = this.#at;
+    const bytes = withRoom(this.#bytes, at, end - start);
+    this.#bytes = bytes;
     tuples.bytes.copy(bytes, at, start, end);
     for (let i = 0; i < 8; i++) bytes[at + batchIdAt + i] = this.#batchId[i]!;
     this.#at += end - start;
@@ -160,17 +153,18 @@ export class CopyBuffer {
 
   /** The complete COPY; valid until the next add or begin. May be asked for again. */
   finish(): Uint8Array {
-    this.#reserve(trailer.length);
+    this.#bytes = withRoom(this.#bytes, this.#at, trailer.length);
     trailer.copy(this.#bytes, this.#at);
     return this.#bytes.subarray(0, this.#at + trailer.length);
   }
+}
 
-  #reserve(count: number): void {
-    if (this.#at + count <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#at + count));
-    this.#bytes.copy(larger, 0, 0, this.#at);
-    this.#bytes = larger;
-  }
+/** The buffer, or a larger one that begins with its first `used` bytes, with room for `count` after those. */
+function withRoom(bytes: Buffer<ArrayBuffer>, used: number, count: number): Buffer<ArrayBuffer> {
+  if (used + count <= bytes.length) return bytes;
+  const larger = Buffer.allocUnsafe(Math.max(bytes.length * 2, used + count));
+  bytes.copy(larger, 0, 0, used);
+  return larger;
 }
 
 function size({ at, end, text }: Text): number {
