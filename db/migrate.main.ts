@@ -15,7 +15,8 @@ if (!command) {
 }
 try {
   const { databaseUrl, periodDays } = readConfig(migrateSettings);
-  console.log(describe(await migrate(databaseUrl, { ...command, periodDays, log: console.error })));
+  const outcome = await migrate(databaseUrl, { ...command, periodDays, log: console.error });
+  console.log(describe(command.direction, outcome));
 } catch (error) {
   const isWrong = error instanceof ConfigError;
   console.error(isWrong ? error.message : `Migration failed: ${(error as Error).message}`);
@@ -31,8 +32,10 @@ function readCommand([direction = 'up', count, ...rest]: string[]): MigrateOptio
   return undefined;
 }
 
-function describe({ ran, periodDays }: MigrateOutcome): string {
-  const line = ran.length === 0 ? 'Nothing to migrate.' : `Migrated: ${ran.join(', ')}.`;
+function describe(direction: MigrateOptions['direction'], { ran, periodDays }: MigrateOutcome): string {
+  const names = ran.join(', ');
+  if (direction === 'down') return names ? `Taken back: ${names}.` : 'Nothing to take back.';
+  const line = names ? `Migrated: ${names}.` : 'Nothing to migrate.';
   if (!periodDays || periodDays.asAsked) return line;
   return `${line} PERIOD_DAYS is left out: events are stored already, in periods of ${periodDays.periodDays} days.`;
 }

@@ -67,6 +67,16 @@ describe.each([
     expect((await migrate(database.url, { direction: 'up' })).ran).toEqual(files);
   });
 
+  test('the command says what it did, and what it took back', async () => {
+    const newest = files.at(-1)!;
+    expect(command(database.url, 'down', '1')).toBe(`Taken back: ${newest}.`);
+    expect(command(database.url, 'up')).toBe(`Migrated: ${newest}.`);
+    expect(command(database.url)).toBe('Nothing to migrate.');
+    expect(command(database.url, 'down', `${all}`)).toBe(`Taken back: ${files.toReversed().join(', ')}.`);
+    expect(command(database.url, 'down')).toBe('Nothing to take back.');
+    expect(command(database.url, 'up')).toBe(`Migrated: ${files.join(', ')}.`);
+  });
+
   test('the period is set until the first one is opened, then kept', async () => {
     const set = await migrate(database.url, { direction: 'up', periodDays: 3 });
     expect(set.periodDays).toEqual({ periodDays: 3, asAsked: true });
@@ -75,6 +85,15 @@ describe.each([
     expect(kept.periodDays).toEqual({ periodDays: 3, asAsked: false });
   });
 });
+
+/** What `bun db/migrate.main.ts` prints. */
+function command(url: string, ...args: string[]): string {
+  const env = { ...process.env, DATABASE_URL: url };
+  const run = Bun.spawnSync([process.execPath, join(import.meta.dirname, 'migrate.main.ts'), ...args], {
+    env,
+  });
+  return `${run.stdout}${run.stderr}`.trim();
+}
 
 /** Tables, sequences and functions of the schema public that no extension brought. */
 async function ownObjects(url: string): Promise<string[]> {

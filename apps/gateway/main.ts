@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect, type Sql } from '@usage/db/connect.ts';
 import { keySource } from '@usage/db/keySource.ts';
 import { keysChannel, startAccess } from '@usage/lib/auth/start.ts';
@@ -21,8 +20,11 @@ import { defaultNamespace } from './namespace.ts';
 const name = 'gateway';
 const connectionsMax = 4;
 const statementMsMax = 10_000;
-/** How long the start waits for Redis; it goes on without, and refuses events until Redis is there. */
-const firstConnectMsMax = 1_000;
+/**
+ * How long the start waits for Redis; it goes on without, and refuses events until Redis is there. Long, because a new
+ * replica that refuses what the others take fails requests, while one that does not listen yet is passed over.
+ */
+const firstLookMsMax = 10_000;
 
 try {
   await run();
@@ -83,10 +85,10 @@ async function run(): Promise<void> {
   app.use('pressure gate', gateway.gate, (gate) => gate.stop());
   app.use('frames', gateway.batcher, (batcher) => batcher.drain());
 
-  if (redis.status !== 'ready')
-    await Promise.race([once(redis, 'ready'), Bun.sleep(firstConnectMsMax)]).catch(() => {});
-  await gateway.gate.start();
   redis.on('ready', () => gateway.gate.poll());
+  if (redis.status === 'ready') void gateway.gate.poll();
+  await Promise.race([gateway.gate.looked, Bun.sleep(firstLookMsMax)]);
+  await gateway.gate.start();
   const port = listen(gateway.app, config.host, config.port);
   app.use('http', gateway.app, (server) => stopListening(server, (config.stopMsMax * 2) / 3));
   app.use('readiness', health, () => health.stopping());

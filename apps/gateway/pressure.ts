@@ -28,6 +28,7 @@ export class PressureGate {
   #fill = 0;
   #timer: Timer | undefined;
   #stopped = false;
+  readonly #looked = Promise.withResolvers<void>();
 
   constructor(look: () => Promise<StreamPressure>, limits: PressureLimits, log: Logger) {
     this.#look = look;
@@ -45,6 +46,11 @@ export class PressureGate {
     return this.#fill;
   }
 
+  /** Resolves with the first look that succeeds. */
+  get looked(): Promise<void> {
+    return this.#looked.promise;
+  }
+
   /** Looks once, then goes on by itself every pollMs. */
   async start(): Promise<void> {
     await this.poll();
@@ -59,6 +65,7 @@ export class PressureGate {
   async poll(): Promise<void> {
     try {
       this.#judge(await this.#look());
+      this.#looked.resolve();
     } catch (error) {
       this.#setRefusal('the event stream (Redis) cannot be reached', error);
     }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { connect, createServer } from 'node:net';
 import { decodeFrame } from '@usage/lib/frame/frame.ts';
 import { Redis } from 'ioredis';
 import type { LocalRedis } from '../../scripts/local/redis.ts';
@@ -90,6 +91,18 @@ describe('the process', () => {
     socket.end();
   });
 
+  test('a new replica that Redis is slow to answer listens late: the first events it is sent are taken', async () => {
+    const slow = await slowRedis(1_500);
+    const gateway = spawn({ REDIS_URL: slow.url });
+    const port = await portOf(gateway.stdout);
+    const headers = { 'Content-Type': 'application/json' };
+    const url = `http://127.0.0.1:${port}/api/v1/events`;
+    expect((await fetch(url, { method: 'POST', headers, body: eventText('first') })).status).toBe(204);
+    gateway.kill('SIGTERM');
+    expect(await gateway.exited).toBe(0);
+    slow.stop();
+  });
+
   test('a taken port is said in one sentence', async () => {
     const holder = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() });
     const gateway = spawn({ API_PORT: String(holder.port) });
@@ -108,3 +121,21 @@ describe('the process', () => {
       expect(said).toContain(name);
   });
 });
+
+/** The server, over connections that pass their first bytes on after so long. */
+async function slowRedis(delayMs: number) {
+  const { port, hostname } = new URL(server.url);
+  const proxy = createServer((client) => {
+    client.on('error', () => {});
+    setTimeout(() => {
+      const redis = connect(Number(port), hostname, () => client.pipe(redis).pipe(client));
+      redis.on('error', () => client.destroy());
+      client.on('close', () => redis.destroy());
+    }, delayMs);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `redis://127.0.0.1:${(proxy.address() as { port: number }).port}`,
+    stop: () => proxy.close(),
+  };
+}
