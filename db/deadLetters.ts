@@ -34,25 +34,40 @@ export interface DeadLetter {
   redriven_at: string | null;
 }
 
+/** Whose dead letters. A frame that can't be read belongs to no namespace and may hold the events of any. */
+export interface DeadLetterOwner {
+  namespace: string;
+  /** Whether those of no namespace are theirs too: the operator's alone. */
+  withUnowned: boolean;
+}
+
 /** The newest first, after (older than) the given id. */
 export async function listDeadLetters(
   sql: Executor,
-  of: { namespace: string; beforeId: bigint | undefined; limit: number },
+  of: DeadLetterOwner & { beforeId: bigint | undefined; limit: number },
 ): Promise<DeadLetter[]> {
   return sql<DeadLetter[]>`
     SELECT id, kind, namespace, reason, frame_id, position, payload, created_at::text, redriven_at::text
     FROM dead_letters
-    WHERE (namespace = ${of.namespace} OR namespace IS NULL) AND (${of.beforeId ?? null}::bigint IS NULL OR id < ${of.beforeId ?? null})
+    WHERE ${isOf(sql, of)} AND (${of.beforeId ?? null}::bigint IS NULL OR id < ${of.beforeId ?? null})
     ORDER BY id DESC LIMIT ${of.limit}`;
 }
 
 /** Locks the dead letters that are to be driven again; those that were already are left out. */
-export async function lockForRedrive(sql: Executor, ids: bigint[], namespace: string): Promise<DeadLetter[]> {
+export async function lockForRedrive(
+  sql: Executor,
+  ids: bigint[],
+  owner: DeadLetterOwner,
+): Promise<DeadLetter[]> {
   return sql<DeadLetter[]>`
     SELECT id, kind, namespace, reason, frame_id, position, payload, created_at::text, redriven_at::text
     FROM dead_letters
-    WHERE id = ANY (${ids.map(String)}::bigint[]) AND redriven_at IS NULL AND (namespace = ${namespace} OR namespace IS NULL)
+    WHERE id = ANY (${ids.map(String)}::bigint[]) AND redriven_at IS NULL AND ${isOf(sql, owner)}
     ORDER BY id FOR UPDATE`;
+}
+
+function isOf(sql: Executor, { namespace, withUnowned }: DeadLetterOwner) {
+  return sql`(namespace = ${namespace} OR (${withUnowned} AND namespace IS NULL))`;
 }
 
 export async function markRedriven(sql: Executor, ids: bigint[]): Promise<void> {

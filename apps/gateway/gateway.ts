@@ -70,7 +70,7 @@ export function createGateway(parts: GatewayParts) {
     .use(eventRoutes(ingest, access))
     .use(meterRoutes({ sql, namespaceOf }))
     .use(subjectRoutes({ sql, namespaceOf }))
-    .use(deadLetterRoutes({ sql, stream, namespaceOf }))
+    .use(deadLetterRoutes({ sql, stream, access }))
     .use(portalRoutes({ sql, access }))
     .use(v3Routes({ sql, access, ingest }))
     .use(keyRoutes({ sql, access, keysChanged }))

@@ -1,5 +1,6 @@
 import type { Access } from '@usage/lib/auth/access.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import { urlOf } from '@usage/lib/http/url.ts';
 import { cursorDetail, listDetail } from '@usage/query/events/index.ts';
 import {
   groupValuesDetail,
@@ -65,9 +66,10 @@ async function passOn(origin: string, msMax: number, request: Request, requestId
     const value = request.headers.get(name);
     if (value !== null) headers.set(name, value);
   }
+  const target = targetOf(request);
   const timeLimit = AbortSignal.timeout(msMax);
   try {
-    const response = await fetch(origin + targetOf(request.url), {
+    const response = await fetch(origin + target, {
       method: request.method,
       headers,
       redirect: 'manual',
@@ -83,8 +85,9 @@ async function passOn(origin: string, msMax: number, request: Request, requestId
 }
 
 /** Path and query string, byte for byte. */
-function targetOf(url: string): string {
-  return url.slice(url.indexOf('/', url.indexOf('//') + 2));
+function targetOf(request: Request): string {
+  const { url } = request;
+  return url.slice(url.indexOf('/', urlOf(request).protocol.length + 2));
 }
 
 function answer(response: Response): Response {

@@ -35,7 +35,9 @@ function readOperator(name: string, value: unknown, depth: number): TimeFilter {
   if (!operator) throw new Error(`unknown operator ${JSON.stringify(name.slice(0, 64))}`);
   const us = typeof value === 'string' ? parseTimeUs(value) : undefined;
   if (us === undefined)
-    throw new Error(`${name}: ${timeFault(String(value)) ?? 'expected an RFC 3339 time'}`);
+    throw new Error(
+      `${name}: ${(typeof value === 'string' && timeFault(value)) || 'expected an RFC 3339 time'}`,
+    );
   return { operator, us };
 }
 

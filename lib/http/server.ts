@@ -5,6 +5,7 @@ import type { Logger } from '../service/log.ts';
 import { operations, requestIdOf, requestRecord } from './operations.ts';
 import { bodyTooLarge, Problem, problemResponse, toProblem } from './problem.ts';
 import { createRefusalLog } from './refusalLog.ts';
+import { badHost, parsedUrlOf } from './url.ts';
 
 export interface ServerOptions {
   log: Logger;
@@ -97,9 +98,11 @@ export async function stopListening(app: Listening, msMax = finishMsMax): Promis
 // biome-ignore lint/suspicious/noExplicitAny: an Elysia's type lists all of its routes; any of them will do here
 type Listening = Elysia<any, any, any, any, any, any, any>;
 
-/** 405 with Allow where the path has other methods, else 404. A NotFound that a route threw itself passes on. */
+/** 405 with Allow where the path has other methods, else 404. */
 function noRoute(routes: readonly { method: string; path: string }[], request: Request): Problem {
-  const { pathname } = new URL(request.url);
+  const url = parsedUrlOf(request);
+  if (!url) return badHost();
+  const { pathname } = url;
   const allowed = new Set(routes.filter(({ path }) => matches(path, pathname)).map(({ method }) => method));
   if (allowed.size === 0) {
     return new Problem(

@@ -170,6 +170,16 @@ describe('connections', () => {
     expect(answer).toMatch(/^(?:HTTP\/1\.1 4\d\d|$)/);
   });
 
+  test.each(['localhost/metrics?', 'localhost\\metrics?', '', 'localhost:99999', '[', 'a b'])(
+    'a Host that is none, %p: 400 where it is looked at, never a 500',
+    async (host) => {
+      for (const path of ['/api/v1/subjects', '/api/v1/meters/tokens/query', '/api/v2/events', '/nothing']) {
+        const answer = await raw(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+        expect([path, answer]).toEqual([path, expect.stringMatching(/^HTTP\/1\.1 40[03]/)]);
+      }
+    },
+  );
+
   test('two hundred slow clients do not keep others from being served', async () => {
     const sockets = Array.from({ length: 200 }, () => connect(Number(new URL(apps.url).port), '127.0.0.1'));
     for (const socket of sockets) {
@@ -222,6 +232,27 @@ describe('queries', () => {
         `filterGroupBy[model]=${encodeURIComponent(text)}&subject=${encodeURIComponent(text)}`,
       );
       expect([filtered.status, await filtered.json()]).toMatchObject([200, { data: [] }]);
+    }
+  });
+
+  test('objects that pose as texts and numbers are refused', async () => {
+    const poser = { toString: 1, valueOf: 1, length: 1 };
+    const filter = encodeURIComponent(JSON.stringify({ time: { $gte: poser }, id: { $eq: poser } }));
+    await expectProblem(await fetch(`${apps.url}/api/v2/events?filter=${filter}`), 400, /filter.time/);
+    for (const [path, body] of [
+      ['/api/v1/dead-letters/redrive', { ids: [poser] }],
+      ['/api/v3/openmeter/meters/tokens/query', { granularity: poser }],
+      ['/api/v3/openmeter/meters/tokens/query', { granularity: '__proto__' }],
+      ['/api/v1/meters/tokens/query', { windowTimeZone: poser, windowSize: poser, groupBy: [poser] }],
+      ['/api/v1/subjects', [{ key: poser, metadata: { a: poser }, currentPeriodStart: poser }]],
+      ['/api/v1/meters', { slug: poser, eventType: poser, aggregation: poser, groupBy: { a: poser } }],
+      ['/api/v3/openmeter/meters', { key: poser, aggregation: poser, dimensions: { a: poser } }],
+      ['/api/v1/keys', { name: poser, scopes: [poser], eventsPerSecond: poser }],
+      ['/api/v1/portal/tokens', { subject: poser, expiresAt: poser, allowedMeterSlugs: [poser] }],
+      ['/api/v1/portal/tokens/invalidate', { id: poser, subject: poser }],
+      ['/api/v1/events', event({ id: poser, source: poser, time: poser })],
+    ] as const) {
+      await expectProblem(await post(path, body), 400);
     }
   });
 

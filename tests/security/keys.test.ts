@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
+import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Redis } from 'ioredis';
 import { withClient } from '../../db/server.ts';
 import { type RunningApps, startApps } from '../support/apps.ts';
@@ -196,6 +197,35 @@ describe('namespaces', () => {
     expect((await call('DELETE', `/api/v1/meters/${meters[0]!.id}`, c.key)).status).toBe(404);
     const events = (await (await call('GET', '/api/v1/events', c.key)).json()) as unknown[];
     expect(events).toHaveLength(1);
+  });
+});
+
+describe('dead letters', () => {
+  test('a frame that no one can read may hold anybody’s events: the operator alone sees and redrives it', async () => {
+    const { key } = await makeKey({ scopes: ['admin'], namespace: 'tenant-d' });
+    const redis = new Redis(apps.redis.url);
+    await redis.xadd(
+      new EventStream(redis).key,
+      '*',
+      'f',
+      Buffer.from('\x09another tenant’s events'),
+      'n',
+      0,
+    );
+    redis.disconnect();
+    const seenBy = async (asker: string) =>
+      ((await (await call('GET', '/api/v1/dead-letters', asker)).json()) as { items: { id: string }[] })
+        .items;
+    await until(
+      200,
+      async () => new Response(null, { status: (await seenBy(adminKey)).length > 0 ? 200 : 202 }),
+      10_000,
+    );
+    const [letter] = await seenBy(adminKey);
+    expect(letter).toMatchObject({ kind: 'frame' });
+    expect(await seenBy(key)).toEqual([]);
+    const redrive = await call('POST', '/api/v1/dead-letters/redrive', key, { ids: [letter!.id] });
+    expect(await redrive.json()).toEqual({ redriven: 0 });
   });
 });
 

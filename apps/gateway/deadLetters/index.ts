@@ -1,38 +1,35 @@
 import { Type } from '@sinclair/typebox';
 import type { Sql } from '@usage/db/connect.ts';
+import type { Access } from '@usage/lib/auth/access.ts';
 import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
+import { urlOf } from '@usage/lib/http/url.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
 import { Elysia } from 'elysia';
-import type { NamespaceOf } from '../namespace.ts';
 import { deadLettersPageMax, listLetters, redrive, redriveMax } from './service.ts';
 
 export interface DeadLetterRoutes {
   sql: Sql;
   stream: EventStream;
-  namespaceOf: NamespaceOf;
+  access: Access;
 }
 
 const redriveBodyBytesMax = 64 * 1024;
 
 /** /api/v1/dead-letters: what could not be stored, why, and back into the stream. */
-export function deadLetterRoutes({ sql, stream, namespaceOf }: DeadLetterRoutes) {
+export function deadLetterRoutes({ sql, stream, access }: DeadLetterRoutes) {
   return new Elysia({ name: 'dead letters', prefix: '/api/v1/dead-letters' })
     .get(
       '',
       async ({ request }) =>
-        Response.json(
-          await listLetters(sql, namespaceOf(request, 'admin'), new URL(request.url).searchParams),
-        ),
+        Response.json(await listLetters(sql, access.identify(request, 'admin'), urlOf(request).searchParams)),
       { detail: listDetail },
     )
     .post(
       '/redrive',
       async ({ request }) => {
-        const namespace = namespaceOf(request, 'admin');
-        return Response.json(
-          await redrive(sql, stream, namespace, await readJson(request, redriveBodyBytesMax)),
-        );
+        const by = access.identify(request, 'admin');
+        return Response.json(await redrive(sql, stream, by, await readJson(request, redriveBodyBytesMax)));
       },
       { parse: 'none', detail: redriveDetail },
     );
@@ -54,7 +51,9 @@ const listDetail = {
   tags,
   operationId: 'listDeadLetters',
   summary: 'List dead letters',
-  description: 'Events and frames that could not be stored, with the reason, the newest first.',
+  description:
+    'Events that could not be stored, with the reason, the newest first. Frames that could not be read hold anybody’s ' +
+    'events: ADMIN_API_KEY alone sees them.',
   parameters: [
     parameter('query', 'limit', Type.Integer({ minimum: 1, maximum: deadLettersPageMax }), 'How many.', 20),
     parameter('query', 'before', Type.String(), 'Id of the last one of the page before.', '42'),

@@ -1,5 +1,12 @@
 import type { Sql } from '@usage/db/connect.ts';
-import { type DeadLetter, listDeadLetters, lockForRedrive, markRedriven } from '@usage/db/deadLetters.ts';
+import {
+  type DeadLetter,
+  type DeadLetterOwner,
+  listDeadLetters,
+  lockForRedrive,
+  markRedriven,
+} from '@usage/db/deadLetters.ts';
+import type { Identity } from '@usage/lib/auth/access.ts';
 import { decodeFrame, encodeFrame } from '@usage/lib/frame/frame.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
@@ -22,7 +29,7 @@ export interface DeadLetterAnswer {
 /** The newest first; `before` is the id of the last one of the page before. */
 export async function listLetters(
   sql: Sql,
-  namespace: string,
+  by: Identity,
   query: URLSearchParams,
 ): Promise<{ items: DeadLetterAnswer[] }> {
   const limit = wholeNumber(query, 'limit', deadLettersPageMax, deadLettersPageMax);
@@ -31,7 +38,7 @@ export async function listLetters(
     throw new Problem('bad_request', 'before must be the id of a dead letter, from the answer before.');
   }
   const beforeId = before === null ? undefined : BigInt(before);
-  const letters = await fromDatabase(listDeadLetters(sql, { namespace, beforeId, limit }));
+  const letters = await fromDatabase(listDeadLetters(sql, { ...ownedBy(by), beforeId, limit }));
   return { items: letters.map(toAnswer) };
 }
 
@@ -42,13 +49,13 @@ export async function listLetters(
 export async function redrive(
   sql: Sql,
   stream: EventStream,
-  namespace: string,
+  by: Identity,
   body: unknown,
 ): Promise<{ redriven: number }> {
   const ids = idsOf(body);
   return fromDatabase(
     sql.begin(async (tx) => {
-      const letters = await lockForRedrive(tx, ids, namespace);
+      const letters = await lockForRedrive(tx, ids, ownedBy(by));
       for (const letter of letters) await append(stream, letter);
       await markRedriven(
         tx,
@@ -57,6 +64,11 @@ export async function redrive(
       return { redriven: letters.length };
     }) as Promise<{ redriven: number }>,
   );
+}
+
+/** A frame that can't be read may hold the events of every tenant. */
+function ownedBy({ namespace, isOperator }: Identity): DeadLetterOwner {
+  return { namespace, withUnowned: isOperator };
 }
 
 async function append(stream: EventStream, letter: DeadLetter): Promise<void> {
@@ -84,18 +96,20 @@ function eventsIn(frame: Buffer): number {
 
 function idsOf(body: unknown): bigint[] {
   const ids = (body as { ids?: unknown } | null)?.ids;
-  if (
-    !Array.isArray(ids) ||
-    ids.length === 0 ||
-    ids.length > redriveMax ||
-    !ids.every((id) => /^\d{1,18}$/.test(String(id)))
-  ) {
+  if (!Array.isArray(ids) || ids.length === 0 || ids.length > redriveMax || !ids.every(isId)) {
     throw new Problem(
       'bad_request',
       `The body must be {"ids": [...]} with 1 to ${redriveMax} ids of dead letters.`,
     );
   }
-  return ids.map((id) => BigInt(String(id)));
+  return ids.map(BigInt);
+}
+
+/** As a text, or as the number that a lenient client makes of it. */
+function isId(id: unknown): id is string | number {
+  return typeof id === 'number'
+    ? Number.isSafeInteger(id) && id >= 0
+    : typeof id === 'string' && /^\d{1,18}$/.test(id);
 }
 
 function wholeNumber(query: URLSearchParams, name: string, fallback: number, max: number): number {

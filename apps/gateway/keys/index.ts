@@ -2,6 +2,7 @@ import type { Sql } from '@usage/db/connect.ts';
 import type { Access } from '@usage/lib/auth/access.ts';
 import { pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
+import { urlOf } from '@usage/lib/http/url.ts';
 import { Elysia } from 'elysia';
 import { createDetail, listDetail, revokeDetail } from './model.ts';
 import { endKey, type KeysChanged, makeKey, showKeys } from './service.ts';
@@ -49,5 +50,5 @@ export function keyRoutes({ sql, access, keysChanged }: KeyRoutes) {
 const notKept = { 'Cache-Control': 'no-store' };
 
 function queryOf(request: Request): URLSearchParams {
-  return new URL(request.url).searchParams;
+  return urlOf(request).searchParams;
 }

@@ -3,6 +3,7 @@ import type { Sql } from '@usage/db/connect.ts';
 import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
+import { urlOf } from '@usage/lib/http/url.ts';
 import { Elysia } from 'elysia';
 import type { NamespaceOf } from '../namespace.ts';
 import {
@@ -41,7 +42,7 @@ export function meterRoutes({ sql, namespaceOf }: MeterRoutes) {
       '',
       async ({ request }) =>
         Response.json(
-          await listMeters(sql, namespaceOf(request, 'read', 'admin'), new URL(request.url).searchParams),
+          await listMeters(sql, namespaceOf(request, 'read', 'admin'), urlOf(request).searchParams),
         ),
       { detail: listDetail },
     )

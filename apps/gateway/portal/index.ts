@@ -1,6 +1,7 @@
 import type { Sql } from '@usage/db/connect.ts';
 import type { Access } from '@usage/lib/auth/access.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
+import { urlOf } from '@usage/lib/http/url.ts';
 import { Elysia } from 'elysia';
 import { createDetail, invalidateDetail, listDetail } from './model.ts';
 import { endTokens, makeToken, showTokens } from './service.ts';
@@ -26,7 +27,7 @@ export function portalRoutes({ sql, access }: { sql: Sql; access: Access }) {
       '',
       async ({ request }) => {
         const by = access.identify(request, 'read', 'admin');
-        return Response.json(await showTokens(sql, by, new URL(request.url).searchParams));
+        return Response.json(await showTokens(sql, by, urlOf(request).searchParams));
       },
       { detail: listDetail },
     )

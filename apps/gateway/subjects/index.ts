@@ -3,6 +3,7 @@ import type { Sql } from '@usage/db/connect.ts';
 import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
+import { urlOf } from '@usage/lib/http/url.ts';
 import { Elysia } from 'elysia';
 import type { NamespaceOf } from '../namespace.ts';
 import {
@@ -39,12 +40,9 @@ export function subjectRoutes({ sql, namespaceOf }: SubjectRoutes) {
     .get(
       '',
       async ({ request }) => {
-        const query = new URL(request.url).searchParams;
-        const { subjects, pageSize, nextPage } = await listSubjects(
-          sql,
-          namespaceOf(request, 'read', 'admin'),
-          query,
-        );
+        const namespace = namespaceOf(request, 'read', 'admin');
+        const query = urlOf(request).searchParams;
+        const { subjects, pageSize, nextPage } = await listSubjects(sql, namespace, query);
         const next = `<${path}?page=${nextPage}&pageSize=${pageSize}>; rel="next"`;
         return Response.json(subjects, nextPage === undefined ? {} : { headers: { Link: next } });
       },

@@ -4,6 +4,7 @@ import type { Access } from '@usage/lib/auth/access.ts';
 import { parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { type Fault, integerIn, invalid, pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
+import { urlOf } from '@usage/lib/http/url.ts';
 import { Elysia } from 'elysia';
 import { ingestDetail } from '../events/model.ts';
 import { type Ingest, ingestEvents } from '../events/service.ts';
@@ -48,7 +49,7 @@ export function v3Routes({ sql, access, ingest }: V3Parts) {
       '/meters',
       async ({ request }) => {
         const namespace = namespaceOf(request, 'read', 'admin');
-        return Response.json(await page(sql, namespace, new URL(request.url).searchParams));
+        return Response.json(await page(sql, namespace, urlOf(request).searchParams));
       },
       { detail: described('v3ListMeters', 'List meters (v3)', 'page') },
     )

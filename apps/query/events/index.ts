@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import type { NamespaceOf } from '@usage/lib/auth/access.ts';
 import { jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
+import { urlOf } from '@usage/lib/http/url.ts';
 import { Elysia } from 'elysia';
 import type { Reader } from '../reader.ts';
 import { encodePlace, limitMax, readCursorRequest, readListRequest } from './params.ts';
@@ -13,7 +14,7 @@ export function eventListRoutes(reader: Reader, namespaceOf: NamespaceOf) {
       '/api/v1/events',
       async ({ request }) => {
         const namespace = namespaceOf(request, 'read');
-        const { filters, limit } = readListRequest(new URL(request.url).searchParams, Date.now() * 1_000);
+        const { filters, limit } = readListRequest(urlOf(request).searchParams, Date.now() * 1_000);
         const { items } = await listEvents(reader, namespace, filters, undefined, limit);
         return json(`[${items.join(',')}]`);
       },
@@ -23,7 +24,7 @@ export function eventListRoutes(reader: Reader, namespaceOf: NamespaceOf) {
       '/api/v2/events',
       async ({ request }) => {
         const namespace = namespaceOf(request, 'read');
-        const { filters, place, limit } = readCursorRequest(new URL(request.url).searchParams);
+        const { filters, place, limit } = readCursorRequest(urlOf(request).searchParams);
         const { items, next } = await listEvents(reader, namespace, filters, place, limit);
         const cursor = next ? `,"nextCursor":"${encodePlace(next)}"` : '';
         return json(`{"items":[${items.join(',')}]${cursor}}`);

@@ -1,6 +1,7 @@
 import type { NamespaceOf } from '@usage/lib/auth/access.ts';
 import { type Fault, invalid } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
+import { urlOf } from '@usage/lib/http/url.ts';
 import { Elysia } from 'elysia';
 import type { Reader } from '../reader.ts';
 import { groupValuesDetail, queryDetail, queryPostDetail, subjectsDetail } from './model.ts';
@@ -81,7 +82,7 @@ function rangeOf(request: Request): { fromUs: number | undefined; toUs: number |
 }
 
 function parametersOf(request: Request): URLSearchParams {
-  return new URL(request.url).searchParams;
+  return urlOf(request).searchParams;
 }
 
 /** CSV where it is asked for at least as much as JSON. */

@@ -3,6 +3,7 @@ import { bearerOf, unauthorized } from '@usage/lib/auth/access.ts';
 import { hashToken, isPortalToken } from '@usage/lib/auth/token.ts';
 import { pathText } from '@usage/lib/http/faults.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
+import { urlOf } from '@usage/lib/http/url.ts';
 import { Elysia } from 'elysia';
 import { formatOf } from '../meters/index.ts';
 import { queryDetail } from '../meters/model.ts';
@@ -36,7 +37,7 @@ export function portalQueryRoutes(reader: Reader) {
         if (allowedMeterSlugs && !allowedMeterSlugs.includes(slug)) {
           throw new Problem('forbidden', 'This portal token does not show this meter.');
         }
-        const body = queryToBody(new URL(request.url).searchParams);
+        const body = queryToBody(urlOf(request).searchParams);
         // The subject comes last, so that nothing the page asks for can take its place.
         const query = readQueryRequest({ ...body, subject: [subject] });
         const answered = await queryMeter(

@@ -2,7 +2,12 @@ import { readTextFilter } from '@usage/lib/filter/textFilter.ts';
 import { type Fault, invalid } from '@usage/lib/http/faults.ts';
 import { type QueryRequest, readQueryRequest } from '../meters/params.ts';
 
-const windowSizes: Record<string, string> = { PT1M: 'MINUTE', PT1H: 'HOUR', P1D: 'DAY', P1M: 'MONTH' };
+const windowSizes = new Map([
+  ['PT1M', 'MINUTE'],
+  ['PT1H', 'HOUR'],
+  ['P1D', 'DAY'],
+  ['P1M', 'MONTH'],
+]);
 const known = new Set(['from', 'to', 'granularity', 'time_zone', 'group_by_dimensions', 'filters']);
 const operatorsMax = 10;
 
@@ -13,9 +18,9 @@ export function readV3Query(body: unknown): QueryRequest {
     .filter((name) => !known.has(name))
     .map((name) => ({ field: name.slice(0, 64).toWellFormed(), reason: 'is not known' }));
   const { from, to, granularity, time_zone: windowTimeZone, group_by_dimensions: groupBy, filters } = body;
-  const windowSize = granularity === undefined ? undefined : windowSizes[String(granularity)];
+  const windowSize = typeof granularity === 'string' ? windowSizes.get(granularity) : undefined;
   if (granularity !== undefined && windowSize === undefined) {
-    faults.push({ field: 'granularity', reason: `must be one of ${Object.keys(windowSizes).join(', ')}` });
+    faults.push({ field: 'granularity', reason: `must be one of ${[...windowSizes.keys()].join(', ')}` });
   }
   const dimensions = isObject(filters) ? (filters.dimensions ?? {}) : {};
   if (!isObject(dimensions)) faults.push({ field: 'filters.dimensions', reason: 'must be an object' });
