@@ -140,10 +140,13 @@ async function isPostgres(pid: number): Promise<boolean> {
   return commandLine.split('\0')[0]?.endsWith('postgres') ?? false;
 }
 
-/** Asked of a server that has nothing to open: it complains about the value first, if it doesn't know it. */
+/**
+ * Asked of a server that has nothing to open: it complains about the setting first where it doesn't know the value
+ * (before PostgreSQL 15, and where it was built without lz4).
+ */
 function knowsLz4(postgres: string[]): boolean {
   const run = Bun.spawnSync([...postgres, '-D', dirname('/nowhere/data'), '-c', 'wal_compression=lz4']);
-  return !run.stderr.toString().includes('invalid value');
+  return !run.stderr.toString().includes('wal_compression');
 }
 
 async function appendOnce(file: string, line: string): Promise<void> {

@@ -9,6 +9,7 @@ import { freePort } from '../../scripts/local/ports.ts';
 import { type RunningApps, startApps } from '../support/apps.ts';
 import { type ExposedMetrics, prometheusOwn, scrape, targetLabels } from './exposedMetrics.ts';
 import { alerts, panelQueries, type Query } from './panels.ts';
+import { waitUntil } from './stack.ts';
 
 /** Dashboards and alerts against the real apps: every metric and label that they name is there, every panel's SQL runs. */
 let apps: RunningApps;
@@ -158,8 +159,18 @@ async function makeEverythingHappen(): Promise<void> {
   await sql`ALTER TABLE deltas_away RENAME TO deltas`;
   await fetch(`${apps.url}/api/v1/meters/tokens/query`);
   await waitForSample('usage_deltas_merged_total', (value) => value >= 2);
+  await waitUntilMerged(3);
   await waitForSample('usage_database_connections', (value) => value >= 1);
   await fetch(`${apps.url}/api/v1/meters/tokens/query`);
+}
+
+/** Of all the meter's events: so many are in the rollups. */
+async function waitUntilMerged(events: number): Promise<void> {
+  await waitUntil(`${events} events merged`, startMsMax / 3, async () => {
+    const [row] = await sql`
+      SELECT sum(r.count)::int AS events FROM rollup_hours r JOIN series s ON s.id = r.series_id WHERE s.subject = ''`;
+    return row?.events === events;
+  });
 }
 
 async function waitForSample(name: string, reached: (value: number) => boolean): Promise<void> {

@@ -76,20 +76,29 @@ function namesIn(text: string, pattern: RegExp): string[] {
 const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
 const inAMinute = new Date(Date.now() + 60_000).toISOString();
 
-/** Grafana's macros and the dashboards' variables, as Grafana would put them in (without TimescaleDB's functions). */
+/** Variables first, as Grafana does it, then the macros of its PostgreSQL datasource. */
 function expand(text: string): string {
-  return text
+  const filledIn = text
     .replace(/\$__rate_interval/g, '5m')
-    .replace(
-      /\$__timeGroup\((\w+(?:\.\w+)?), \$__interval\)/g,
-      'to_timestamp(floor(extract(epoch from $1) / 60) * 60)',
-    )
-    .replace(/\$__timeFilter\(([\w.]+)\)/g, `$1 BETWEEN '${hourAgo}' AND '${inAMinute}'`)
-    .replace(/\$__timeFrom\(\)/g, `'${hourAgo}'`)
-    .replace(/\$__timeTo\(\)/g, `'${inAMinute}'`)
     .replace(/\$__interval/g, '1m')
     .replace(/\$namespace/g, 'default')
     .replace(/\$meter/g, 'tokens')
     .replace(/\$(?:service|level)/g, '.+')
     .replace(/\$text/g, '');
+  // A macro ends at the first closing bracket, and its arguments at every comma, whatever stands between them.
+  return filledIn.replace(/\$(\w+)\(([^)]*)\)/g, (_, name: string, args: string) =>
+    macro(
+      name,
+      args.split(',').map((argument) => argument.trim()),
+    ),
+  );
+}
+
+/** Without `timescaledb` in the datasource a group of times is a number: seconds since 1970. */
+function macro(name: string, [column = '', interval]: string[]): string {
+  if (name === '__timeGroup' && interval === '1m') return `floor(extract(epoch from ${column})/60)*60`;
+  if (name === '__timeFilter') return `${column} BETWEEN '${hourAgo}' AND '${inAMinute}'`;
+  if (name === '__timeFrom') return `'${hourAgo}'`;
+  if (name === '__timeTo') return `'${inAMinute}'`;
+  throw new Error(`no macro $${name}(${column}, ${interval})`);
 }
