@@ -1,19 +1,38 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readdir } from 'node:fs/promises';
-import { startTimescaleInProcess, type TimescaleInProcess } from '../tests/support/timescale.ts';
+import { createDatabase } from '../tests/support/database.ts';
+import { postgresUrl } from '../tests/support/servers.ts';
+import { startTimescaleInProcess } from '../tests/support/timescale.ts';
 import { connect, type Sql } from './connect.ts';
 import { migrate, migrationsFolder } from './migrate.ts';
 import { openPeriod } from './periods.ts';
+import { serverInfo } from './server.ts';
 import { hasTimescale, setStoragePolicies } from './upkeep.ts';
 
 const migrations = (await readdir(migrationsFolder)).length;
 
-describe('storage on TimescaleDB, in process', () => {
-  let timescale: TimescaleInProcess;
+/** Whatever versions the server has: `npm test` on another one shows what it lacks. */
+async function startOnServer(): Promise<Storage> {
+  const { url, drop } = await createDatabase();
+  return { url, stop: drop };
+}
+
+interface Storage {
+  url: string;
+  stop(): Promise<void>;
+}
+
+const hasServer = (await serverInfo(await postgresUrl())).timescale !== undefined;
+
+describe.each<[string, () => Promise<Storage>]>([
+  ['in process', startTimescaleInProcess],
+  ...(hasServer ? [['of the server', startOnServer] satisfies [string, () => Promise<Storage>]] : []),
+])('storage on TimescaleDB, %s', (_where, start) => {
+  let timescale: Storage;
   let sql: Sql;
 
   beforeAll(async () => {
-    timescale = await startTimescaleInProcess();
+    timescale = await start();
     await migrate(timescale.url, { direction: 'up', periodDays: 3 });
     sql = connect({ url: timescale.url, name: 'test', connectionsMax: 1, statementMsMax: 10_000 });
   }, 30_000);
@@ -65,6 +84,25 @@ describe('storage on TimescaleDB, in process', () => {
   test('a period past its retention goes as a whole', async () => {
     await sql`SELECT drop_chunks('events', older_than => DATE '1970-01-01' + 20001)`;
     expect((await allEvents(sql)).map((event) => event.day)).toEqual([20_001, 20_003, 20_004, 20_006]);
+  });
+
+  test('the jobs of the policies compress quiet periods and drop old ones', async () => {
+    const today = Math.floor(Date.now() / 86_400_000);
+    const quiet = today - 30 - (today % 3);
+    for (const day of [quiet, today - (today % 3)]) {
+      await openPeriod(sql, day);
+      await insertEvent(sql, day, 'c');
+    }
+    const jobs = await sql`SELECT job_id FROM timescaledb_information.jobs WHERE hypertable_name = 'events'`;
+    for (const { job_id: id } of jobs) await sql.unsafe(`CALL run_job(${id})`);
+    const chunks = await sql`
+      SELECT range_start::date - DATE '1970-01-01' AS first, is_compressed AS compressed
+      FROM timescaledb_information.chunks ORDER BY 1`;
+    expect(chunks.map(({ first, compressed }) => [first, compressed])).toEqual([
+      [quiet, true],
+      [today - (today % 3), false],
+    ]);
+    await expect(insertEvent(sql, quiet, 'c')).rejects.toMatchObject({ code: '23505' });
   });
 
   test('all migrations down and up again', async () => {

@@ -6,6 +6,7 @@ import { scaleBehindNginx, scaleWithoutNginx, survivesCrash } from './steps/faul
 import { keysAreAsked } from './steps/keys.ts';
 import { logsArrive } from './steps/logs.ts';
 import { backupAndRestore, limitsHold, rollingUpdate } from './steps/operations.ts';
+import { secondCopy } from './steps/secondCopy.ts';
 import {
   build,
   configIsValid,
@@ -44,6 +45,7 @@ const steps: [string, () => Promise<string>][] = [
   ['meters made', () => makeMeters(stack)],
   ['first event in, first answer out', () => firstAnswer()],
   ['containers locked down, limits set', () => containersAreLockedDown(stack)],
+  ['a second copy beside it', () => secondCopy(stack, ledger)],
   ['three gateways without nginx', () => scaleWithoutNginx(stack, ledger)],
   ['three gateways, two processors behind nginx', () => scaleBehindNginx(stack, ledger)],
   ['nginx', () => nginxKeepsItsPromises(stack)],
@@ -96,7 +98,7 @@ async function firstAnswer(): Promise<string> {
   return `acknowledged after ${Math.round(acknowledgedMs - startedMs)} ms, answered after ${Math.round(performance.now() - startedMs)} ms; ${balance}`;
 }
 
-/** Containers with fixed names and the network 172.20.0.0/16 are there once on a machine. */
+/** It has the names and the subnet that a stack has by default, which are there once on a machine. */
 async function refuseBesideAnother(): Promise<void> {
   const { stdout } = await run([
     'docker',

@@ -13,9 +13,8 @@ export interface Output {
 }
 
 export class Stack {
-  readonly project = 'usage-prove';
-
   private constructor(
+    readonly project: string,
     readonly compose: readonly string[],
     readonly env: Record<string, string>,
     readonly apiUrl: string,
@@ -25,7 +24,8 @@ export class Stack {
     readonly lokiUrl: string,
   ) {}
 
-  static async create(): Promise<Stack> {
+  /** Settings go over the ones that keep it apart from everything else on the machine. */
+  static async create(project = 'usage-prove', settings: Record<string, string> = {}): Promise<Stack> {
     const names = ['API', 'QUERY', 'POSTGRES', 'REDIS', 'NGINX', 'PROMETHEUS', 'GRAFANA', 'LOKI'];
     const ports = Object.fromEntries(
       await Promise.all(names.map(async (name) => [`${name}_PORT`, `${await freePort()}`] as const)),
@@ -34,11 +34,13 @@ export class Stack {
     const hasPlugin = (await run(['docker', 'compose', 'version'])).code === 0;
     const env = {
       ...ports,
-      COMPOSE_PROJECT_NAME: 'usage-prove',
+      COMPOSE_PROJECT_NAME: project,
       NGINX_BIND_ADDRESS: '127.0.0.1',
       POSTGRES_SHARED_BUFFERS: '512MB',
+      ...settings,
     };
     return new Stack(
+      project,
       hasPlugin ? ['docker', 'compose'] : ['docker-compose'],
       env,
       url('API'),
