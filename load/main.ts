@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { type Outcome, progressOf, table } from './report.ts';
 import type { Run, Scenario } from './scenario.ts';
 import { auth } from './scenarios/auth.ts';
+import { backlog } from './scenarios/backlog.ts';
 import { baseline } from './scenarios/baseline.ts';
 import { batch } from './scenarios/batch.ts';
 import { dirty, randomIds } from './scenarios/dirty.ts';
@@ -25,6 +26,7 @@ const scenarios: Record<string, Scenario> = {
   query,
   freshness,
   linear,
+  backlog,
   baseline,
   auth,
 };
