@@ -21,12 +21,14 @@ export interface LocalAppOptions {
   url: string;
   env: Record<string, string | undefined>;
   logFile: string;
+  /** Where the app is run from; this repository where undefined. */
+  root?: string;
   /** Restarts it whenever a source file it uses changes. */
   watch: boolean;
   show: (line: string) => void;
 }
 
-const root = join(import.meta.dirname, '../..');
+const ownRoot = join(import.meta.dirname, '../..');
 const readyMsMax = 60_000;
 const readyPollMs = 50;
 
@@ -35,7 +37,7 @@ export function startApp(options: LocalAppOptions): LocalApp {
   const { name, url, env } = options;
   const process_ = Bun.spawn(
     [process.execPath, ...(options.watch ? ['--watch', '--no-clear-screen'] : []), `apps/${name}/main.ts`],
-    { cwd: root, env, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe', detached: true },
+    { cwd: options.root ?? ownRoot, env, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe', detached: true },
   );
   const callOff = stopWithParent(process_.pid, 'TERM');
   const log = new AppLog(name, options.logFile, options.show);

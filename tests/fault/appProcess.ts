@@ -7,6 +7,8 @@ export interface AppOptions {
   url: string;
   env: Record<string, string>;
   logFile: string;
+  /** Of another build: the repository's folder that it runs from. */
+  root?: string | undefined;
 }
 
 const restartMsMin = 100;
@@ -63,7 +65,7 @@ export class AppProcess {
   }
 
   #spawn(once: Record<string, string>): void {
-    const { env, logFile, url, name } = this.#options;
+    const { env, logFile, url, name, root } = this.#options;
     this.#endAsked = 'USAGE_FAIL_POINT' in once;
     this.starts++;
     const app = startApp({
@@ -71,6 +73,7 @@ export class AppProcess {
       url,
       env: { ...env, ...once },
       logFile,
+      ...(root === undefined ? {} : { root }),
       watch: false,
       show: () => {},
     });

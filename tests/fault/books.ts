@@ -1,4 +1,5 @@
 import type { ReservedSql } from 'postgres';
+import { findLeftovers } from './leftovers.ts';
 import { amountHundredths } from './load.ts';
 import { askTotal, metersOf } from './meters.ts';
 import { addUpRaw, checkRollups } from './rollupBooks.ts';
@@ -16,11 +17,6 @@ export interface Books {
   /** Everything else that doesn't add up, in sentences. */
   faults: string[];
 }
-
-const streamKey = '{usage}:events';
-const group = 'processors';
-/** Pool sizes of all apps together, doubled: beyond it connections leak. */
-const connectionsMax = 80;
 
 /**
  * Closes the books of a round: `numbered` events were all answered 2xx, so every one is stored once, the rollups are
@@ -70,43 +66,5 @@ async function checkTotal(stack: Stack, round: { type: string; numbered: number 
         `the API answers a total of ${answered} (windows: ${windowSize ?? 'none'}), the driver knows ${hundredths / 100}`,
       );
   }
-  return faults;
-}
-
-/** What a round must not leave behind. */
-async function findLeftovers(stack: Stack): Promise<string[]> {
-  const faults: string[] = [];
-  const frames = await stack.admin.xlen(streamKey);
-  if (frames > 0) faults.push(`${frames} frames are left in the stream`);
-  const pending = (await stack.admin.xpending(streamKey, group).catch(() => [0])) as [number];
-  if (pending[0] > 0) faults.push(`${pending[0]} frames are pending`);
-  const [accepted, settled] = await stack.admin.mget('{usage}:accepted', '{usage}:settled');
-  if (accepted !== settled)
-    faults.push(`the stream's counters disagree: ${accepted} accepted, ${settled} settled`);
-  const [left] = await stack.sql<
-    {
-      temporary: number;
-      prepared: number;
-      waiting: number;
-      advisory: number;
-      connections: number;
-      strange: string | null;
-    }[]
-  >`
-    SELECT (SELECT count(*)::int FROM pg_class WHERE relpersistence = 't' AND relkind = 'r') AS temporary,
-           (SELECT count(*)::int FROM pg_prepared_xacts) AS prepared,
-           (SELECT count(*)::int FROM pg_locks WHERE NOT granted) AS waiting,
-           (SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-             AND pid IN (SELECT pid FROM pg_stat_activity WHERE state LIKE 'idle in%' AND now() - state_change > INTERVAL '1 second')) AS advisory,
-           (SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database()) AS connections,
-           (SELECT string_agg(application_name || ': ' || state || ' since ' || (now() - xact_start), ', ') FROM pg_stat_activity
-             WHERE datname = current_database() AND backend_type = 'client backend' AND xact_start < now() - INTERVAL '5 seconds') AS strange`;
-  const { temporary, prepared, waiting, advisory, connections, strange } = left!;
-  if (temporary > 0) faults.push(`${temporary} temporary tables are left`);
-  if (prepared > 0) faults.push(`${prepared} prepared transactions are left`);
-  if (waiting > 0) faults.push(`${waiting} locks are waited for`);
-  if (advisory > 0) faults.push(`${advisory} advisory locks are held by idle transactions`);
-  if (connections > connectionsMax) faults.push(`${connections} connections are open`);
-  if (strange) faults.push(`transactions are left open: ${strange}`);
   return faults;
 }

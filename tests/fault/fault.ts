@@ -31,7 +31,7 @@ export interface Fault {
   /** Apps beyond the usual four, with settings of their own. */
   beside?: Partial<Record<AppName, Record<string, string>>>;
   /** A stack of its own kind; rounds of faults without it share one. */
-  stack?: StackOptions;
+  stack?: StackOptions | (() => Promise<StackOptions>);
   /** Sets the scene, before the first strike. */
   before?(arena: Arena): Promise<void>;
   /** One stroke. When it resolves, what was broken is whole again as far as an operator would care for it. */

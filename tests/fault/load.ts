@@ -84,6 +84,10 @@ export class Load {
     return this.#next;
   }
 
+  get eventsMax(): number {
+    return this.#options.eventsMax;
+  }
+
   get allAccepted(): boolean {
     return this.totals.accepted === this.#next;
   }

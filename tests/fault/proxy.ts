@@ -66,6 +66,15 @@ export class TcpProxy {
     this.#stalled = false;
   }
 
+  /** What was abandoned is closed at last, as keepalives or a firewall would. */
+  buryAbandoned(): void {
+    for (const socket of [...this.#abandoned]) {
+      this.#pairs.delete(socket);
+      socket.terminate();
+    }
+    this.#abandoned.clear();
+  }
+
   /** Every connection is cut, new ones are taken. */
   cut(): void {
     for (const socket of this.#pairs) socket.terminate();

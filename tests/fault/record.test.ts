@@ -34,7 +34,7 @@ test('pieces of several runs add up to one summary, and nothing broken is left o
     'BROKEN seed 8 round 1 processor-killed: 1 lost',
     'SKIPPED postgres-disk-full: no root',
     expect.stringMatching(
-      /^seeds 7, 8: rounds 3, sent 360, accepted 300, .*lost 1 \(taken away by the fault 10\), .*broken promise 1, slowest recovery 9\.0 s/,
+      /^commits \S*, seeds 7, 8: rounds 3, sent 360, accepted 300, .*lost 1 \(taken away by the fault 10\), .*broken promise 1, slowest recovery 9\.0 s/,
     ),
   ]);
 });

@@ -1,4 +1,5 @@
 import { appendFile, readFile } from 'node:fs/promises';
+import { git } from './git.ts';
 import type { RoundReport } from './round.ts';
 import type { SuiteOptions, SuiteReport } from './suite.ts';
 
@@ -20,6 +21,8 @@ export interface Totals
 
 /** One line of the record: a piece, run with one seed. */
 export interface Piece {
+  /** What ran, `+` where files differ from it; empty outside of a repository. */
+  commit: string;
   seed: number;
   startedAt: string;
   minutes: number;
@@ -55,10 +58,12 @@ export function pieceOf(
   { rounds, skipped }: SuiteReport,
 ): Piece {
   const { seed, quick, events, rate } = options;
+  const commit = git('describe', '--always', '--exclude=*', '--dirty=+') ?? '';
   const faults: Record<string, Totals> = {};
   for (const round of rounds)
     faults[round.fault] = together([faults[round.fault] ?? nothing, totalsOf(round)]);
   return {
+    commit,
     seed,
     startedAt: new Date(startedMs).toISOString(),
     minutes: Math.round((Date.now() - startedMs) / 6_000) / 10,
@@ -126,8 +131,9 @@ export function summary(pieces: readonly Piece[]): string {
   for (const one of skipped) lines.push(`SKIPPED ${one}`);
   const minutes = pieces.reduce((sum, piece) => sum + piece.minutes, 0).toFixed(1);
   const seeds = pieces.map(({ seed }) => seed).join(', ');
+  const commits = [...new Set(pieces.map(({ commit }) => commit))].join(', ');
   lines.push(
-    `seeds ${seeds}: ${describe(together(pieces.map(({ total }) => total)))}, in ${minutes} minutes`,
+    `commits ${commits}, seeds ${seeds}: ${describe(together(pieces.map(({ total }) => total)))}, in ${minutes} minutes`,
   );
   return lines.join('\n');
 }

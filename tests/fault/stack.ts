@@ -1,6 +1,7 @@
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Redis } from 'ioredis';
 import postgres from 'postgres';
 import { migrate } from '../../db/migrate.ts';
@@ -8,6 +9,8 @@ import { freePort } from '../../scripts/local/ports.ts';
 import { type LocalPostgres, startPostgres } from '../../scripts/local/postgres.ts';
 import { type LocalRedis, startRedis } from '../../scripts/local/redis.ts';
 import { AppProcess } from './appProcess.ts';
+import { fakedClock } from './clock.ts';
+import { relationsOf } from './leftovers.ts';
 import { TcpProxy } from './proxy.ts';
 
 export type AppName =
@@ -26,8 +29,19 @@ export interface StackOptions {
   postgresDiskMegabytes?: number;
   /** Settings of all apps. */
   settings?: Record<string, string>;
+  /** Servers as `npm start` runs them, and no proxies before them: for measuring. */
+  asShipped?: boolean;
+  /** Every app has a clock of its own, which setClock() sets. */
+  clocks?: boolean;
+  /** The folder of another build: apps that are made run from there, until `build` is set anew. */
+  build?: string;
 }
 
+const smallServer = {
+  fsync: 'off', // kill -9 of processes loses nothing that was written; power cuts are another test
+  shared_buffers: '256MB',
+  max_wal_size: '1GB',
+};
 const startTriesMax = 20;
 const startPauseMs = 250;
 const readyMsMax = 30_000;
@@ -48,13 +62,18 @@ export class Stack {
   /** The suite's own look into the database and Redis, past the proxies. */
   sql!: postgres.Sql<{ bigint: bigint }>;
   admin!: Redis;
-  #proxied = true;
+  /** Tables, views and sequences of the fresh schema. */
+  relations!: Set<string>;
+  /** Where apps that are made from now on run from; this repository where undefined. */
+  build: string | undefined;
 
   private constructor(
     readonly folder: string,
     readonly options: StackOptions,
     readonly ports: Record<AppName | 'postgres' | 'redis' | 'postgresProxy' | 'redisProxy', number>,
-  ) {}
+  ) {
+    this.build = options.build;
+  }
 
   static async start(options: StackOptions = {}): Promise<Stack> {
     const folder = await mkdtemp(join(tmpdir(), 'usage-fault-'));
@@ -75,6 +94,7 @@ export class Stack {
     const stack = new Stack(folder, options, ports);
     try {
       await Promise.all([stack.startPostgres(), stack.startRedis()]);
+      if (options.build) await migrateFrom(options.build, stack.postgres.url);
       await migrate(stack.postgres.url, { direction: 'up' });
       stack.postgresProxy = new TcpProxy(ports.postgresProxy, ports.postgres);
       stack.redisProxy = new TcpProxy(ports.redisProxy, ports.redis);
@@ -86,6 +106,7 @@ export class Stack {
       });
       stack.admin = new Redis(stack.redis.url, { retryStrategy: () => 100, maxRetriesPerRequest: null });
       stack.admin.on('error', () => {});
+      stack.relations = await relationsOf(stack.sql);
       for (const name of ['query', 'processor', 'aggregator', 'gateway'] as const) stack.app(name).start();
       await stack.untilReady();
     } catch (error) {
@@ -105,16 +126,16 @@ export class Stack {
     let app = this.apps.get(name);
     if (!app) {
       const port = String(this.ports[name]);
+      const direct = this.options.asShipped ?? false;
+      if (this.options.clocks) this.setClock(name, 0);
       app = new AppProcess({
         name,
         url: `http://127.0.0.1:${port}`,
         logFile: join(this.folder, `logs/${name}.log`),
         env: {
           ...(process.env as Record<string, string>),
-          DATABASE_URL: this.#proxied
-            ? withPort(this.postgres.url, this.ports.postgresProxy)
-            : this.postgres.url,
-          REDIS_URL: this.#proxied ? withPort(this.redis.url, this.ports.redisProxy) : this.redis.url,
+          DATABASE_URL: direct ? this.postgres.url : withPort(this.postgres.url, this.ports.postgresProxy),
+          REDIS_URL: direct ? this.redis.url : withPort(this.redis.url, this.ports.redisProxy),
           API_PORT: port,
           QUERY_PORT: port,
           PROCESSOR_PORT: port,
@@ -122,13 +143,33 @@ export class Stack {
           QUERY_URL: `http://127.0.0.1:${this.ports.query}`,
           AUTH: 'off',
           MERGE_WAIT_MS: '100',
+          ...(this.options.clocks ? fakedClock(this.#clockFile(name)) : {}),
           ...this.options.settings,
           ...settings,
         },
+        root: this.build,
       });
       this.apps.set(name, app);
     }
     return app;
+  }
+
+  /** The app of that name, stopped where it ran, anew from `build`. */
+  async remake(name: AppName): Promise<void> {
+    const app = this.apps.get(name);
+    if (app && !(await app.stop())) this.crashes.push(`${name} did not stop with exit code 0 in time`);
+    if (app) this.#takeCrashes(app);
+    this.apps.delete(name);
+    this.app(name).start();
+  }
+
+  /** How far the app's clock is ahead of the machine's; one that runs notices within a second. */
+  setClock(name: AppName, aheadSeconds: number): void {
+    writeFileSync(this.#clockFile(name), `${aheadSeconds < 0 ? '' : '+'}${aheadSeconds}\n`);
+  }
+
+  #clockFile(name: AppName): string {
+    return join(this.folder, `${name}.clock`);
   }
 
   /** Stops the second ones, starts the usual four where they don't run, and waits until all can take work. */
@@ -137,6 +178,8 @@ export class Stack {
     this.redisProxy.open();
     this.postgresProxy.resume();
     this.redisProxy.resume();
+    this.postgresProxy.buryAbandoned();
+    this.redisProxy.buryAbandoned();
     for (const [name, app] of this.apps) {
       app.thaw();
       if (name.endsWith('2')) {
@@ -176,12 +219,7 @@ export class Stack {
           logFile: join(this.folder, 'logs/postgres.log'),
           password: 'usage_password',
           port: this.ports.postgres,
-          settings: {
-            fsync: 'off', // kill -9 of processes loses nothing that was written; power cuts are another test
-            shared_buffers: '256MB',
-            max_wal_size: '1GB',
-            ...this.options.postgresSettings,
-          },
+          settings: { ...(this.options.asShipped ? {} : smallServer), ...this.options.postgresSettings },
         });
         return;
       } catch (error) {
@@ -215,8 +253,11 @@ export class Stack {
     this.crashes.push(...app.crashes.splice(0));
   }
 
-  /** SIGTERM to all apps, then the servers. Returns the apps that did not end with 0 in time. */
-  async drop(): Promise<string[]> {
+  /**
+   * SIGTERM to all apps, then the servers. Returns the apps that did not end with 0 in time, and where the logs are, if
+   * they are kept.
+   */
+  async drop({ keepLogs = false } = {}): Promise<{ late: string[]; logs: string | undefined }> {
     const late: string[] = [];
     for (const [name, app] of this.apps) if (!(await app.stop())) late.push(name);
     this.postgresProxy?.close();
@@ -226,14 +267,26 @@ export class Stack {
     await this.redis?.stop();
     await this.postgres?.stop();
     if (this.options.postgresDiskMegabytes) run('umount', '--lazy', join(this.folder, 'postgres'));
+    const logs = keepLogs || late.length > 0 ? join(tmpdir(), `${basename(this.folder)}-logs`) : undefined;
+    if (logs) await rename(join(this.folder, 'logs'), logs);
     await rm(this.folder, { recursive: true, force: true });
-    return late;
+    return { late, logs };
   }
 }
 
 function run(...command: string[]): void {
   const { success, stderr } = Bun.spawnSync(command);
   if (!success) throw new Error(`${command.join(' ')}: ${stderr.toString().trim()}`);
+}
+
+/** As the build's own service does before its apps start. */
+async function migrateFrom(build: string, url: string): Promise<void> {
+  const command = [process.execPath, 'db/migrate.main.ts'];
+  const { success, stderr } = Bun.spawnSync(command, {
+    cwd: build,
+    env: { ...process.env, DATABASE_URL: url },
+  });
+  if (!success) throw new Error(`${command.join(' ')} in ${build}: ${stderr.toString().trim()}`);
 }
 
 function withPort(url: string, port: number): string {

@@ -38,14 +38,18 @@ export async function runSuite(options: SuiteOptions): Promise<SuiteReport> {
   const report: SuiteReport = { rounds: [], skipped: new Map() };
   let shared: { stack: Stack; rounds: number } | undefined;
   let left: Fault[] = [];
+  const broken = new Set<Stack>();
   const run = async (fault: Fault, number: number, stack: Stack, roundRandom: Random) => {
     const round = await runRound(stack, { ...options, number, fault, random: roundRandom });
     report.rounds.push(round);
+    if (round.broken.length > 0) broken.add(stack);
     say(line(round));
     return round;
   };
   const drop = async (stack: Stack, round: RoundReport | undefined) => {
-    for (const name of await stack.drop()) {
+    const { late, logs } = await stack.drop({ keepLogs: broken.has(stack) });
+    if (logs) say(`    logs are kept in ${logs}`);
+    for (const name of late) {
       const sentence = `${name} did not end with exit code 0 within its deadline`;
       round?.broken.push(sentence);
       say(`    BROKEN ${sentence}`);
@@ -63,7 +67,7 @@ export async function runSuite(options: SuiteOptions): Promise<SuiteReport> {
         continue;
       }
       if (fault.stack) {
-        const own = await Stack.start(fault.stack);
+        const own = await Stack.start(typeof fault.stack === 'function' ? await fault.stack() : fault.stack);
         let round: RoundReport | undefined;
         try {
           round = await run(fault, number, own, roundRandom);

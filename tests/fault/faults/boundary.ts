@@ -39,23 +39,26 @@ function nextBoundary(ms: number): number {
   return firstMondayMs + (Math.floor((ms - firstMondayMs) / periodMs) + 1) * periodMs;
 }
 
+/** A boundary of periods passes while events are sent again before and after it. */
+export async function crossBoundary(arena: Arena): Promise<void> {
+  const { load, random } = arena;
+  const boundary = nextBoundary((await streamNow(arena)) + beforeMsMax);
+  await skipTo(arena, boundary - random.between(1_000, beforeMsMax));
+  await arena.pause(500, 1_500);
+  await load.sendAgain(10, random);
+  await moveTo(arena, boundary + random.between(0, 3_600_000));
+  await load.sendAgain(30, random);
+  await arena.pause(200, 800);
+  await load.sendAgain(30, random);
+}
+
 export const boundaryFaults: Fault[] = [
   {
     name: 'period-boundary',
     about: 'events sent again across the boundary of two periods, some with ids that carry their time',
     stack: {},
     strikesMax: 3,
-    async strike(arena) {
-      const { load, random } = arena;
-      const boundary = nextBoundary((await streamNow(arena)) + beforeMsMax);
-      await skipTo(arena, boundary - random.between(1_000, beforeMsMax));
-      await arena.pause(500, 1_500);
-      await load.sendAgain(10, random);
-      await moveTo(arena, boundary + random.between(0, 3_600_000));
-      await load.sendAgain(30, random);
-      await arena.pause(200, 800);
-      await load.sendAgain(30, random);
-    },
+    strike: crossBoundary,
   },
   {
     name: 'period-boundary-raced',

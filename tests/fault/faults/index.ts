@@ -1,6 +1,8 @@
 import type { Fault } from '../fault.ts';
 import { aggregatorFaults } from './aggregator.ts';
+import { backlogFaults } from './backlog.ts';
 import { boundaryFaults } from './boundary.ts';
+import { clockFaults } from './clocks.ts';
 import { dayFaults } from './days.ts';
 import { diskFaults } from './diskFull.ts';
 import { gatewayFaults } from './gateway.ts';
@@ -15,6 +17,7 @@ import { upgradeFaults } from './upgrade.ts';
 /** The nine groups: processor, aggregator, gateway, PostgreSQL, Redis, poison, clocks, network, upgrade. */
 export const faults: Fault[] = [
   ...processorFaults,
+  ...backlogFaults,
   ...aggregatorFaults,
   ...dayFaults,
   ...gatewayFaults,
@@ -24,6 +27,7 @@ export const faults: Fault[] = [
   ...slowDiskFaults,
   ...poisonFaults,
   ...boundaryFaults,
+  ...clockFaults,
   ...networkFaults,
   ...upgradeFaults,
 ];

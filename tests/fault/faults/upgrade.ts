@@ -1,4 +1,17 @@
 import type { Fault } from '../fault.ts';
+import { olderBuild, olderBuildHindrance } from '../olderBuild.ts';
+import type { AppName } from '../stack.ts';
+
+/** The order of docker/rolling-update.sh: what reads comes before what writes. */
+const inOrder = [
+  'query',
+  'processor',
+  'processor2',
+  'aggregator',
+  'aggregator2',
+  'gateway',
+  'gateway2',
+] as const;
 
 export const upgradeFaults: Fault[] = [
   {
@@ -14,5 +27,30 @@ export const upgradeFaults: Fault[] = [
         await pause(0, 200);
       }
     },
+  },
+  {
+    name: 'upgrade-from-older-build',
+    about:
+      "every app of a build of this repository's own history, two of each: replaced by this build one by one under load, some killed while both run side by side; back to the older one now and then, and forward again",
+    stack: async () => ({ build: (await olderBuild()).folder }),
+    beside: { gateway2: {}, processor2: {}, aggregator2: {} },
+    strikesMax: 2,
+    async strike({ stack, random, pause, note }, number) {
+      const older = await olderBuild();
+      const replaceAll = async (build: string | undefined, order: readonly AppName[]) => {
+        stack.build = build;
+        for (const name of order) {
+          await stack.remake(name);
+          await stack.untilReady();
+          if (random.chance(0.3)) await stack.app(random.pick(inOrder)).kill();
+          await pause(0, 600);
+        }
+      };
+      // Going back, gateways come first: the older processors know no newer frames.
+      if (number > 0) await replaceAll(older.folder, inOrder.toReversed());
+      await replaceAll(undefined, inOrder);
+      note(number > 0 ? `back to ${older.commit} and forward` : `from ${older.commit}`);
+    },
+    skip: async () => olderBuildHindrance(),
   },
 ];
