@@ -1,4 +1,4 @@
-import { ulid } from 'ulid';
+import { encodeTime, ulid } from 'ulid';
 import type { Executor } from './connect.ts';
 
 /** Shows one subject its own usage, for a while. Its secret is never stored. */
@@ -22,18 +22,36 @@ export interface NewPortalToken {
   expiresAt: Date;
 }
 
-/** Also forgets the namespace's tokens that expired more than a week ago. */
-export async function createPortalToken(sql: Executor, token: NewPortalToken): Promise<PortalToken> {
+/**
+ * Also forgets the namespace's tokens that expired more than a week ago. undefined where it has made `perDayMax` of them
+ * within a day, the longest that one may live. (Two at once may both be the last one.)
+ */
+export async function createPortalToken(
+  sql: Executor,
+  token: NewPortalToken,
+  perDayMax: number,
+): Promise<PortalToken | undefined> {
   const { namespace, subject, allowedMeterSlugs, secretHash, apiKeyId, expiresAt } = token;
   const [row] = await sql<PortalTokenRow[]>`
     WITH forgotten AS (
       DELETE FROM portal_tokens WHERE namespace = ${namespace} AND expires_at < now() - interval '7 days'
     )
     INSERT INTO portal_tokens (id, namespace, subject, allowed_meter_slugs, secret_hash, api_key_id, expires_at)
-    VALUES (${ulid()}, ${namespace}, ${subject}, ${(allowedMeterSlugs as string[] | undefined) ?? null}::text[],
-            ${secretHash as Buffer}, ${apiKeyId ?? null}, ${expiresAt})
+    SELECT ${ulid()}, ${namespace}, ${subject}, ${(allowedMeterSlugs as string[] | undefined) ?? null}::text[],
+           ${secretHash as Buffer}, ${apiKeyId ?? null}, ${expiresAt}::timestamptz
+    WHERE NOT EXISTS (
+      SELECT FROM portal_tokens t WHERE t.namespace = ${namespace} AND t.id >= ${idsFrom(Date.now() - dayMs)}
+      OFFSET ${perDayMax - 1})
     RETURNING ${columns(sql)}`;
-  return toToken(row!);
+  return row && toToken(row);
+}
+
+const dayMs = 86_400_000;
+const ulidTimeLength = 10;
+
+/** ULIDs sort by time: none that was made at or after this comes before it. */
+function idsFrom(ms: number): string {
+  return encodeTime(ms, ulidTimeLength);
 }
 
 /** The newest first, expired ones included. */

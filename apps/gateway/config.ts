@@ -24,6 +24,12 @@ export const gatewaySettings = {
     max: 67_108_864,
     about: 'bytes of a request body; longer ones get 413',
   }),
+  bodyMsMax: integer('BODY_MS_MAX', {
+    default: 30_000,
+    min: 100,
+    max: 55_000,
+    about: 'ms the body of events may take to come, and a stream of lines may pause; then 408',
+  }),
   requestEventsMax: integer('REQUEST_EVENTS_MAX', {
     default: 10_000,
     min: 1,

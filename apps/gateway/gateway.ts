@@ -2,6 +2,7 @@ import type { Sql } from '@usage/db/connect.ts';
 import { type Access, namespacesOf } from '@usage/lib/auth/access.ts';
 import { answerHeaders } from '@usage/lib/auth/answerHeaders.ts';
 import type { FrameVersion } from '@usage/lib/frame/frame.ts';
+import { bodyDeadline } from '@usage/lib/http/body.ts';
 import { createServer } from '@usage/lib/http/server.ts';
 import { apiDescription } from '@usage/lib/http/swagger.ts';
 import type { Health } from '@usage/lib/service/health.ts';
@@ -63,7 +64,8 @@ export function createGateway(parts: GatewayParts) {
   watchQueue(registry, batcher, gate);
   watchStream(registry, () => stream.backlog());
   health.ready('stream', () => gate.refusal);
-  const ingest = { gate, batcher, limits: config, metrics, outcomes };
+  const bodyInTime = bodyDeadline(config.bodyMsMax);
+  const ingest = { gate, batcher, limits: config, bodyInTime, metrics, outcomes };
   const app = createServer({ log, health, registry, bodyBytesMax: config.bodyBytesMax, isStreamed: isLines })
     .use(answerHeaders(access))
     .use(apiDescription(description))

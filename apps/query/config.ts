@@ -30,6 +30,12 @@ export const querySettings = {
     max: 10_000,
     about: 'queries that run or wait for a connection; more of them get 503',
   }),
+  queriesPerNamespaceMax: integer('QUERIES_PER_NAMESPACE_MAX', {
+    default: 150,
+    min: 1,
+    max: 10_000,
+    about: 'of these for one namespace',
+  }),
   deltaCellsMax: integer('DELTA_CELLS_CACHED_MAX', {
     default: 400_000,
     min: 0,

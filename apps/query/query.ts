@@ -16,7 +16,7 @@ import { Reader } from './reader.ts';
 import { v3QueryRoutes } from './v3/index.ts';
 
 export interface QueryParts {
-  config: Pick<QueryConfig, 'queryMsMax' | 'queriesMax' | 'deltaCellsMax'>;
+  config: Pick<QueryConfig, 'queryMsMax' | 'queriesMax' | 'queriesPerNamespaceMax' | 'deltaCellsMax'>;
   sql: Sql;
   access: Access;
   /** undefined = answers don't tell how fresh they are. */

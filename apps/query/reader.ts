@@ -3,6 +3,7 @@ import { passes, queryCanceled } from '@usage/db/faults.ts';
 import { usageSnapshot } from '@usage/db/usage.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import { Shares } from '@usage/lib/http/shares.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
 import { WindowsError } from '@usage/lib/windows/windows.ts';
@@ -15,6 +16,7 @@ export interface ReaderLimits {
   queryMsMax: number;
   /** Queries that run or wait for a connection; more of them get 503. */
   queriesMax: number;
+  queriesPerNamespaceMax: number;
   deltaCellsMax: number;
 }
 
@@ -23,7 +25,7 @@ export type QueryKind = 'meter' | 'subjects' | 'group_values' | 'events' | 'port
 /** Everything that a read needs, and the one place that decides what its failures mean for the client. */
 export class Reader {
   readonly deltas: DeltaCache;
-  #running = 0;
+  readonly #running: Shares;
   #freshnessFault = false;
 
   constructor(
@@ -34,14 +36,18 @@ export class Reader {
     readonly log: Logger,
   ) {
     this.deltas = new DeltaCache(limits.deltaCellsMax, metrics);
+    this.#running = new Shares(limits.queriesMax, limits.queriesPerNamespaceMax);
   }
 
   /** Runs `read` on one snapshot. Problems: 400 for too many windows, 503 when it takes too long or can't be done now. */
-  async read<T>(kind: QueryKind, read: (tx: Transaction, deadlineMs: number) => Promise<T>): Promise<T> {
-    if (this.#running >= this.limits.queriesMax) {
-      throw unavailable(`${this.limits.queriesMax} queries are being answered already.`, 1);
-    }
-    this.metrics.running.set(++this.#running);
+  async read<T>(
+    kind: QueryKind,
+    namespace: string,
+    read: (tx: Transaction, deadlineMs: number) => Promise<T>,
+  ): Promise<T> {
+    if (!this.#running.take(namespace))
+      throw unavailable('As many queries as possible are being answered already.', 1);
+    this.metrics.running.set(this.#running.taken);
     const startedMs = performance.now();
     try {
       const deadlineMs = startedMs + this.limits.queryMsMax;
@@ -49,7 +55,8 @@ export class Reader {
     } catch (error) {
       throw toProblem(error, this.limits.queryMsMax);
     } finally {
-      this.metrics.running.set(--this.#running);
+      this.#running.give(namespace);
+      this.metrics.running.set(this.#running.taken);
       this.metrics.duration.observe({ kind }, (performance.now() - startedMs) / 1_000);
     }
   }

@@ -104,9 +104,15 @@ export class KeyRing {
     const keys = await this.#source.keys();
     // A look that was given up may end late, after a newer one.
     if (this.#version !== undefined && version <= this.#version) return;
-    this.#keys = new Map(keys.map((key) => [key.prefix, key]));
+    const before = this.#keys;
+    this.#keys = new Map(keys.map((key) => [key.prefix, sameOr(before.get(key.prefix), key)]));
     this.#version = version;
   }
+}
+
+/** A key never changes until it is revoked: its object stays, and with it what its limits have counted (rateLimits.ts). */
+function sameOr(known: ActiveKey | undefined, key: ActiveKey): ActiveKey {
+  return known?.id === key.id ? known : key;
 }
 
 class LookTooLong extends Error {}

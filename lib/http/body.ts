@@ -10,9 +10,9 @@ export interface Body {
 
 /**
  * The whole body as text, unpacked. Throws 415 for an encoding that isn't known; rejects with 413 when it is too long,
- * packed or unpacked, 408 when it doesn't come, 400 when it is cut off or isn't UTF-8.
+ * packed or unpacked, 408 when it doesn't come in time, 400 when it is cut off or isn't UTF-8.
  */
-export function readBody(request: Request, bytesMax: number): Promise<Body> {
+export function readBody(request: Request, bytesMax: number, inTime = inTimeByDefault): Promise<Body> {
   const encoding = encodingOf(request.headers);
   const whole = readBytes(request, bytesMax);
   if (!encoding) return inTime.bound(whole, (bytes) => textOf(bytes, bytesMax));
@@ -52,12 +52,19 @@ export function parseBody(text: string): unknown {
 /** Strict: PostgreSQL refuses what isn't UTF-8. A byte order mark is left out. */
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** A body is short enough to come within this; a connection must not be held open by a byte now and then. */
-const bodyMsMax = 30_000;
-const inTime = new Deadline(bodyMsMax, {
-  late: () => new Problem('too_slow', `The body did not come within ${bodyMsMax / 1_000} s.`),
-  failed: cutOff,
-});
+/** By when a body has come. A connection must not be held by a byte now and then: it is closed with the 408. */
+export function bodyDeadline(msMax: number): Deadline {
+  return new Deadline(msMax, {
+    late: () => new Problem('too_slow', `The body did not come within ${msMax} ms.`, closing),
+    failed: cutOff,
+  });
+}
+
+/** Of an answer after which nothing of the request is waited for. */
+export const closing = { headers: { Connection: 'close' } };
+
+/** A body is short enough to come within this. */
+const inTimeByDefault = bodyDeadline(30_000);
 
 function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
   return request.headers.has('content-length') ? request.bytes() : readChunks(request, bytesMax);

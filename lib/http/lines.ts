@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { closing } from './body.ts';
 import { damaged, encodingOf, unpackingStream } from './encoding.ts';
 import { Problem } from './problem.ts';
 import { ZstdFrames } from './zstdFrames.ts';
@@ -97,8 +98,10 @@ async function* chunksOf(request: Request, pauseMsMax: number): AsyncGenerator<U
 async function withinPause<T>(read: Promise<T>, pauseMsMax: number): Promise<T> {
   let timer: Timer | undefined;
   const late = new Promise<never>((_, reject) => {
-    const seconds = Math.ceil(pauseMsMax / 1_000);
-    timer = setTimeout(() => reject(new Problem('too_slow', `Nothing came for ${seconds} s.`)), pauseMsMax);
+    timer = setTimeout(
+      () => reject(new Problem('too_slow', `Nothing came for ${pauseMsMax} ms.`, closing)),
+      pauseMsMax,
+    );
   });
   try {
     return await Promise.race([read, late]);

@@ -15,6 +15,8 @@ export interface ServerOptions {
   bodyBytesMax: number;
   /** Requests whose bodies are read piece by piece, however long they are. */
   isStreamed?: (headers: Headers) => boolean;
+  /** A connection on which nothing moves for so long is closed; longer than any time limit of a request. */
+  idleSecondsMax?: number;
 }
 
 /**
@@ -22,15 +24,15 @@ export interface ServerOptions {
  * headers say; what they don't read is thrown away as it comes: 600 MB sent to a route that had refused took no memory.
  */
 const bodyFactorMax = 8;
-/** A connection on which nothing moves for so long is closed; longer than any time limit of a request. */
-const idleSecondsMax = 60;
+/** As nginx keeps them (docker/nginx.conf). Headers have to come within 12 s: that is Bun's own limit. */
+const idleSecondsByDefault = 60;
 
 /**
  * The Elysia app that every service adds its routes to: operations routes, every error as problem+json, 404 and 405
  * told apart, unknown keys kept (so that a schema can refuse them), the port not shared with a second process.
  */
 export function createServer(options: ServerOptions) {
-  const { log, health, registry, bodyBytesMax, isStreamed } = options;
+  const { log, health, registry, bodyBytesMax, isStreamed, idleSecondsMax = idleSecondsByDefault } = options;
   const logRefusal = createRefusalLog(log);
   const answered = requestRecord(log, registry);
   const app = new Elysia({

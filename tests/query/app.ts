@@ -17,7 +17,13 @@ export async function openQueryTest(stream?: EventStream, limits: Partial<QueryC
   const sql = connect({ url: database.url, name: 'query test', connectionsMax: 4, statementMsMax: 30_000 });
   const registry = new Registry();
   const app = createQuery({
-    config: { queryMsMax: 30_000, queriesMax: 10, deltaCellsMax: 1_000, ...limits },
+    config: {
+      queryMsMax: 30_000,
+      queriesMax: 10,
+      queriesPerNamespaceMax: 10,
+      deltaCellsMax: 1_000,
+      ...limits,
+    },
     sql,
     access: openAccess(),
     stream,

@@ -2,6 +2,7 @@ import type { Access, Identity } from '@usage/lib/auth/access.ts';
 import { type EventFault, faultsOf } from '@usage/lib/event/event.ts';
 import { linesOf } from '@usage/lib/http/lines.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import { Shares } from '@usage/lib/http/shares.ts';
 import { type Preferences, preferenceApplied } from './prefer.ts';
 import { type Ingest, keepEvents } from './service.ts';
 
@@ -10,14 +11,14 @@ const partEventsMax = 500;
 const partLengthMax = 256 * 1024;
 const partsMax = 4;
 const lineLengthMax = 1024 * 1024;
-const pauseMsMax = 30_000;
-/** Streams read at once; each holds a few parts. */
+/** Streams read at once, in all and of one namespace; each holds a few parts. */
 const streamsMax = 64;
+const streamsPerNamespaceMax = 48;
 /** Nothing costs a client less to send. */
 const emptyLinesMax = 10_000;
 const rejectedShownMax = 100;
 
-let streams = 0;
+const streams = new Shares(streamsMax, streamsPerNamespaceMax);
 
 /**
  * NDJSON: an event a line, however many. They are kept part by part as they come, so this is not all or nothing: a
@@ -31,20 +32,20 @@ export async function ingestLines(
   identity: Identity,
   preferences: Preferences,
 ): Promise<Response> {
-  if (streams >= streamsMax) throw unavailable(`${streamsMax} streams are being read already.`, 1);
+  const { namespace } = identity;
   const { lenient } = preferences;
   const stream = new EventLines((texts) => {
     access.takeEvents(identity, texts.length);
     const text = `[${texts.join(',')}]`;
-    return keepEvents(ingest, identity.namespace, {
+    return keepEvents(ingest, namespace, {
       text,
       bytes: Buffer.byteLength(text),
       count: texts.length,
     });
   }, lenient);
-  streams++;
+  if (!streams.take(namespace)) throw unavailable('As many streams as possible are being read already.', 1);
   try {
-    for await (const lines of linesOf(request, { lineLengthMax, pauseMsMax })) {
+    for await (const lines of linesOf(request, { lineLengthMax, pauseMsMax: ingest.limits.bodyMsMax })) {
       for (const line of lines) {
         // Most lines only join their part: nothing to wait for.
         const sent = stream.take(line);
@@ -55,7 +56,7 @@ export async function ingestLines(
   } catch (error) {
     throw await stream.interrupted(error);
   } finally {
-    streams--;
+    streams.give(namespace);
   }
   const applied = preferenceApplied({ lenient, representation: false, waitSeconds: undefined });
   return Response.json(stream.summary(), { headers: applied });

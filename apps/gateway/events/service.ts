@@ -1,6 +1,7 @@
 import type { Access, Identity } from '@usage/lib/auth/access.ts';
 import { encodeFrame, type FramePart, type FrameVersion } from '@usage/lib/frame/frame.ts';
 import { readBody } from '@usage/lib/http/body.ts';
+import type { Deadline } from '@usage/lib/http/deadline.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
 import type { FrameBatcher } from '../frames.ts';
@@ -16,7 +17,8 @@ import { type AcceptedEvents, eventsOf, type RequestLimits } from './read.ts';
 export interface Ingest {
   gate: PressureGate;
   batcher: FrameBatcher;
-  limits: RequestLimits;
+  limits: RequestLimits & { bodyMsMax: number };
+  bodyInTime: Deadline;
   metrics: GatewayMetrics;
   outcomes: Outcomes;
 }
@@ -40,7 +42,7 @@ export async function ingestEvents(
   refuseWhileFull(ingest);
   const { limits } = ingest;
   const layout = layoutOf(headers);
-  const body = await readBody(request, limits.bodyBytesMax);
+  const body = await readBody(request, limits.bodyBytesMax, ingest.bodyInTime);
   const read = eventsOf(layout, headers, body, limits, preferences.lenient);
   const { count } = read;
   if (count > 0) access.takeEvents(identity, count);

@@ -47,7 +47,7 @@ export const createDetail = {
   requestBody: jsonRequest(PortalTokenCreate, { subject: 'customer-1', allowedMeterSlugs: ['tokens_total'] }),
   responses: {
     200: jsonResponse('The token.', PortalToken, { ...example, token: 'usage_portal_…' }),
-    ...problemResponses(400, 401, 403, 404, 413, 415, 429, 503),
+    ...problemResponses(400, 401, 403, 404, 409, 413, 415, 429, 503),
   },
 };
 

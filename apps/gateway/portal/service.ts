@@ -17,12 +17,14 @@ import type { PortalToken } from './model.ts';
 /** OpenMeter's default, and the longest that a page's token may live. */
 const lifeSeconds = 3_600;
 export const lifeSecondsMax = 86_400;
+/** Of a namespace. */
+const tokensPerDayMax = 100_000;
 export const slugsMax = 100;
 const subjectLengthMax = 1_024;
 export const tokensShownMax = 100;
 const tokensShown = 25;
 
-/** The token with its secret, which is shown this once. Problems: 400, 404 for a meter that is not there. */
+/** The token with its secret, which is shown this once. Problems: 400, 404 for a meter that is not there, 409. */
 export async function makeToken(sql: Sql, by: Identity, body: unknown): Promise<PortalToken> {
   const { subject, allowedMeterSlugs, expiresAt } = readToken(body);
   for (const slug of allowedMeterSlugs ?? []) {
@@ -32,15 +34,21 @@ export async function makeToken(sql: Sql, by: Identity, body: unknown): Promise<
   }
   const { token, hash } = newPortalToken();
   const stored = await fromDatabase(
-    createPortalToken(sql, {
-      namespace: by.namespace,
-      subject,
-      allowedMeterSlugs,
-      secretHash: hash,
-      apiKeyId: by.key?.id,
-      expiresAt,
-    }),
+    createPortalToken(
+      sql,
+      {
+        namespace: by.namespace,
+        subject,
+        allowedMeterSlugs,
+        secretHash: hash,
+        apiKeyId: by.key?.id,
+        expiresAt,
+      },
+      tokensPerDayMax,
+    ),
   );
+  if (!stored)
+    throw new Problem('conflict', `The namespace has made ${tokensPerDayMax} portal tokens within a day.`);
   return { ...toWire(stored), token };
 }
 

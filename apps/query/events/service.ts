@@ -34,7 +34,7 @@ export async function listEvents(
   place: ListPlace | undefined,
   limit: number,
 ): Promise<EventPage> {
-  return await reader.read('events', async (tx, deadlineMs) => {
+  return await reader.read('events', namespace, async (tx, deadlineMs) => {
     const { events, storedAtUs } = await findEvents(tx, namespace, filters, place, limit, deadlineMs);
     reader.metrics.rows.observe({ kind: 'events' }, events.length);
     const fault = events.length === 0 ? () => undefined : await faultFinder(tx, namespace);

@@ -29,7 +29,7 @@ export async function queryMeter(
   format: 'json' | 'csv' | 'v3',
 ): Promise<Answer> {
   const freshness = await reader.freshness();
-  return await reader.read('meter', async (tx, deadlineMs) => {
+  return await reader.read('meter', namespace, async (tx, deadlineMs) => {
     const meter = await findMeter(tx, namespace, idOrSlug);
     const query = toUsageQuery(meter, request);
     const rows = toRows(meter, query, await usageOf(tx, reader, meter, query, deadlineMs));
@@ -56,7 +56,7 @@ export async function listMeterSubjects(
   idOrSlug: string,
   range: { fromUs: number | undefined; toUs: number | undefined },
 ): Promise<string[]> {
-  return await reader.read('subjects', async (tx, deadlineMs) => {
+  return await reader.read('subjects', namespace, async (tx, deadlineMs) => {
     const meter = await findMeter(tx, namespace, idOrSlug);
     const unbounded =
       range.fromUs === undefined && range.toUs === undefined && meter.eventFromUs === undefined;
@@ -75,7 +75,7 @@ export async function listGroupValues(
   name: string,
   range: { fromUs: number | undefined; toUs: number | undefined },
 ): Promise<string[]> {
-  return await reader.read('group_values', async (tx, deadlineMs) => {
+  return await reader.read('group_values', namespace, async (tx, deadlineMs) => {
     const meter = await findMeter(tx, namespace, idOrSlug);
     if (!Object.hasOwn(meter.groupBy, name)) {
       throw new Problem(
