@@ -34,10 +34,13 @@ export async function buildsWithDeltas(
     FROM deltas GROUP BY build ORDER BY min(id)`;
 }
 
-/** The id of the delta that was written last; undefined when none waits. */
-export async function newestDelta(sql: Executor): Promise<bigint | undefined> {
-  const [row] = await sql<{ id: bigint | null }[]>`SELECT max(id) AS id FROM deltas`;
-  return row?.id ?? undefined;
+/** All deltas that wait: the id of the one written last (undefined when there is none), and how many cells they hold. */
+export async function waitingAltogether(
+  sql: Executor,
+): Promise<{ newest: bigint | undefined; cells: number }> {
+  const [row] = await sql<{ newest: bigint | null; cells: number }[]>`
+    SELECT max(id) AS newest, coalesce(sum(cells), 0)::float8 AS cells FROM deltas`;
+  return { newest: row!.newest ?? undefined, cells: row!.cells };
 }
 
 /** Makes this transaction the only one that merges the build; false when another is at it. */

@@ -10,13 +10,13 @@ export const settings = {
     about: 'port for health and metrics',
   }),
   mergeWaitMs: integer('MERGE_WAIT_MS', {
-    default: 3_000,
+    default: 10_000,
     min: 10,
     max: 60_000,
-    about: 'ms between two rounds of merging deltas into rollups',
+    about: 'ms that deltas wait at most for others to be merged with; queries add those that wait',
   }),
   mergeDeltasMax: integer('MERGE_DELTAS_MAX', {
-    default: 64,
+    default: 256,
     min: 1,
     max: 1_000,
     about: 'deltas of one meter merged in one transaction',

@@ -1,5 +1,5 @@
 import type { Sql } from '@usage/db/connect.ts';
-import { buildsWithDeltas, newestDelta } from '@usage/db/deltas.ts';
+import { buildsWithDeltas, waitingAltogether } from '@usage/db/deltas.ts';
 import { NoAnswer, Patience } from '@usage/db/patience.ts';
 import { dropDeadSeries } from '@usage/db/rollups.ts';
 import { endSilentTransactions } from '@usage/db/silence.ts';
@@ -12,13 +12,17 @@ import { mergeBuild } from './merge.ts';
 import type { AggregatorMetrics } from './metrics.ts';
 import { SeriesIds } from './series.ts';
 
+/** A new meter is backfilled, and a day closed, this much later at most. */
+const roundMs = 3_000;
 const upkeepEveryMs = 600_000;
 const deadSeriesMax = 1_000;
 /** No delta for so long: the last ones are merged now. */
-const quietMs = 500;
+const quietMs = 250;
+/** More cells than query services keep in memory (DELTA_CELLS_CACHED_MAX) are not left waiting. */
+const waitingCellsMax = 400_000;
 const retryMsMax = 5_000;
 /** About two seconds' work: a backlog is merged in pieces that end before patience does. */
-const mergeCellsMax = 200_000;
+const mergeCellsMax = 400_000;
 export const loopSilenceMsMax = 120_000;
 /** A merge takes 0.1 to 2 s; where it takes longer, more patience is learned. */
 const answerMsMin = 6_000;
@@ -74,9 +78,14 @@ export class Loop {
 
   async #run(): Promise<void> {
     let failures = 0;
+    let mergedMs = Number.NEGATIVE_INFINITY;
+    let mergeNow = true;
     while (!this.app.stopping) {
       if (performance.now() < this.#silentUntilMs) await this.#endSilent().catch(() => {});
-      await this.#step('merge', () => this.#mergeAll());
+      if (mergeNow || failures > 0 || performance.now() - mergedMs >= this.config.mergeWaitMs) {
+        await this.#step('merge', () => this.#mergeAll());
+        mergedMs = performance.now();
+      }
       const more = await this.#step('backfill', () =>
         this.#patience.run(() => backfillStretch(this.sql, this.config.backfillEventsMax)),
       );
@@ -84,28 +93,26 @@ export class Loop {
       const closing = await this.#step('days', () => this.#closeDays());
       await this.#step('upkeep', () => this.#upkeep());
       failures = this.#faults.size > 0 ? failures + 1 : 0;
-      const waitMs =
-        failures > 0
-          ? Math.min(this.config.mergeWaitMs * 2 ** failures, retryMsMax)
-          : this.config.mergeWaitMs;
-      if (!more && !closing) await this.#waitForDeltas(waitMs);
+      const waitMs = Math.min(roundMs * 2 ** failures, this.config.mergeWaitMs * 2 ** failures, retryMsMax);
+      mergeNow = !more && !closing && (await this.#isWorthMerging(waitMs));
     }
   }
 
   /**
-   * The more batches one merge takes, the fewer cells there are to write: so deltas wait, up to `waitMs`. Once none have
-   * come for a while nothing is gained by waiting.
+   * Waits up to `waitMs`. The more batches one merge takes, the fewer cells there are to write: so deltas are left waiting,
+   * until none has come for a while or there are too many of them for queries to add.
    */
-  async #waitForDeltas(waitMs: number): Promise<void> {
+  async #isWorthMerging(waitMs: number): Promise<boolean> {
     const endMs = performance.now() + waitMs;
     let newest: bigint | undefined;
-    while (!this.app.stopping) {
+    for (;;) {
       const restMs = endMs - performance.now();
-      if (restMs <= 0) return;
+      if (restMs <= 0 || this.app.stopping) return false;
       await this.app.pause(Math.min(quietMs, restMs));
-      const latest = await this.#patience.run(() => newestDelta(this.sql)).catch(() => undefined);
-      if (latest !== undefined && latest === newest) return;
-      newest = latest;
+      const waiting = await this.#patience.run(() => waitingAltogether(this.sql)).catch(() => undefined);
+      if (waiting?.newest === undefined) continue;
+      if (waiting.newest === newest || waiting.cells >= waitingCellsMax) return true;
+      newest = waiting.newest;
     }
   }
 

@@ -24,7 +24,9 @@ CREATE TABLE series (
 );
 CREATE INDEX series_subject ON series (build, subject);
 
--- One cell a series and minute; `value` is the sum, minimum, maximum or latest, by the meter's aggregation.
+-- One cell a series and minute; `value` is the sum, minimum, maximum or latest, by the meter's aggregation. Half of each
+-- page is left free: a merge writes most rows of the present windows anew, and a new version in the same page leaves the
+-- index as it is (99 % of them do; with a fifth free 60 % did, and writing a cell took a third longer).
 CREATE TABLE rollup_minutes (
   series_id bigint      NOT NULL,
   start     timestamptz NOT NULL,
@@ -33,8 +35,8 @@ CREATE TABLE rollup_minutes (
   count     bigint      NOT NULL,
   value     numeric,
   PRIMARY KEY (series_id, start)
-) WITH (fillfactor = 80);
-CREATE TABLE rollup_hours (LIKE rollup_minutes INCLUDING ALL) WITH (fillfactor = 80);
+) WITH (fillfactor = 50);
+CREATE TABLE rollup_hours (LIKE rollup_minutes INCLUDING ALL) WITH (fillfactor = 50);
 
 -- The distinct values of UNIQUE_COUNT meters.
 CREATE TABLE unique_minutes (

@@ -1,3 +1,4 @@
+import { release } from '../memory/release.ts';
 import { parseJson } from '../meter/json.ts';
 
 /**
@@ -38,7 +39,9 @@ const zstdLevel = 1;
 export function encodeFrame(parts: readonly FramePart[], newest: FrameVersion = 2): Buffer {
   const body = Buffer.from(`[${parts.map(partText).join(',')}]`);
   if (newest === 1 || body.length < compressBytesMin) return Buffer.concat([Uint8Array.of(1), body]);
-  return Buffer.concat([Uint8Array.of(2), Bun.zstdCompressSync(body, { level: zstdLevel })]);
+  const packed = Bun.zstdCompressSync(body, { level: zstdLevel });
+  release(body);
+  return Buffer.concat([Uint8Array.of(2), packed]);
 }
 
 function partText(part: FramePart): string {

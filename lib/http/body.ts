@@ -1,3 +1,4 @@
+import { release } from '../memory/release.ts';
 import { Deadline } from './deadline.ts';
 import { encodingOf, unpack } from './encoding.ts';
 import { jsonFaultOf } from './jsonFault.ts';
@@ -23,7 +24,9 @@ export function readBody(request: Request, bytesMax: number, inTime = inTimeByDe
 function textOf(bytes: Uint8Array, bytesMax: number): Body {
   withinLimit(bytes, bytesMax);
   try {
-    return { text: utf8.decode(bytes), bytes: bytes.length };
+    const body = { text: utf8.decode(bytes), bytes: bytes.length };
+    release(bytes);
+    return body;
   } catch {
     throw new Problem('malformed_json', 'The body is not valid UTF-8.');
   }

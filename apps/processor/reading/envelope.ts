@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { unpackFrame } from '@usage/lib/frame/frame.ts';
+import { release } from '@usage/lib/memory/release.ts';
 import { afterSpace, Elements, isArray, isName, isObject, isText, Members, textAt } from './scan.ts';
 import type { Text } from './tuples.ts';
 
@@ -27,6 +28,18 @@ export function readFrame(
   onPart: (part: Part) => void,
 ): void {
   const json = unpackFrame(frame);
+  try {
+    readParts(json, onEvent, onPart);
+  } finally {
+    if (json.buffer !== frame.buffer) release(json);
+  }
+}
+
+function readParts(
+  json: Buffer,
+  onEvent: (json: Buffer, at: number, part: Part) => number,
+  onPart: (part: Part) => void,
+): void {
   const parts = new Elements();
   const members = new Members();
   parts.open(json, 0);
