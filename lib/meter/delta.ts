@@ -10,7 +10,8 @@ import type { Aggregation } from './meter.ts';
  *   int32[]  a column after the other: minute, subject, group, count, first, last (µs after the minute's beginning)
  *   float64[] values, where there are any; NaN stands for one of header.decimals
  *
- * all of them little-endian, each column beginning at a multiple of 8 bytes.
+ * all of them little-endian, each column beginning at a multiple of 8 bytes. That is version 1, known by the first byte of
+ * zstd's own mark; a later version begins with its number.
  */
 interface Header {
   aggregation: Aggregation;
@@ -24,6 +25,7 @@ interface Header {
 }
 
 const zstdLevel = 1;
+const zstdMark = 0x28;
 const integerColumns = 6;
 const valueless: ReadonlySet<Aggregation> = new Set<Aggregation>(['COUNT', 'UNIQUE_COUNT']);
 
@@ -56,7 +58,12 @@ export function encodeDelta({ aggregation, size: cells, subjects, groups, column
   return Bun.zstdCompressSync(bytes, { level: zstdLevel });
 }
 
+/** Throws an Error for a version that isn't known: such deltas wait for an app that knows it. */
 export function decodeDelta(payload: Uint8Array): Cells {
+  if (payload[0] !== zstdMark)
+    throw new Error(
+      `delta version ${payload[0] ?? 'none'} is unknown: the processor that wrote it is newer than this app`,
+    );
   // Copied, so that the columns are aligned.
   const bytes = new Uint8Array(Bun.zstdDecompressSync(payload as Uint8Array<ArrayBuffer>));
   const headerLength = new DataView(bytes.buffer).getUint32(0, true);
