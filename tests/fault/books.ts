@@ -54,8 +54,8 @@ export async function closeBooks(
   }
 }
 
-/** The sum that the driver knows, asked of the API. */
-async function checkTotal(stack: Stack, round: { type: string; numbered: number }): Promise<string[]> {
+/** The sum that the driver knows, asked of the API; what differs, in sentences. */
+export async function checkTotal(stack: Stack, round: { type: string; numbered: number }): Promise<string[]> {
   let hundredths = 0;
   for (let n = 0; n < round.numbered; n++) hundredths += amountHundredths(n);
   const faults: string[] = [];

@@ -1,7 +1,9 @@
+import { checkTotal } from '../books.ts';
 import type { Fault } from '../fault.ts';
 
 const failPoints = ['merge-taken', 'merge-before-commit', 'merge-after-commit'] as const;
 const endMsMax = 20_000;
+const settledMsMax = 60_000;
 
 export const aggregatorFaults: Fault[] = [
   {
@@ -34,11 +36,19 @@ export const aggregatorFaults: Fault[] = [
   },
   {
     name: 'aggregator-away',
-    about: 'gone while load runs: queries stay exact, and it catches up afterwards',
+    about: 'gone while load runs (a minute): queries stay exact, and it catches up afterwards',
     strikesMax: 1,
-    async strike({ stack, quick, pause }) {
+    async strike({ stack, load, type, quick, pause, broken, note }) {
       await stack.app('aggregator').end();
-      await pause(quick ? 2_000 : 8_000, quick ? 3_000 : 15_000);
+      await pause(quick ? 2_000 : 60_000, quick ? 3_000 : 60_000);
+      await load.hold();
+      const deadline = performance.now() + settledMsMax;
+      while ((await stack.admin.xlen('{usage}:events')) > 0 && performance.now() < deadline)
+        await Bun.sleep(20);
+      const [waiting] = await stack.sql<{ deltas: number }[]>`SELECT count(*)::int AS deltas FROM deltas`;
+      for (const fault of await checkTotal(stack, { type, numbered: load.numbered })) broken(fault);
+      note(`${waiting!.deltas} deltas waited while the totals were asked for`);
+      load.goOn();
     },
   },
 ];
