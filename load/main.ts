@@ -1,6 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Outcome, progressOf, table } from './report.ts';
+import { medians, type Outcome, progressOf, table } from './report.ts';
 import type { Run, Scenario } from './scenario.ts';
 import { auth } from './scenarios/auth.ts';
 import { backlog } from './scenarios/backlog.ts';
@@ -31,12 +31,13 @@ const scenarios: Record<string, Scenario> = {
   auth,
 };
 
-const help = `bun run load [scenario…] [--json FILE] [--seconds N] [--events N]
+const help = `bun run load [scenario…] [--json FILE] [--seconds N] [--events N] [--rounds N]
              [--url GATEWAY --query-url QUERY --database-url URL --redis-url URL --api-key KEY]
 
 Scenarios: ${Object.keys(scenarios).join(', ')} (default: batch, single)
   --seconds N   how long each scenario sends
   --events N    how many events query and linear store beforehand
+  --rounds N    runs all of them so often, in turns; at the end each one's round with the median ratio
   --json FILE   writes the outcomes as a JSON array
   --url …       drives a stack that runs already instead of one of its own`;
 
@@ -47,7 +48,8 @@ let failed = false;
 console.error(
   `${availableParallelism()} processors, ${Math.round(totalmem() / 2 ** 30)} GB, Bun ${Bun.version}`,
 );
-for (const name of wanted) {
+const rounds = numberOf(values.rounds) ?? 1;
+for (const name of Array.from({ length: rounds }, () => wanted).flat()) {
   const run: Run = {
     seconds: numberOf(values.seconds),
     events: numberOf(values.events),
@@ -63,7 +65,9 @@ for (const name of wanted) {
     console.error(`\n${name} FAILED: ${(error as Error).stack ?? error}\n`);
   }
 }
-if (values.json) await Bun.write(values.json, `${JSON.stringify(outcomes, null, 2)}\n`);
+const results = medians(outcomes);
+if (rounds > 1) console.log(`\nMedians of ${rounds} rounds:\n${table(results)}`);
+if (values.json) await Bun.write(values.json, `${JSON.stringify(results, null, 2)}\n`);
 process.exit(failed ? 1 : 0);
 
 function readArguments() {
@@ -75,6 +79,7 @@ function readArguments() {
         json: text,
         seconds: text,
         events: text,
+        rounds: text,
         url: text,
         'query-url': text,
         'database-url': text,

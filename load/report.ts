@@ -27,6 +27,18 @@ export function progressOf(scenario: string): Progress {
   };
 }
 
+/** Of each scenario the outcome with the median ratio (the first one where it has none), with the ratios of all of them. */
+export function medians(outcomes: readonly Outcome[]): Outcome[] {
+  return [...new Set(outcomes.map(({ name }) => name))].map((name) => {
+    const rounds = outcomes.filter((outcome) => outcome.name === name);
+    const ordered = rounds.toSorted((a, b) => (a.ratio ?? 0) - (b.ratio ?? 0));
+    const median = ordered[(ordered.length - 1) >> 1]!;
+    if (rounds.length === 1 || median.ratio === undefined) return median;
+    const ratios = rounds.map(({ ratio }) => ratio).join(', ');
+    return { ...median, figures: { ...median.figures, ratios } };
+  });
+}
+
 export function table(outcomes: readonly Outcome[]): string {
   return outcomes.map(section).join('\n');
 }

@@ -16,7 +16,7 @@ function likeBatch(name: string, workload: Workload): Scenario {
     withStack(run, async (stack) => {
       const plan = { workload, connections: batchConnections, seconds: run.seconds ?? batchSeconds };
       const ingested = await ingest(stack, plan, run.progress);
-      const batch = run.before.find((outcome) => outcome.name === 'batch')?.figures.storedPerSecond;
+      const batch = run.before.findLast((outcome) => outcome.name === 'batch')?.figures.storedPerSecond;
       return {
         name,
         ...(typeof batch === 'number' ? { ratio: round(ingested.storedPerSecond / batch, 3) } : {}),
