@@ -3,10 +3,10 @@ import type { Sql } from '@usage/db/connect.ts';
 import { insertDeltas } from '@usage/db/deltas.ts';
 import { eventsOfBatches } from '@usage/db/events.ts';
 import { getMeterOfBuild } from '@usage/db/meters.ts';
+import { parseJson } from '@usage/lib/json/parse.ts';
 import { CellTable } from '@usage/lib/meter/cellTable.ts';
 import { encodeDelta } from '@usage/lib/meter/delta.ts';
 import { compileMeter } from '@usage/lib/meter/evaluate.ts';
-import { parseJson } from '@usage/lib/meter/json.ts';
 
 /**
  * Reads the next stretch of batches that were stored before a meter was made, and writes what they add to it as a

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { parseTimeUs } from '@usage/lib/event/time.ts';
 import { encodeFrame } from '@usage/lib/frame/frame.ts';
+import { parseJson } from '@usage/lib/json/parse.ts';
 import { compileMeter } from '@usage/lib/meter/evaluate.ts';
-import { parseJson } from '@usage/lib/meter/json.ts';
 import type { Meter } from '@usage/lib/meter/meter.ts';
 import fc from 'fast-check';
 import { Batch, contentOf } from './batch.ts';

@@ -1,10 +1,10 @@
 import { formatTimeUs } from '@usage/lib/event/time.ts';
-import { parseJson } from '@usage/lib/meter/json.ts';
+import { type Part, readFrame } from '@usage/lib/frame/read.ts';
+import { parseJson } from '@usage/lib/json/parse.ts';
+import { isObject, valueEnd } from '@usage/lib/json/scan.ts';
 import { entryMs, type StreamEntry } from '@usage/lib/stream/stream.ts';
 import { filingAt, type PeriodRules } from './period.ts';
-import { type Part, readFrame } from './reading/envelope.ts';
 import { EventReader } from './reading/events.ts';
-import { isObject, valueEnd } from './reading/scan.ts';
 import { CopyBuffer, Tuples, textColumns } from './reading/tuples.ts';
 
 /** An event on its way into the events table: what is stored of it is a tuple, these are the ways to it. */

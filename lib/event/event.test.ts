@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { attributeBytesMax, type CloudEvent, faultsOf, otherAttributesOf } from './event.ts';
+import { attributeBytesMax, faultsOf } from './event.ts';
 
 const event = { specversion: '1.0', id: '1', source: 's', type: 't', subject: 'c' };
 const fieldsOf = (value: unknown) => faultsOf(value).map((fault) => fault.field);
@@ -146,17 +146,4 @@ describe('at fault', () => {
       }),
     );
   });
-});
-
-test('otherAttributesOf leaves out what has a column, and null', () => {
-  const value = {
-    ...event,
-    time: null,
-    data: {},
-    datacontenttype: 'application/json',
-    trace: 'x',
-    gone: null,
-  } as CloudEvent;
-  expect(otherAttributesOf(value)).toEqual({ datacontenttype: 'application/json', trace: 'x' });
-  expect(otherAttributesOf(event as CloudEvent)).toBeUndefined();
 });

@@ -1,8 +1,7 @@
 import { release } from '../memory/release.ts';
-import { parseJson } from '../meter/json.ts';
 
 /**
- * A frame is one entry of the stream: the clients' JSON as it came, in an envelope.
+ * A frame is one entry of the stream: the clients' JSON as it came, in an envelope. Written here, read by read.ts.
  *
  *   byte 0   version: 1 = the rest is JSON, 2 = the rest is zstd over JSON
  *   rest     [{"namespace": "default", "receivedMs": 1763800000000, "events": <one event or an array of them>}, …]
@@ -24,13 +23,6 @@ export interface FramePart {
   waitToken?: string;
 }
 
-export interface DecodedPart {
-  namespace: string;
-  receivedMs: number;
-  events: unknown[];
-  waitToken: string | undefined;
-}
-
 /** Below this many bytes compression costs more than it saves. */
 const compressBytesMin = 512;
 /** zstd 1 takes 0.12 µs an event of 250 bytes and makes a batch of 500 about 15 times smaller. */
@@ -47,28 +39,6 @@ export function encodeFrame(parts: readonly FramePart[], newest: FrameVersion = 
 function partText(part: FramePart): string {
   const wait = part.waitToken === undefined ? '' : `,"waitToken":${JSON.stringify(part.waitToken)}`;
   return `{"namespace":${JSON.stringify(part.namespace)},"receivedMs":${part.receivedMs}${wait},"events":${part.events}}`;
-}
-
-/** Throws an Error with the reason when the bytes aren't a frame. */
-export function decodeFrame(bytes: Uint8Array): DecodedPart[] {
-  const parts = parseJson(unpackFrame(bytes).toString());
-  if (!Array.isArray(parts)) throw new Error('the frame holds no array of parts');
-  return parts.map((part, index) => {
-    if (
-      typeof part?.namespace !== 'string' ||
-      typeof part.receivedMs !== 'number' ||
-      typeof part.events !== 'object' ||
-      part.events === null
-    ) {
-      throw new Error(`part ${index} of the frame lacks namespace, receivedMs or events`);
-    }
-    return {
-      namespace: part.namespace,
-      receivedMs: part.receivedMs,
-      events: Array.isArray(part.events) ? part.events : [part.events],
-      waitToken: typeof part.waitToken === 'string' ? part.waitToken : undefined,
-    };
-  });
 }
 
 /** The frame's JSON. Throws an Error with the reason for a version that isn't known, and for more than unpackedBytesMax. */

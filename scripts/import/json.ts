@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { parseJson } from '@usage/lib/meter/json.ts';
+import { parseJson } from '@usage/lib/json/parse.ts';
 import type { DraftEvent } from './ids.ts';
 
 /** A JSON file is read whole; longer ones should be NDJSON. */

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { connect, createServer } from 'node:net';
-import { decodeFrame } from '@usage/lib/frame/frame.ts';
 import { Redis } from 'ioredis';
 import type { LocalRedis } from '../../scripts/local/redis.ts';
+import { contentOfFrame } from '../support/frames.ts';
 import { startTestRedis } from '../support/servers.ts';
 import { eventText } from './start.ts';
 
@@ -64,7 +64,9 @@ describe('the process', () => {
     redis.disconnect();
     const kept = new Set(
       entries.flatMap(([, fields]) =>
-        decodeFrame(fields[1]!).flatMap(({ events }) => events.map((event) => (event as { id: string }).id)),
+        contentOfFrame(fields[1]!).flatMap(({ events }) =>
+          events.map((event) => (event as { id: string }).id),
+        ),
       ),
     );
     expect([...answered].filter((id) => !kept.has(id))).toEqual([]);

@@ -3,7 +3,6 @@ import { gatewaySettings } from '@usage/gateway/config.ts';
 import { Outcomes } from '@usage/gateway/events/outcomes.ts';
 import { createGateway } from '@usage/gateway/gateway.ts';
 import { openAccess } from '@usage/lib/auth/access.ts';
-import { type DecodedPart, decodeFrame } from '@usage/lib/frame/frame.ts';
 import { listen, stopListening } from '@usage/lib/http/server.ts';
 import { readConfig } from '@usage/lib/service/config.ts';
 import { Health } from '@usage/lib/service/health.ts';
@@ -13,6 +12,7 @@ import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Redis } from 'ioredis';
 import { Registry } from 'prom-client';
+import { contentOfFrame, type FrameContent } from '../support/frames.ts';
 import { startTestRedis } from '../support/servers.ts';
 
 export type TestGateway = Awaited<ReturnType<typeof startGateway>>;
@@ -64,9 +64,9 @@ export async function startGateway(env: Record<string, string> = {}) {
       });
     },
     /** What is in the stream, oldest first. */
-    async frames(): Promise<DecodedPart[][]> {
+    async frames(): Promise<FrameContent[][]> {
       const entries = (await admin.xrangeBuffer(stream.key, '-', '+')) as unknown as [Buffer, Buffer[]][];
-      return entries.map(([, fields]) => decodeFrame(fields[1]!));
+      return entries.map(([, fields]) => contentOfFrame(fields[1]!));
     },
     async rawFrames(): Promise<Buffer[]> {
       const entries = (await admin.xrangeBuffer(stream.key, '-', '+')) as unknown as [Buffer, Buffer[]][];

@@ -7,8 +7,10 @@ import {
   markRedriven,
 } from '@usage/db/deadLetters.ts';
 import type { Identity } from '@usage/lib/auth/access.ts';
-import { decodeFrame, encodeFrame } from '@usage/lib/frame/frame.ts';
+import { encodeFrame } from '@usage/lib/frame/frame.ts';
+import { readFrame } from '@usage/lib/frame/read.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
+import { valueEnd } from '@usage/lib/json/scan.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
 import { fromDatabase } from '../database.ts';
 
@@ -88,7 +90,13 @@ async function append(stream: EventStream, letter: DeadLetter): Promise<void> {
 /** 0 where the frame still can't be decoded: a newer processor may be able to. */
 function eventsIn(frame: Buffer): number {
   try {
-    return decodeFrame(frame).reduce((sum, part) => sum + part.events.length, 0);
+    let events = 0;
+    const count = (json: Buffer, at: number) => {
+      events++;
+      return valueEnd(json, at);
+    };
+    readFrame(frame, count, () => {});
+    return events;
   } catch {
     return 0;
   }

@@ -1,7 +1,6 @@
 import { endUs, parseTimeUs } from '@usage/lib/event/time.ts';
 import { parseTimeUsAt } from '@usage/lib/event/timeBytes.ts';
-import { isName, isNull, isText, Members, textAt } from './scan.ts';
-import type { Text } from './tuples.ts';
+import { isName, isNull, isText, Members, type Text, textAt } from '@usage/lib/json/scan.ts';
 
 /** A member of an event: where its text (or, for data, its JSON) lies. */
 class Field implements Text {

@@ -1,5 +1,5 @@
-import { parseJson } from '@usage/lib/meter/json.ts';
-import { isName, isObject, isText, Members, textAt } from './scan.ts';
+import { parseJson } from '@usage/lib/json/parse.ts';
+import { isName, isObject, isText, Members, textAt } from '@usage/lib/json/scan.ts';
 import type { Texts } from './texts.ts';
 
 /** Numbers of so many digits are safe: shorter than 2^53. */

@@ -1,4 +1,4 @@
-import { textAt } from './scan.ts';
+import { textAt } from '@usage/lib/json/scan.ts';
 
 const slots = 1 << 14;
 /** Longer ones hardly come again. */

@@ -1,3 +1,5 @@
+import type { Text } from '@usage/lib/json/scan.ts';
+
 /**
  * Rows of the events table in PostgreSQL's binary COPY format, written once from the bytes of their JSON:
  *
@@ -22,13 +24,6 @@ const firstBytes = 1 << 20;
 const keptBytesMax = 32 << 20;
 /** Below this a loop is faster than the call of a native copy. */
 const loopBytesMax = 24;
-
-/** A text column: bytes that lie somewhere, or a text of its own where those are escaped. */
-export interface Text {
-  at: number;
-  end: number;
-  text: string | undefined;
-}
 
 /** What an event says of itself. */
 export interface EventColumns {

@@ -11,8 +11,8 @@ import { listMeters, metersPerNamespaceMax } from '@usage/db/meters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { timeBounds } from '@usage/lib/filter/timeFilter.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
+import { parseJson } from '@usage/lib/json/parse.ts';
 import { type CompiledMeter, compileMeter } from '@usage/lib/meter/evaluate.ts';
-import { parseJson } from '@usage/lib/meter/json.ts';
 import type { Reader } from '../reader.ts';
 
 export interface EventPage {

@@ -1,10 +1,19 @@
 import { isUtf8 } from 'node:buffer';
-import { unpackFrame } from '@usage/lib/frame/frame.ts';
-import { release } from '@usage/lib/memory/release.ts';
-import { afterSpace, Elements, isArray, isName, isObject, isText, Members, textAt } from './scan.ts';
-import type { Text } from './tuples.ts';
+import {
+  afterSpace,
+  Elements,
+  isArray,
+  isName,
+  isObject,
+  isText,
+  Members,
+  type Text,
+  textAt,
+} from '../json/scan.ts';
+import { release } from '../memory/release.ts';
+import { unpackFrame } from './frame.ts';
 
-/** One request's events in a frame (lib/frame/frame.ts), as places in its bytes. */
+/** One request's events in a frame, as places in its bytes. */
 export interface Part {
   namespace: Text & { name: string };
   receivedMs: number;

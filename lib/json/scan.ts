@@ -17,6 +17,13 @@ const closeBracket = 93;
 const braceBit = 32;
 const noBytes = new Uint8Array(0);
 
+/** A text: bytes that lie somewhere, or a text of its own where those are escaped. */
+export interface Text {
+  at: number;
+  end: number;
+  text: string | undefined;
+}
+
 export class NotJson extends Error {
   constructor(expected: string, at: number) {
     super(`expected ${expected} at byte ${at}`);
