@@ -1,4 +1,5 @@
 import { encodeTime, ulid } from 'ulid';
+import { dayMs } from '../lib/windows/units.ts';
 import type { Executor } from './connect.ts';
 
 /** Shows one subject its own usage, for a while. Its secret is never stored. */
@@ -46,7 +47,6 @@ export async function createPortalToken(
   return row && toToken(row);
 }
 
-const dayMs = 86_400_000;
 const ulidTimeLength = 10;
 
 /** ULIDs sort by time: none that was made at or after this comes before it. */

@@ -9,6 +9,7 @@ import {
   setDaysClosedBefore,
 } from '@usage/db/rollupDays.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
+import { dayMs, dayUs } from '@usage/lib/windows/units.ts';
 
 /** A UTC day is closed this long after its end: events that come later still are added to its day rows one by one. */
 const closedAfterMs = 3 * 3_600_000;
@@ -18,8 +19,6 @@ const stretch = {
   /** Series whose days are made by one statement: half a million hour cells a day. */
   seriesMax: 20_000,
 };
-const dayMs = 86_400_000;
-const dayUs = dayMs * 1_000;
 /** Accepted times lie from here on. */
 const beginningUs = 0;
 

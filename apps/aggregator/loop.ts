@@ -18,11 +18,11 @@ const upkeepEveryMs = 600_000;
 const deadSeriesMax = 1_000;
 /** No delta for so long: the last ones are merged now. */
 const quietMs = 250;
-/** More cells than query services keep in memory (DELTA_CELLS_CACHED_MAX) are not left waiting. */
-const waitingCellsMax = 400_000;
+/** So many cells are not left waiting: query services keep 400,000 in memory (DELTA_CELLS_CACHED_MAX). */
+const waitingCellsMax = 350_000;
 const retryMsMax = 5_000;
-/** About two seconds' work: a backlog is merged in pieces that end before patience does. */
-const mergeCellsMax = 400_000;
+/** At most four seconds' work, where no two of them are the same: a backlog is merged in pieces that end before patience does. */
+const mergeCellsMax = 250_000;
 export const loopSilenceMsMax = 120_000;
 /** A merge takes 0.1 to 2 s; where it takes longer, more patience is learned. */
 const answerMsMin = 6_000;

@@ -10,12 +10,12 @@ import {
   type UniqueColumns,
 } from '@usage/db/rollups.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
-import { minuteUs } from '@usage/lib/meter/cells.ts';
 import { allSubjects, CellTable } from '@usage/lib/meter/cellTable.ts';
 import { decodeDelta } from '@usage/lib/meter/delta.ts';
 import type { Aggregation } from '@usage/lib/meter/meter.ts';
 import { seriesKey } from '@usage/lib/meter/series.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
+import { minuteUs } from '@usage/lib/windows/units.ts';
 import type { Series, SeriesIds } from './series.ts';
 
 const minutesAnHour = 60;

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
+import { dayMs } from '@usage/lib/windows/units.ts';
 import { Batch, contentOf } from './batch.ts';
-import { dayMs } from './period.ts';
 
 /**
  * Frames as builds of the past wrote them, byte by byte: two requests, one of five events, one of a single event without

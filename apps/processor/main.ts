@@ -8,6 +8,7 @@ import { createLog } from '@usage/lib/service/log.ts';
 import { waitFor } from '@usage/lib/service/waitFor.ts';
 import { connectRedis } from '@usage/lib/stream/redis.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
+import { hourMs } from '@usage/lib/windows/units.ts';
 import { Registry } from 'prom-client';
 import { createAnnouncer } from './announce.ts';
 import { readProcessorConfig } from './config.ts';
@@ -21,7 +22,6 @@ const statementMsMax = 60_000;
 /** Below what the store waits for an answer: a lock is waited for in turns, and nothing queues up behind it. */
 const lockMsMax = 5_000;
 const commandMsMax = 5_000;
-const hourMs = 3_600_000;
 
 const config = readProcessorConfig();
 const log = createLog('processor', config.logLevel);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
+import { dayMs } from '@usage/lib/windows/units.ts';
 import fc from 'fast-check';
 import { ulid } from 'ulid';
 import {
-  dayMs,
   type Filing,
   filingAt as filingOfBytes,
   type PeriodRules,

@@ -1,3 +1,5 @@
+import { dayMs } from '@usage/lib/windows/units.ts';
+
 /**
  * Under which period an event is filed, and whether an earlier copy of it may lie under another.
  *
@@ -16,7 +18,6 @@
  * goes by its id's time as long as that is at most 2 W ahead of it, so it lies at most 3 W after the row's arrival.
  */
 
-export const dayMs = 86_400_000;
 /** Periods begin on a Monday: 1970-01-01 was a Thursday. */
 const mondayShift = 3;
 

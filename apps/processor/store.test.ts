@@ -4,9 +4,10 @@ import { createMeter } from '@usage/db/meters.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { encodeFrame } from '@usage/lib/frame/frame.ts';
 import { decodeDelta } from '@usage/lib/meter/delta.ts';
+import { dayMs } from '@usage/lib/windows/units.ts';
 import { createDatabase, type TestDatabase } from '@usage/tests/support/database.ts';
 import { Batch, contentOf, type Row } from './batch.ts';
-import { dayMs, type PeriodRules } from './period.ts';
+import type { PeriodRules } from './period.ts';
 import { Store } from './store.ts';
 
 const rules: PeriodRules = { periodDays: 7, dedupeWindowMs: dayMs };
@@ -79,7 +80,7 @@ async function totals(type: string, build?: bigint): Promise<{ rows: number; cou
     build === undefined
       ? []
       : await sql<{ payload: Buffer }[]>`SELECT payload FROM deltas WHERE build = ${build}`;
-  const cells = deltas.flatMap(({ payload }) => [...decodeDelta(payload).cells()]).map(({ cell }) => cell);
+  const cells = deltas.flatMap(({ payload }) => [...decodeDelta(payload).named()]).map(({ cell }) => cell);
   return {
     rows,
     counted: cells.reduce((sum, cell) => sum + cell.count, 0),

@@ -1,3 +1,4 @@
+import { dayUs, minuteUs } from '../windows/units.ts';
 /**
  * Times as RFC 3339 writes them, held as microseconds since 1970 (`…Us`, exact in a double until 2255).
  *
@@ -5,8 +6,6 @@
  * microsecond of its day, so that it counts for the day it belongs to.
  */
 
-export const dayUs = 86_400_000_000;
-const minuteUs = 60_000_000;
 /** First time that is no longer accepted: a client that sends it has mistaken its unit. */
 export const endUs = Date.UTC(2200, 0, 1) * 1000;
 

@@ -1,4 +1,5 @@
-import { dayUs, parseTimeUs } from './time.ts';
+import { dayUs } from '../windows/units.ts';
+import { parseTimeUs } from './time.ts';
 
 const dayLength = 11;
 const [point, colon, zone, zero] = Buffer.from('.:Z0') as unknown as [number, number, number, number];

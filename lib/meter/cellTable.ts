@@ -1,6 +1,7 @@
 import type { Decimal } from '../decimal/decimal.ts';
+import { minuteUs } from '../windows/units.ts';
 import { mergeValues } from './cell.ts';
-import { Cells, minuteUs } from './cells.ts';
+import { Cells } from './cells.ts';
 import type { Measurement } from './evaluate.ts';
 import type { Aggregation } from './meter.ts';
 

@@ -2,8 +2,6 @@ import type { Decimal } from '../decimal/decimal.ts';
 import type { Cell } from './cell.ts';
 import type { Aggregation } from './meter.ts';
 
-export const minuteUs = 60_000_000;
-
 /** A cell with what it is a cell of. */
 export interface NamedCell {
   /** Minutes since 1970 at which its window begins. */
@@ -44,7 +42,7 @@ export class Cells {
   }
 
   /** The cells whose subject and group values are accepted; each is asked about once, not for every cell. */
-  *cells(
+  *named(
     acceptsSubject: (subject: string) => boolean = always,
     acceptsGroups: (values: readonly string[]) => boolean = always,
   ): Generator<NamedCell> {

@@ -13,7 +13,7 @@ const distinct =
 test('deltas of former processors are read', () => {
   const minute = Date.UTC(2026, 10, 23, 3) / 60_000;
   const us = minute * 60_000_000;
-  expect([...decodeDelta(Buffer.from(sum, 'base64')).cells()]).toMatchObject([
+  expect([...decodeDelta(Buffer.from(sum, 'base64')).named()]).toMatchObject([
     {
       ...{ minute, subject: 'customer-1', groups: ['large'] },
       cell: { count: 2, value: 2, firstUs: us + 1, lastUs: us + 2_000_000 },
@@ -23,7 +23,7 @@ test('deltas of former processors are read', () => {
       cell: { count: 1, value: 2.25, firstUs: us + 61_000_000, lastUs: us + 61_000_000 },
     },
   ]);
-  const [cell] = [...decodeDelta(Buffer.from(distinct, 'base64')).cells()];
+  const [cell] = [...decodeDelta(Buffer.from(distinct, 'base64')).named()];
   expect(cell).toMatchObject({
     minute,
     subject: 'customer-1',

@@ -1,5 +1,6 @@
 import { type Decimal, formatDecimal, readDecimal } from '../decimal/decimal.ts';
-import { Cells, minuteUs } from './cells.ts';
+import { minuteUs } from '../windows/units.ts';
+import { Cells } from './cells.ts';
 import type { Aggregation } from './meter.ts';
 
 /**

@@ -1,3 +1,5 @@
+import { dayUs, hourUs, minuteUs } from './units.ts';
+
 /**
  * Windows as lists of boundaries. A list b0 < b1 < … of instants in µs since 1970 cuts time into the windows
  * [b0, b1), [b1, b2), …, so whoever sums by window needs a binary search and no calendar.
@@ -35,9 +37,6 @@ export class WindowsError extends Error {
   }
 }
 
-const minuteUs = 60_000_000;
-const hourUs = 60 * minuteUs;
-const dayUs = 24 * hourUs;
 /** How long a window is where the clock is left alone. */
 export const windowUsTypical = { MINUTE: minuteUs, HOUR: hourUs, DAY: dayUs, MONTH: 30 * dayUs } as const;
 

@@ -3,6 +3,7 @@ import { parseTimeUs, timeFault } from '@usage/lib/event/time.ts';
 import { readTextFilter } from '@usage/lib/filter/textFilter.ts';
 import { readTimeFilter } from '@usage/lib/filter/timeFilter.ts';
 import { type Fault, integerIn, invalid } from '@usage/lib/http/faults.ts';
+import { hourUs } from '@usage/lib/windows/units.ts';
 
 export interface ListRequest {
   filters: EventFilters;
@@ -14,7 +15,6 @@ export const limitMax = 100;
 const clientIdLengthMax = 36;
 const cursorLengthMax = 8_192;
 const hoursByDefault = 72;
-const hourUs = 3_600_000_000;
 
 /** GET /api/v1/events. `from` is 72 hours ago where it is left out. Throws a Problem that names every fault. */
 export function readListRequest(query: URLSearchParams, nowUs: number): ListRequest {

@@ -1,6 +1,7 @@
 import type { DividedMinute } from '@usage/db/usage.ts';
 import type { NamedCell } from '@usage/lib/meter/cells.ts';
-import { bucketOf, minuteUs } from './plan.ts';
+import { minuteUs } from '@usage/lib/windows/units.ts';
+import { bucketOf } from './plan.ts';
 
 /**
  * Decides for each minute that a cut divides: all of its cells, where each lies on one side, or all of its raw events.

@@ -8,9 +8,10 @@ import { cellOf } from '@usage/lib/meter/cell.ts';
 import type { NamedCell } from '@usage/lib/meter/cells.ts';
 import { compileMeter } from '@usage/lib/meter/evaluate.ts';
 import { groupByNames } from '@usage/lib/meter/meter.ts';
-import { bucketOf, floorTo, minuteUs } from './plan.ts';
+import { minuteUs } from '@usage/lib/windows/units.ts';
+import { bucketOf, floorTo } from './plan.ts';
 import type { Tally } from './tally.ts';
-import type { UsageQuery, UsageTask } from './usage.ts';
+import type { UsageQuery, UsageTask } from './task.ts';
 
 /** The query took longer than it may. */
 export class UsageTimeout extends Error {}

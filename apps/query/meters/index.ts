@@ -2,6 +2,7 @@ import type { NamespaceOf } from '@usage/lib/auth/access.ts';
 import { type Fault, invalid } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
+import { dayUs } from '@usage/lib/windows/units.ts';
 import { Elysia } from 'elysia';
 import type { Reader } from '../reader.ts';
 import { groupValuesDetail, queryDetail, queryPostDetail, subjectsDetail } from './model.ts';
@@ -10,7 +11,6 @@ import { listGroupValues, listMeterSubjects, queryMeter } from './service.ts';
 
 /** Room for every limit of a query at once. */
 const bodyBytesMax = 2 * 1024 * 1024;
-const dayUs = 86_400_000_000;
 
 /** /api/v1/meters/{meterIdOrSlug}/query, /subjects and /group-by/{key}/values. Errors are thrown as Problem. */
 export function usageRoutes(reader: Reader, namespaceOf: NamespaceOf) {

@@ -1,4 +1,5 @@
 import type { TimeRange } from '@usage/db/usagePieces.ts';
+import { dayUs, hourUs, minuteUs } from '@usage/lib/windows/units.ts';
 
 /**
  * How a list of cuts is answered from cells of whole UTC days, hours and minutes:
@@ -22,10 +23,6 @@ export interface Plan {
   /** Starts of the minutes that a cut divides. */
   divided: number[];
 }
-
-export const minuteUs = 60_000_000;
-export const hourUs = 60 * minuteUs;
-export const dayUs = 24 * hourUs;
 
 /**
  * `cuts` are ascending; nothing before the first or after the last is wanted. Days before `daysClosedBeforeUs`,

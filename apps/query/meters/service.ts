@@ -13,7 +13,8 @@ import { toCsv } from './csv.ts';
 import { UsageTimeout } from './eventSums.ts';
 import type { QueryRequest } from './params.ts';
 import { rowsMax, tooManyRows } from './tally.ts';
-import { readUsage, type UsageQuery, type UsageTotals } from './usage.ts';
+import type { UsageQuery } from './task.ts';
+import { readUsage, type UsageTotals } from './usage.ts';
 
 export interface Answer {
   body: string;

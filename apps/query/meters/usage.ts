@@ -13,51 +13,22 @@ import {
 import { eventsExtent } from '@usage/db/usageEvents.ts';
 import type { TimeRange } from '@usage/db/usagePieces.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
-import { passes, type TextFilter } from '@usage/lib/filter/textFilter.ts';
+import { passes } from '@usage/lib/filter/textFilter.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import type { NamedCell } from '@usage/lib/meter/cells.ts';
 import { groupByNames } from '@usage/lib/meter/meter.ts';
-import { type WindowSize, windowBoundaries, windowUsTypical } from '@usage/lib/windows/windows.ts';
-import type { QueryMetrics } from '../metrics.ts';
-import type { DeltaCache } from './deltas.ts';
+import { dayUs, hourUs, minuteUs } from '@usage/lib/windows/units.ts';
+import { windowBoundaries, windowUsTypical } from '@usage/lib/windows/windows.ts';
 import { DividedMinutes } from './dividedMinutes.ts';
 import { acceptor, EventSums, indexesOf, UsageTimeout } from './eventSums.ts';
-import { ceilTo, dayUs, floorTo, hourUs, minuteUs, planCuts, withoutMinutes } from './plan.ts';
+import { ceilTo, floorTo, planCuts, withoutMinutes } from './plan.ts';
 import { rowsMax, Tally, type Total, tooManyRows } from './tally.ts';
-
-export interface UsageQuery {
-  fromUs: number | undefined;
-  toUs: number | undefined;
-  windows: { size: WindowSize; zone: string } | undefined;
-  /** undefined = all; where it is given, groupBySubject is true or there is one subject. */
-  subjects: readonly string[] | undefined;
-  groupBySubject: boolean;
-  /** Group-by names of the meter. */
-  groupBy: readonly string[];
-  /** By group-by name. */
-  filters: ReadonlyMap<string, TextFilter>;
-}
+import type { UsageQuery, UsageReader, UsageTask } from './task.ts';
 
 export interface UsageTotals {
   /** Bucket i of a total is [boundaries[i-1], boundaries[i]) where the query has windows. */
   boundaries: readonly number[] | undefined;
   totals: Total[];
-}
-
-export interface UsageReader {
-  deltas: DeltaCache;
-  metrics: QueryMetrics;
-  /** performance.now() at which the query must have ended. */
-  deadlineMs: number;
-}
-
-/** A query with its windows worked out. */
-export interface UsageTask {
-  meter: StoredMeter;
-  query: UsageQuery;
-  /** Ascending; what lies before the first or from the last on is not asked for. */
-  cuts: readonly number[];
-  reader: UsageReader;
 }
 
 /** Accepted times lie in between (docs/architecture.md). */
@@ -161,7 +132,7 @@ async function* deltaCells(
   const subjects = query.subjects || query.groupBySubject ? 'each' : 'all';
   for await (const cells of deltas.of(tx, meter.build, subjects, waiting)) {
     if (performance.now() > deadlineMs) throw new UsageTimeout();
-    yield [...cells.cells(acceptsSubject, acceptsGroups)];
+    yield [...cells.named(acceptsSubject, acceptsGroups)];
   }
 }
 
