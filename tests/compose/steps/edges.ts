@@ -1,6 +1,6 @@
 import { alerts, panelQueries } from '../panels.ts';
 import { mustRun, root, run, type Stack, waitUntil } from '../stack.ts';
-import { apps, seconds } from './start.ts';
+import { apps, healthyAll, seconds } from './start.ts';
 
 /** nginx: limits, headers, what is not for the world, and no way in without authentication. */
 export async function nginxKeepsItsPromises(stack: Stack): Promise<string> {
@@ -35,6 +35,13 @@ export async function nginxKeepsItsPromises(stack: Stack): Promise<string> {
   const lines = stdout.split('\n').filter(Boolean);
   expect('access log is no JSON', lines.length > 0 && lines.every((line) => isObject(line)));
 
+  await opensToNobody(stack, expect);
+  if (faults.length > 0) throw new Error(faults.join('; '));
+  return '413 as problem+json, security headers, JSON access log, no /metrics, refuses AUTH=off on all interfaces';
+}
+
+/** With AUTH=off neither nginx nor the entry shows anything to other machines; `up` fails and its log says how to go on. */
+async function opensToNobody(stack: Stack, expect: (what: string, holds: boolean) => void): Promise<void> {
   for (const [service, variable] of [
     ['nginx', 'NGINX_BIND_ADDRESS'],
     ['entry', 'BIND_ADDRESS'],
@@ -60,8 +67,20 @@ export async function nginxKeepsItsPromises(stack: Stack): Promise<string> {
       open.code === 1 && /AUTH=off/.test(open.stdout + open.stderr),
     );
   }
-  if (faults.length > 0) throw new Error(faults.join('; '));
-  return '413 as problem+json, security headers, JSON access log, no /metrics, refuses AUTH=off on all interfaces';
+  const up = ['--profile', 'production', 'up', '-d', '--no-build'];
+  const scaled = ['--scale', 'api_gateway=3', '--scale', 'event_processor=2'];
+  const refused = await run([...stack.compose, ...up, ...scaled], {
+    ...stack.env,
+    NGINX_BIND_ADDRESS: '0.0.0.0',
+  });
+  expect(
+    'up succeeds with AUTH=off on all interfaces',
+    refused.code !== 0 && /production_check/.test(refused.stderr),
+  );
+  const told = await stack.must(['--profile', 'production', 'logs', '--no-color', 'production_check']);
+  expect('production_check does not say how to go on', /Put AUTH=keys and ADMIN_API_KEY/.test(told.stdout));
+  await stack.must([...up, ...scaled]);
+  await stack.waitHealthy({ ...healthyAll, api_gateway: 3, event_processor: 2, nginx: 1 });
 }
 
 function isObject(line: string): boolean {
