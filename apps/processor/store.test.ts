@@ -184,6 +184,43 @@ describe('what PostgreSQL refuses', () => {
   });
 });
 
+test('batches of every size, with and without duplicates, prepare no statement that is left over', async () => {
+  const pool = connect({
+    url: database.url,
+    name: 'processor',
+    connectionsMax: 2,
+    statementMsMax: 30_000,
+    lockMsMax: 5_000,
+  });
+  const preparedStatements = async () => {
+    const both = [1, 2].map(
+      () =>
+        pool<
+          { pid: number; count: number }[]
+        >`SELECT pg_backend_pid() AS pid, (SELECT count(*)::int FROM pg_prepared_statements) AS count, pg_sleep(0.1)`,
+    );
+    const counts = (await Promise.all(both)).map(([row]) => row!);
+    expect(new Set(counts.map(({ pid }) => pid)).size).toBe(2);
+    return Math.max(...counts.map(({ count }) => count));
+  };
+  const by = new Store(pool, rules, 'test');
+  const { type } = typed(0);
+  await sumOf(type);
+  const storeSizes = async (from: number, to: number) => {
+    for (let size = from; size < to; size++) {
+      const events = Array.from({ length: size }, (_, n) => ({ id: `${type}-${size}-${n}`, type }));
+      await Promise.all([store(by, events), store(by, events.slice(0, size >> 1)).catch(() => {})]);
+      await store(by, [...events.slice(0, size >> 1), { id: `${type}-${size}`, type }]);
+    }
+  };
+  await storeSizes(1, 30);
+  const after30 = await preparedStatements();
+  await storeSizes(30, 120);
+  // Each connection meets each statement sooner or later.
+  expect(await preparedStatements()).toBeLessThanOrEqual(after30 + 8);
+  await pool.end();
+});
+
 test('a meter that is made while the batch waits counts it: in its deltas, not in its backfill', async () => {
   const { type, events } = typed(100);
   const by = processor();
