@@ -21,6 +21,8 @@ const connectSecondsMax = 5;
 const idleTransactionMsMax = 60_000;
 /** A server that should have ended a statement by now and has said nothing for this long any more is not there. */
 const silenceGraceMs = 5_000;
+/** A socket that is given up is closed within a turn or two of the event loop. */
+const closeMsMax = 1_000;
 /** A machine that vanishes without a word: its transactions end, and free what they lock, within 25 s. */
 const keepalive = {
   tcp_keepalives_idle: 10,
@@ -72,7 +74,13 @@ interface Address {
   path: string | false;
 }
 
-/** Gives up every connection of the pool: what waits for an answer rejects, and the next statement opens a new one. */
-export function abandonConnections(sql: Sql): void {
-  for (const socket of socketsOf.get(sql) ?? []) socket.destroy();
+/**
+ * Gives up every connection of the pool: what waits for an answer rejects, and the next statement opens a new one. Resolves
+ * when the pool knows: until then it may give a statement to a connection that is dead.
+ */
+export async function abandonConnections(sql: Sql): Promise<void> {
+  const closed = [...(socketsOf.get(sql) ?? [])].map(
+    (socket) => new Promise<void>((resolve) => void socket.once('close', () => resolve()).destroy()),
+  );
+  await Promise.race([Promise.all(closed), Bun.sleep(closeMsMax)]);
 }

@@ -33,8 +33,9 @@ export class Patience {
     const { promise: late, reject } = Promise.withResolvers<never>();
     const startedMs = performance.now();
     const waitMs = Math.min(Math.max(this.#waitMs, this.waitMsMin * 2 ** vainWaits), this.waitMsMax);
+    let givenUp: Promise<void> | undefined;
     const timer = setTimeout(() => {
-      abandonConnections(this.sql);
+      givenUp = abandonConnections(this.sql);
       reject(new NoAnswer(`PostgreSQL has not answered for ${Math.round(waitMs)} ms`));
       this.#waitMs = Math.min(waitMs * 2, this.waitMsMax);
     }, waitMs);
@@ -47,6 +48,7 @@ export class Patience {
       return answer;
     } finally {
       clearTimeout(timer);
+      await givenUp;
     }
   }
 }

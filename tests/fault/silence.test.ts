@@ -93,6 +93,28 @@ test('PostgreSQL behind a network that swallows everything: no answer in time, t
   proxy.close();
 });
 
+test('what follows a vain wait at once is not given to a connection that was idle and is given up as well', async () => {
+  const target = new URL(database.url);
+  const proxy = new TcpProxy(await freePort(), Number(target.port));
+  target.port = String(proxy.port);
+  const sql = connect({ url: target.href, name: 'patience', connectionsMax: 2, statementMsMax: 60_000 });
+  const patience = new Patience(sql, 300, 5_000);
+  for (let round = 0; round < 5; round++) {
+    await Promise.all([1, 2].map(() => patience.run(() => sql`SELECT pg_sleep(0.05)`.execute())));
+    proxy.stall();
+    const next = patience
+      .run(() => sql.begin((tx) => tx`SELECT 1`))
+      .catch((error) => {
+        expect(error).toBeInstanceOf(NoAnswer);
+        proxy.abandon();
+        return sql`SELECT 2 AS n`;
+      });
+    expect((await next)[0]!.n).toBe(2);
+  }
+  await sql.end({ timeout: 1 });
+  proxy.close();
+});
+
 test('a slow answer is waited for longer each time, whatever quick answers come in between', async () => {
   const sql = connect({ url: database.url, name: 'patience', connectionsMax: 2, statementMsMax: 60_000 });
   const patience = new Patience(sql, 200, 5_000);
