@@ -1,6 +1,5 @@
 import type { Sql } from '@usage/db/connect.ts';
 import { type Access, namespacesOf } from '@usage/lib/auth/access.ts';
-import { answerHeaders } from '@usage/lib/auth/answerHeaders.ts';
 import type { FrameVersion } from '@usage/lib/frame/frame.ts';
 import { bodyDeadline } from '@usage/lib/http/body.ts';
 import { createServer } from '@usage/lib/http/server.ts';
@@ -66,8 +65,14 @@ export function createGateway(parts: GatewayParts) {
   health.ready('stream', () => gate.refusal);
   const bodyInTime = bodyDeadline(config.bodyMsMax);
   const ingest = { gate, batcher, limits: config, bodyInTime, metrics, outcomes };
-  const app = createServer({ log, health, registry, bodyBytesMax: config.bodyBytesMax, isStreamed: isLines })
-    .use(answerHeaders(access))
+  const app = createServer({
+    log,
+    health,
+    registry,
+    bodyBytesMax: config.bodyBytesMax,
+    isStreamed: isLines,
+    headersFor: access.headersFor,
+  })
     .use(apiDescription(description))
     .use(eventRoutes(ingest, access))
     .use(meterRoutes({ sql, namespaceOf }))

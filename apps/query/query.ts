@@ -1,6 +1,5 @@
 import type { Sql } from '@usage/db/connect.ts';
 import { type Access, namespacesOf } from '@usage/lib/auth/access.ts';
-import { answerHeaders } from '@usage/lib/auth/answerHeaders.ts';
 import { createServer } from '@usage/lib/http/server.ts';
 import { apiDescription } from '@usage/lib/http/swagger.ts';
 import type { Health } from '@usage/lib/service/health.ts';
@@ -32,8 +31,7 @@ const bodyBytesMax = 2 * 1024 * 1024;
 export function createQuery({ config, sql, access, stream, health, registry, log }: QueryParts) {
   const namespaceOf = namespacesOf(access);
   const reader = new Reader(sql, stream, config, queryMetrics(registry), log);
-  return createServer({ log, health, registry, bodyBytesMax })
-    .use(answerHeaders(access))
+  return createServer({ log, health, registry, bodyBytesMax, headersFor: access.headersFor })
     .use(apiDescription(description))
     .use(usageRoutes(reader, namespaceOf))
     .use(eventListRoutes(reader, namespaceOf))

@@ -22,8 +22,8 @@ export interface Access {
   recognise(request: Request, ...anyOf: [Scope, ...Scope[]]): Identity;
   /** Counts events of a request before they are kept; throws 429, or 413 for more than may ever come at once. */
   takeEvents(identity: Identity, count: number): void;
-  /** What the asker's key has left, for the answer to a request that was identified. */
-  headersFor?(request: Request): Record<string, string> | undefined;
+  /** What the asker's key has left, for the answer to a request that was identified (draft-ietf-httpapi-ratelimit-headers). */
+  headersFor: ((request: Request) => Record<string, string> | undefined) | undefined;
 }
 
 /** Whose events and meters a request is about; throws a Problem where it may not ask. */
@@ -52,8 +52,8 @@ export function keyAccess(
     const identity =
       identityOf(ring.find(token)) ?? (adminHash && isHashOf(adminHash, token) ? operator : undefined);
     if (!identity) throw unknownKey(ring.isLoaded);
-    if (!anyOf.some((scope) => identity.scopes.includes(scope))) throw outOfScope(anyOf);
-    return identity;
+    for (const scope of anyOf) if (identity.scopes.includes(scope)) return identity;
+    throw outOfScope(anyOf);
   };
   return {
     recognise,
@@ -88,7 +88,7 @@ export function openAccess(): Access {
     }
     return operator;
   };
-  return { identify, recognise: identify, takeEvents: () => {} };
+  return { identify, recognise: identify, takeEvents: () => {}, headersFor: undefined };
 }
 
 function isOwnOrigin(origin: string): boolean {

@@ -25,8 +25,8 @@ interface LimitedRequest extends Request {
 export class RateLimits {
   readonly #redis: Redis;
   readonly #prefix: string;
-  /** Gone with the key objects, which live until they are revoked. null = it has no limits. */
-  readonly #quotas = new WeakMap<ApiKey, KeyQuotas | null>();
+  /** Gone with the key objects, which live until they are revoked. */
+  readonly #quotas = new WeakMap<ApiKey, KeyQuotas>();
 
   constructor(redis: Redis, streamName: string) {
     this.#redis = redis;
@@ -60,19 +60,20 @@ export class RateLimits {
   }
 
   #of(key: ApiKey): KeyQuotas | undefined {
+    const { requestsPerSecond, eventsPerSecond } = key.limits;
+    if (requestsPerSecond === undefined && eventsPerSecond === undefined) return undefined;
     let quotas = this.#quotas.get(key);
     if (quotas === undefined) {
       quotas = this.#make(key);
       this.#quotas.set(key, quotas);
     }
-    return quotas ?? undefined;
+    return quotas;
   }
 
-  #make({ id, limits }: ApiKey): KeyQuotas | null {
+  #make({ id, limits }: ApiKey): KeyQuotas {
     const { requestsPerSecond, requestsBurst, eventsPerSecond, eventsBurst } = limits;
     const requests = this.#quota('requests', id, requestsPerSecond, requestsBurst);
     const events = this.#quota('events', id, eventsPerSecond, eventsBurst);
-    if (!requests && !events) return null;
     const policy = joined(requests?.policy, events?.policy);
     const headers = { 'RateLimit-Policy': policy, RateLimit: '' };
     return { requests, events, headers, shownRequests: '', shownEvents: '' };

@@ -34,9 +34,13 @@ export function newPortalToken(): Omit<NewToken, 'prefix'> {
   return { token, hash: hashToken(token) };
 }
 
-/** The prefix of what looks like a key. */
-export function prefixOf(token: string): string | undefined {
-  return keyForm.test(token) ? token.slice(keyLead.length, keyLead.length + prefixLength) : undefined;
+export function isKeyToken(token: string): boolean {
+  return keyForm.test(token);
+}
+
+/** The prefix, if this is a key. */
+export function prefixIn(token: string): string {
+  return token.slice(keyLead.length, keyLead.length + prefixLength);
 }
 
 export function isPortalToken(token: string): boolean {
@@ -51,6 +55,14 @@ export function hashToken(token: string): Uint8Array {
 export function isHashOf(hash: Uint8Array, token: string): boolean {
   Bun.SHA256.hash(token, hashed);
   return hash.length === hashed.length && timingSafeEqual(hash, hashed);
+}
+
+/** Whether two texts are the same; takes a time that depends on their lengths alone. */
+export function isSameText(a: string, b: string): boolean {
+  if (a.length !== b.length) return false;
+  let differing = 0;
+  for (let at = 0; at < a.length; at++) differing |= a.charCodeAt(at) ^ b.charCodeAt(at);
+  return differing === 0;
 }
 
 /** Written over by every comparison: a buffer for each takes half as long again. */

@@ -27,6 +27,7 @@ const problems = {
   400: ['What is wrong with the request, every fault named.', 'bad_request', 'Bad Request'],
   401: ['No API key, or one that is not known: send Authorization: Bearer.', 'unauthorized', 'Unauthorized'],
   403: ['The API key lacks the scope.', 'forbidden', 'Forbidden'],
+  408: ['The body did not come in time; the connection is closed.', 'too_slow', 'Request Timeout'],
   404: ['There is no such resource in this namespace.', 'not_found', 'Not Found'],
   409: ['It contradicts what is stored.', 'conflict', 'Conflict'],
   413: ['The body is too large.', 'too_large', 'Content Too Large'],
@@ -39,10 +40,17 @@ const problems = {
   503: ['Not possible now; Retry-After says when to try again.', 'unavailable', 'Service Unavailable'],
 } as const;
 
-/** The `responses` of an operation for these statuses, each with an example. */
-export function problemResponses(...statuses: (keyof typeof problems)[]) {
+type ProblemStatus = keyof typeof problems;
+
+/** What every operation that needs a key may answer. */
+const keyStatuses: ProblemStatus[] = [401, 403, 429];
+
+/** The `responses` of an operation that needs a key, for these statuses, those of keys and 503; each with an example. */
+export function problemResponses(...statuses: ProblemStatus[]) {
+  const slow: ProblemStatus[] = statuses.includes(413) ? [408] : [];
+  const all = new Set([...statuses, ...slow, ...keyStatuses, 503 as const]);
   return Object.fromEntries(
-    statuses.map((status) => {
+    [...all].sort().map((status) => {
       const [description, code, title] = problems[status];
       const example = {
         type: 'about:blank',

@@ -8,7 +8,11 @@ export interface Operations {
   health: Health;
   registry: Registry;
   answered: Answered;
+  headersFor: HeadersFor | undefined;
 }
+
+/** More headers for the answer of a route to this request. */
+export type HeadersFor = (request: Request) => Record<string, string> | undefined;
 
 /** Called once for every request, when its answer is made. */
 export type Answered = (
@@ -31,7 +35,7 @@ const operationsTag = { tags: ['Operations'], security: [] };
  * id (`X-Request-Id`, taken over when it is sane). `answered` hears of those that a route has answered; whoever answers
  * errors tells it of the others. Elysia's onAfterResponse would hear of all, but takes 1 µs a request.
  */
-export function operations({ health, registry, answered }: Operations) {
+export function operations({ health, registry, answered, headersFor }: Operations) {
   collectDefaultMetrics({ register: registry });
   return (
     new Elysia({ name: 'operations' })
@@ -45,6 +49,8 @@ export function operations({ health, registry, answered }: Operations) {
       // Taken apart here: Elysia would read query, cookies and headers for a hook that hands the whole context on.
       .onAfterHandle({ as: 'global' }, ({ request, route, set, response, startedMs, requestId }) => {
         const status = response instanceof Response ? response.status : Number(set.status ?? 200);
+        const headers = headersFor?.(request);
+        if (headers) Object.assign(set.headers, headers);
         answered(request, route, startedMs, requestId, status);
       })
       .get('/health/live', async () => healthResponse(await health.isLive()), {

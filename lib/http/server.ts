@@ -2,7 +2,7 @@ import { Elysia } from 'elysia';
 import type { Registry } from 'prom-client';
 import type { Health } from '../service/health.ts';
 import type { Logger } from '../service/log.ts';
-import { operations, requestIdOf, requestRecord } from './operations.ts';
+import { type HeadersFor, operations, requestIdOf, requestRecord } from './operations.ts';
 import { bodyTooLarge, Problem, problemResponse, toProblem } from './problem.ts';
 import { createRefusalLog } from './refusalLog.ts';
 import { badHost, parsedUrlOf } from './url.ts';
@@ -15,6 +15,7 @@ export interface ServerOptions {
   bodyBytesMax: number;
   /** Requests whose bodies are read piece by piece, however long they are. */
   isStreamed?: (headers: Headers) => boolean;
+  headersFor?: HeadersFor | undefined;
   /** A connection on which nothing moves for so long is closed; longer than any time limit of a request. */
   idleSecondsMax?: number;
 }
@@ -32,7 +33,15 @@ const idleSecondsByDefault = 60;
  * told apart, unknown keys kept (so that a schema can refuse them), the port not shared with a second process.
  */
 export function createServer(options: ServerOptions) {
-  const { log, health, registry, bodyBytesMax, isStreamed, idleSecondsMax = idleSecondsByDefault } = options;
+  const {
+    log,
+    health,
+    registry,
+    bodyBytesMax,
+    isStreamed,
+    headersFor,
+    idleSecondsMax = idleSecondsByDefault,
+  } = options;
   const logRefusal = createRefusalLog(log);
   const answered = requestRecord(log, registry);
   const app = new Elysia({
@@ -46,7 +55,7 @@ export function createServer(options: ServerOptions) {
     },
   })
     .headers({ 'X-Content-Type-Options': 'nosniff' })
-    .use(operations({ health, registry, answered }))
+    .use(operations({ health, registry, answered, headersFor }))
     .onRequest(({ request }) => {
       if (Number(request.headers.get('content-length')) <= bodyBytesMax) return;
       if (!isStreamed?.(request.headers)) throw bodyTooLarge(bodyBytesMax);

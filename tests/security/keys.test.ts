@@ -283,6 +283,22 @@ describe('while PostgreSQL is away', () => {
 });
 
 describe('secrets', () => {
+  test('no table holds a key or a portal token, only their SHA-256', async () => {
+    const { id, key } = await makeKey({ scopes: ['read'] });
+    const made = await call('POST', '/api/v1/portal/tokens', key, { subject: 'customer-1' });
+    const { token } = (await made.json()) as { token: string };
+    const rows = await withClient(apps.database.url, async (client) => {
+      const { rows } = await client.query(`
+        SELECT to_jsonb(k)::text AS row FROM api_keys k UNION ALL SELECT to_jsonb(t)::text FROM portal_tokens t`);
+      return rows.map(({ row }: { row: string }) => row).join('\n');
+    });
+    for (const secret of [key, token]) {
+      expect(rows).not.toContain(secret.slice(-43));
+      expect(rows).toContain(new Bun.CryptoHasher('sha256').update(secret).digest('hex'));
+    }
+    expect(rows).toContain(id);
+  });
+
   test('no key is in the logs, the metrics, an answer or Redis', async () => {
     const { key } = await makeKey({ scopes: ['ingest', 'read'] });
     await call('POST', '/api/v1/events', key, event('secrets'));

@@ -6,7 +6,8 @@ export interface Operation {
   method: string;
   path: string;
   parameters: { in: string; name: string; schema: Schema }[];
-  bodies: Record<string, { schema: Schema }>;
+  /** `itemSchema`: of each line. */
+  bodies: Record<string, { schema: Schema; itemSchema?: Schema }>;
 }
 
 interface Schema {
@@ -118,10 +119,16 @@ const text = fc.oneof(
 const anything: fc.Arbitrary<unknown> = fc.oneof(
   text,
   fc.double(),
-  fc.constantFrom(null, true, false, -0, 1e308, 2 ** 53, -1, 0, 1, 400, {}, []),
+  fc.constantFrom(null, true, false, -0, 1e308, 2 ** 53, -1, 0, 1, 400, {}, [], { toString: 1, valueOf: 1 }),
   fc.array(text, { maxLength: 3 }),
   fc.dictionary(text, fc.oneof(text, fc.integer()), { maxKeys: 3 }),
 );
+
+function textFor({ schema, itemSchema }: Operation['bodies'][string]): fc.Arbitrary<string> {
+  const json = (value: unknown) => JSON.stringify(value) ?? '';
+  if (!itemSchema) return valueFor(schema).map(json);
+  return fc.array(valueFor(itemSchema), { maxLength: 4 }).map((items) => items.map(json).join('\n'));
+}
 
 function valueFor(schema: Schema, depth = 0): fc.Arbitrary<unknown> {
   if (depth > depthMax) return anything;
@@ -206,9 +213,7 @@ export function requestOf(operation: Operation): fc.Arbitrary<FuzzRequest> {
             .oneof(
               {
                 weight: 8,
-                arbitrary: valueFor(operation.bodies[type]!.schema).map(
-                  (value) => JSON.stringify(value) ?? '',
-                ),
+                arbitrary: textFor(operation.bodies[type]!),
               },
               {
                 weight: 1,
@@ -242,7 +247,7 @@ export function requestOf(operation: Operation): fc.Arbitrary<FuzzRequest> {
         const value = values[index];
         if (parameter.in === 'path')
           path = path.replace(`{${parameter.name}}`, encoded(value ?? 'tokens') || 'x');
-        else if (value === undefined) return;
+        else if (value === undefined || parameter.in === 'header') return;
         else if (typeof value === 'object' && value !== null && !Array.isArray(value))
           for (const [key, one] of Object.entries(value))
             query.push(`${parameter.name}[${encoded(key)}]=${encoded(one)}`);

@@ -71,7 +71,7 @@ const listDetail = {
         },
       ],
     }),
-    ...problemResponses(400, 503),
+    ...problemResponses(400),
   },
 };
 
@@ -88,6 +88,6 @@ const redriveDetail = {
   ),
   responses: {
     200: jsonResponse('How many were put back.', Type.Object({ redriven: Type.Integer() }), { redriven: 1 }),
-    ...problemResponses(400, 413, 415, 503),
+    ...problemResponses(400, 413, 415),
   },
 };

@@ -1,4 +1,4 @@
-import { problemSchema } from '@usage/lib/http/documentation.ts';
+import { problemResponses, problemSchema } from '@usage/lib/http/documentation.ts';
 
 /** The OpenAPI side of ingest. Validation is lib/event's: a schema compiled for it would parse the body once more. */
 
@@ -54,6 +54,49 @@ const problem = (description: string, example: object) => ({
   },
 });
 
+const outcomeSchema = {
+  type: 'object',
+  required: ['received', 'rejected', 'events'],
+  properties: {
+    received: { type: 'integer' },
+    accepted: { type: 'integer', description: 'Of lines.' },
+    rejected: { type: 'integer' },
+    committed: { type: 'boolean' },
+    stored: { type: 'integer' },
+    duplicates: { type: 'integer' },
+    deadLetters: { type: 'integer' },
+    events: {
+      type: 'array',
+      description: 'Those whose outcome is not the usual one, or all of them.',
+      items: {
+        type: 'object',
+        required: ['outcome'],
+        properties: {
+          index: { type: 'integer' },
+          line: { type: 'integer' },
+          id: { type: 'string' },
+          source: { type: 'string' },
+          outcome: { type: 'string', enum: ['accepted', 'stored', 'duplicate', 'dead_letter', 'rejected'] },
+          reason: { type: 'string' },
+          faults: {
+            type: 'array',
+            items: {
+              type: 'object',
+              properties: { field: { type: 'string' }, reason: { type: 'string' } },
+            },
+          },
+        },
+      },
+    },
+  },
+};
+
+const outcomes = (description: string) => ({
+  description,
+  headers: { 'Preference-Applied': { description: 'What of Prefer was done.', schema: { type: 'string' } } },
+  content: { 'application/json': { schema: outcomeSchema } },
+});
+
 const retryHeader = { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' } } };
 
 // biome-ignore lint/suspicious/noExplicitAny: plain OpenAPI; Elysia's type of it wants TypeBox schemas
@@ -71,9 +114,42 @@ export const ingestDetail: any = {
       'application/cloudevents+json': { schema: eventSchema },
       'application/cloudevents-batch+json': { schema: { type: 'array', items: eventSchema } },
       'application/json': { schema: { oneOf: [eventSchema, { type: 'array', items: eventSchema }] } },
+      'application/x-ndjson': {
+        // OpenAPI 3.2's word for what each line is.
+        itemSchema: eventSchema,
+        schema: {
+          type: 'string',
+          description:
+            'An event a line, however many. Kept part by part: an error says up to which line, go on after it.',
+        },
+      },
     },
   },
+  parameters: [
+    {
+      in: 'header',
+      name: 'Prefer',
+      schema: { type: 'string' },
+      description:
+        'RFC 7240: `handling=lenient` keeps the good events of a batch, `return=representation` answers with an outcome ' +
+        'for each event, `wait=N` once they are committed (N seconds at most, 30 at the longest).',
+      example: 'handling=lenient, wait=5',
+    },
+    {
+      in: 'header',
+      name: 'Content-Encoding',
+      schema: { type: 'string', enum: ['gzip', 'deflate', 'br', 'zstd'] },
+      description: 'How the body is packed.',
+    },
+  ],
   responses: {
+    ...problemResponses(413),
+    200: outcomes(
+      'What became of the events, where Prefer asked for it, a bad one was left out, or they came as lines.',
+    ),
+    202: outcomes(
+      'The events are kept; their commit did not come within the time that Prefer asked to wait.',
+    ),
     204: { description: 'Every event is kept.' },
     400: problem('An event is not valid, or the body is not JSON; nothing was kept.', {
       title: 'Bad Request',

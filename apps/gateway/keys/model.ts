@@ -75,7 +75,7 @@ export const createDetail = {
   requestBody: jsonRequest(KeyCreate, { name: 'chat service', scopes: ['ingest'], eventsPerSecond: 10_000 }),
   responses: {
     201: jsonResponse('The key.', CreatedKey, { ...example, key: 'usage_k3x81m0q_…' }),
-    ...problemResponses(400, 401, 403, 409, 413, 415, 429, 503),
+    ...problemResponses(400, 409, 413, 415),
   },
 };
 
@@ -86,7 +86,7 @@ export const listDetail = {
   parameters: [namespace],
   responses: {
     200: jsonResponse('The keys without their secrets.', Type.Array(Key), [example]),
-    ...problemResponses(400, 401, 403, 429, 503),
+    ...problemResponses(400),
   },
 };
 
@@ -96,5 +96,5 @@ export const revokeDetail = {
   summary: 'Revoke an API key',
   description: 'For good. It stops working everywhere within 5 s; its portal tokens end at once.',
   parameters: [parameter('path', 'keyIdOrPrefix', Type.String(), 'Its id or prefix.', 'k3x81m0q'), namespace],
-  responses: { 204: { description: 'It is revoked.' }, ...problemResponses(400, 401, 403, 404, 429, 503) },
+  responses: { 204: { description: 'It is revoked.' }, ...problemResponses(400, 404) },
 };

@@ -84,7 +84,7 @@ const createDetail = {
   requestBody: jsonRequest(MeterCreate, createExample),
   responses: {
     201: jsonResponse('The meter as created.', Meter, meterExample),
-    ...problemResponses(400, 409, 413, 415, 503),
+    ...problemResponses(400, 409, 413, 415),
   },
 };
 
@@ -116,7 +116,7 @@ const listDetail = {
   ],
   responses: {
     200: jsonResponse('The meters.', Type.Array(Meter), [meterExample]),
-    ...problemResponses(400, 503),
+    ...problemResponses(400),
   },
 };
 
@@ -125,7 +125,7 @@ const getDetail = {
   operationId: 'getMeter',
   summary: 'Get a meter',
   parameters: [idOrSlug],
-  responses: { 200: jsonResponse('The meter.', Meter, meterExample), ...problemResponses(404, 503) },
+  responses: { 200: jsonResponse('The meter.', Meter, meterExample), ...problemResponses(404) },
 };
 
 const updateDetail = {
@@ -136,7 +136,7 @@ const updateDetail = {
   requestBody: jsonRequest(MeterUpdate, updateExample),
   responses: {
     200: jsonResponse('The meter as changed.', Meter, meterExample),
-    ...problemResponses(400, 404, 413, 415, 503),
+    ...problemResponses(400, 404, 413, 415),
   },
 };
 
@@ -146,5 +146,5 @@ const deleteDetail = {
   summary: 'Delete a meter',
   description: 'Its events stay; a new meter may take its slug.',
   parameters: [idOrSlug],
-  responses: { 204: { description: 'It is deleted.' }, ...problemResponses(404, 503) },
+  responses: { 204: { description: 'It is deleted.' }, ...problemResponses(404) },
 };

@@ -47,7 +47,7 @@ export const createDetail = {
   requestBody: jsonRequest(PortalTokenCreate, { subject: 'customer-1', allowedMeterSlugs: ['tokens_total'] }),
   responses: {
     200: jsonResponse('The token.', PortalToken, { ...example, token: 'usage_portal_…' }),
-    ...problemResponses(400, 401, 403, 404, 409, 413, 415, 429, 503),
+    ...problemResponses(400, 404, 409, 413, 415),
   },
 };
 
@@ -60,7 +60,7 @@ export const listDetail = {
   ],
   responses: {
     200: jsonResponse('The tokens without their secrets.', Type.Array(PortalToken), [example]),
-    ...problemResponses(400, 401, 403, 429, 503),
+    ...problemResponses(400),
   },
 };
 
@@ -74,6 +74,6 @@ export const invalidateDetail = {
   ),
   responses: {
     204: { description: 'They work no longer.' },
-    ...problemResponses(400, 401, 403, 413, 415, 429, 503),
+    ...problemResponses(400, 413, 415),
   },
 };

@@ -77,7 +77,7 @@ const upsertDetail = {
   requestBody: jsonRequest(Type.Array(SubjectUpsert, { maxItems: subjectsPerRequestMax }), upsertExample),
   responses: {
     200: jsonResponse('The subjects, in the order of the request.', Type.Array(Subject), [subjectExample]),
-    ...problemResponses(400, 413, 415, 503),
+    ...problemResponses(400, 413, 415),
   },
 };
 
@@ -97,7 +97,7 @@ const listDetail = {
   ],
   responses: {
     200: jsonResponse('The subjects.', Type.Array(Subject), [subjectExample]),
-    ...problemResponses(400, 503),
+    ...problemResponses(400),
   },
 };
 
@@ -106,7 +106,7 @@ const getDetail = {
   operationId: 'getSubject',
   summary: 'Get a subject',
   parameters: [idOrKey],
-  responses: { 200: jsonResponse('The subject.', Subject, subjectExample), ...problemResponses(404, 503) },
+  responses: { 200: jsonResponse('The subject.', Subject, subjectExample), ...problemResponses(404) },
 };
 
 const deleteDetail = {
@@ -115,5 +115,5 @@ const deleteDetail = {
   summary: 'Delete a subject',
   description: 'Its events and usage stay.',
   parameters: [idOrKey],
-  responses: { 204: { description: 'It is deleted.' }, ...problemResponses(404, 503) },
+  responses: { 204: { description: 'It is deleted.' }, ...problemResponses(404) },
 };

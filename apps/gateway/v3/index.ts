@@ -43,7 +43,7 @@ export function v3Routes({ sql, access, ingest }: V3Parts) {
         const body = fromV3(await readJson(request, meterBodyBytesMax));
         return Response.json(toV3(await createMeter(sql, namespace, body)), { status: 201 });
       },
-      { parse: 'none', detail: described('v3CreateMeter', 'Create a meter (v3)', 'body') },
+      { parse: 'none', detail: described('v3CreateMeter', 'Create a meter (v3)', 'body', 201) },
     )
     .get(
       '/meters',
@@ -79,7 +79,7 @@ export function v3Routes({ sql, access, ingest }: V3Parts) {
         await deleteMeter(sql, namespaceOf(request, 'admin'), pathText(params.meterId));
         return new Response(null, { status: 204 });
       },
-      { parse: 'none', detail: described('v3DeleteMeter', 'Delete a meter (v3)', 'id') },
+      { parse: 'none', detail: described('v3DeleteMeter', 'Delete a meter (v3)', 'id', 204) },
     );
 }
 
@@ -120,7 +120,12 @@ const meterBody = {
   },
 };
 
-function described(operationId: string, summary: string, takes: 'body' | 'id' | 'idAndBody' | 'page') {
+function described(
+  operationId: string,
+  summary: string,
+  takes: 'body' | 'id' | 'idAndBody' | 'page',
+  success = 200,
+) {
   const paging = ['page[number]', 'page[size]'].map((name) =>
     parameter('query', name, Type.Integer({ minimum: 1 }), name),
   );
@@ -131,8 +136,8 @@ function described(operationId: string, summary: string, takes: 'body' | 'id' | 
     parameters: takes === 'page' ? paging : takes === 'body' ? [] : [meterId],
     ...(takes === 'body' || takes === 'idAndBody' ? { requestBody: meterBody } : {}),
     responses: {
-      200: { description: 'As OpenMeter’s v3 answers.' },
-      ...problemResponses(400, 401, 403, 404, 409, 413, 415, 429, 503),
+      [success]: { description: 'As OpenMeter’s v3 answers.' },
+      ...problemResponses(400, 404, 409, 413, 415),
     },
   };
 }

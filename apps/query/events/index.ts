@@ -99,7 +99,7 @@ export const listDetail = {
   ],
   responses: {
     200: jsonResponse('The events.', Type.Array(Ingested), [example]),
-    ...problemResponses(400, 503),
+    ...problemResponses(400),
   },
 };
 
@@ -126,6 +126,6 @@ export const cursorDetail = {
       Type.Object({ items: Type.Array(Ingested), nextCursor: Type.Optional(Type.String()) }),
       { items: [example], nextCursor: 'WzE3MzU2ODk2MDExMjMwMDAsIm15LWFwcCIsIjEiXQ' },
     ),
-    ...problemResponses(400, 503),
+    ...problemResponses(400),
   },
 };

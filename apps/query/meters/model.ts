@@ -114,7 +114,7 @@ const responses = {
       },
     },
   },
-  ...problemResponses(400, 404, 503),
+  ...problemResponses(400, 404),
 };
 const description =
   'Exact to the last event stored, aggregated or not. `Accept: text/csv` gives a table, its values in full.';
@@ -171,7 +171,7 @@ export const subjectsDetail = {
   parameters: [meter, ...range],
   responses: {
     200: jsonResponse('Their keys, sorted.', Type.Array(Type.String()), ['customer-1', 'customer-2']),
-    ...problemResponses(400, 404, 503),
+    ...problemResponses(400, 404),
   },
 };
 
@@ -187,6 +187,6 @@ export const groupValuesDetail = {
   ],
   responses: {
     200: jsonResponse('The values, sorted.', Type.Array(Type.String()), ['gpt-4o', 'gpt-4o-mini']),
-    ...problemResponses(400, 404, 503),
+    ...problemResponses(400, 404),
   },
 };

@@ -63,6 +63,6 @@ export const v3QueryDetail = {
   },
   responses: {
     200: { description: 'The usage; values are exact, as texts.' },
-    ...problemResponses(400, 401, 403, 404, 413, 415, 429, 503),
+    ...problemResponses(400, 404, 413, 415),
   },
 };

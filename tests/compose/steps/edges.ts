@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { alerts, panelQueries } from '../panels.ts';
 import { mustRun, root, run, type Stack, waitUntil } from '../stack.ts';
 import { apps, healthyAll, seconds } from './start.ts';
@@ -20,6 +21,19 @@ export async function nginxKeepsItsPromises(stack: Stack): Promise<string> {
   });
   expect(`9 MB are answered ${large.status}`, large.status === 413);
   expect('413 is no problem+json', large.headers.get('content-type') === 'application/problem+json');
+  const lines = Buffer.from(`${JSON.stringify(badEvent)}\n`.repeat(lineCount));
+  const stream = await fetch(`${stack.nginxUrl}/api/v1/events`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/x-ndjson', Prefer: 'handling=lenient' },
+    body: lines,
+  });
+  const { rejected } = (await stream.json()) as { rejected?: number };
+  expect(`a stream of ${lines.length} bytes of lines: ${rejected} lines looked at`, rejected === lineCount);
+  const headers = await fetch(`${stack.nginxUrl}/api/v1/meters`, { headers: { 'X-A': 'a'.repeat(12_000) } });
+  expect(`headers of 12 kB are answered ${headers.status}`, headers.status === 431);
+  expect('431 is no problem+json', headers.headers.get('content-type') === 'application/problem+json');
+  const host = await statusOf(stack.nginxUrl, 'GET /api/v1/meters HTTP/1.1\r\nHost: localhost\\metrics?\r\n\r\n');
+  expect(`a Host that is none is answered ${host}`, host === 'HTTP/1.1 400 Bad Request');
   const bad = await fetch(`${stack.nginxUrl}/api/v1/events`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/cloudevents+json' },
@@ -37,7 +51,7 @@ export async function nginxKeepsItsPromises(stack: Stack): Promise<string> {
 
   await opensToNobody(stack, expect);
   if (faults.length > 0) throw new Error(faults.join('; '));
-  return '413 as problem+json, security headers, JSON access log, no /metrics, refuses AUTH=off on all interfaces';
+  return '413 and 431 as problem+json, streams as long as they like, no false Host, security headers, JSON access log, no /metrics, refuses AUTH=off on all interfaces';
 }
 
 /** With AUTH=off neither nginx nor the entry shows anything to other machines; `up` fails and its log says how to go on. */
@@ -81,6 +95,23 @@ async function opensToNobody(stack: Stack, expect: (what: string, holds: boolean
   expect('production_check does not say how to go on', /Put AUTH=keys and ADMIN_API_KEY/.test(told.stdout));
   await stack.must([...up, ...scaled]);
   await stack.waitHealthy({ ...healthyAll, api_gateway: 3, event_processor: 2, nginx: 1 });
+}
+
+/** More than 8 MB of lines, of which nothing is kept. */
+const lineCount = 80_000;
+const badEvent = { specversion: '1.0', source: 'edges', data: { text: 'x'.repeat(80) } };
+
+/** The status line of the answer to these bytes. */
+function statusOf(url: string, request: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port || 80), hostname, () => socket.write(request));
+  socket.once('data', (answer) => {
+    resolve(answer.toString().split('\r\n', 1)[0]!);
+    socket.destroy();
+  });
+  socket.once('error', reject);
+  return promise;
 }
 
 function isObject(line: string): boolean {
