@@ -33,7 +33,14 @@ test('a key is found by all of its text, the first time and after that', async (
   const { token, key } = newKey();
   const { ring } = ringOf(key);
   await ring.look();
-  const wrong = [token.slice(0, -1), `${token}x`, `${token.slice(0, -1)}_`, token.toUpperCase(), '', token.slice(1)];
+  const wrong = [
+    token.slice(0, -1),
+    `${token}x`,
+    `${token.slice(0, -1)}_`,
+    token.toUpperCase(),
+    '',
+    token.slice(1),
+  ];
   for (const _ of [1, 2]) {
     for (const text of wrong) expect(ring.find(text)).toBeUndefined();
     expect(ring.find(token)?.id).toBe(key.id);

@@ -21,18 +21,24 @@ export async function nginxKeepsItsPromises(stack: Stack): Promise<string> {
   });
   expect(`9 MB are answered ${large.status}`, large.status === 413);
   expect('413 is no problem+json', large.headers.get('content-type') === 'application/problem+json');
-  const lines = Buffer.from(`${JSON.stringify(badEvent)}\n`.repeat(lineCount));
+  const badLines = Buffer.from(`${JSON.stringify(badEvent)}\n`.repeat(lineCount));
   const stream = await fetch(`${stack.nginxUrl}/api/v1/events`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/x-ndjson', Prefer: 'handling=lenient' },
-    body: lines,
+    body: badLines,
   });
   const { rejected } = (await stream.json()) as { rejected?: number };
-  expect(`a stream of ${lines.length} bytes of lines: ${rejected} lines looked at`, rejected === lineCount);
+  expect(
+    `a stream of ${badLines.length} bytes of lines: ${rejected} lines looked at`,
+    rejected === lineCount,
+  );
   const headers = await fetch(`${stack.nginxUrl}/api/v1/meters`, { headers: { 'X-A': 'a'.repeat(12_000) } });
   expect(`headers of 12 kB are answered ${headers.status}`, headers.status === 431);
   expect('431 is no problem+json', headers.headers.get('content-type') === 'application/problem+json');
-  const host = await statusOf(stack.nginxUrl, 'GET /api/v1/meters HTTP/1.1\r\nHost: localhost\\metrics?\r\n\r\n');
+  const host = await statusOf(
+    stack.nginxUrl,
+    'GET /api/v1/meters HTTP/1.1\r\nHost: localhost\\metrics?\r\n\r\n',
+  );
   expect(`a Host that is none is answered ${host}`, host === 'HTTP/1.1 400 Bad Request');
   const bad = await fetch(`${stack.nginxUrl}/api/v1/events`, {
     method: 'POST',
