@@ -28,6 +28,8 @@ export interface Fault {
   about: string;
   /** How often it strikes in a round, at most; 3 where undefined. */
   strikesMax?: number;
+  /** Every app ends in order: no request that was taken goes unanswered, no frame that was stored comes again. */
+  orderly?: true;
   /** Apps beyond the usual four, with settings of their own. */
   beside?: Partial<Record<AppName, Record<string, string>>>;
   /** A stack of its own kind; rounds of faults without it share one. */

@@ -130,6 +130,12 @@ export async function runRound(stack: Stack, options: RoundOptions): Promise<Rou
   const lost = Math.max(0, books.lost - mayLose);
   if (lost > 0)
     broken.push(`${books.lost} accepted events are lost${mayLose > 0 ? `, ${mayLose} at most may be` : ''}`);
+  // Else an event is left out as a duplicate only where a client sends it again although it was answered.
+  const { repeated } = load.totals;
+  if (fault.orderly && books.duplicates > repeated)
+    broken.push(
+      `${books.duplicates} events came twice, ${repeated} at most were sent again after their answer: requests were taken and not answered, or frames stored and not settled`,
+    );
   if (books.doubled > 0) broken.push(`${books.doubled} events are stored twice`);
   const workMs = ((backlog + load.numbered) / drainEventsASecond) * 1_000;
   if (!stuck && recoveryMs > recoveryMsMax + workMs) broken.push(`recovery took ${recoveryMs} ms`);

@@ -24,6 +24,7 @@ export const gatewayFaults: Fault[] = [
   {
     name: 'apps-terminated',
     about: 'SIGTERM under load, each app in turn: exit 0 within its deadline, no taken request dropped',
+    orderly: true,
     strikesMax: 4,
     async strike({ stack, random, broken, pause }) {
       const name = random.pick(['gateway', 'processor', 'aggregator', 'query'] as const satisfies AppName[]);

@@ -17,6 +17,7 @@ export const upgradeFaults: Fault[] = [
   {
     name: 'rolling-restart',
     about: 'gateways of frame version 1 and 2 and two processors; every app is restarted in turn under load',
+    orderly: true,
     beside: { gateway2: { FRAME_VERSION: '1' }, processor2: {}, aggregator2: {} },
     strikesMax: 1,
     async strike({ stack, random, broken, pause }) {
