@@ -1,11 +1,18 @@
 import type { RawQuestion } from '@usage/db/rawUsage.ts';
 import { subjectCount, subjectName } from './events.ts';
 
-/** What is asked of the meter load_tokens over HTTP, and the same asked of the events. */
-export interface Question {
+/** What is asked over HTTP. */
+export interface HttpQuestion {
   name: string;
   /** One for each of many subjects where the question is about one. */
   paths: string[];
+}
+
+/** An answer without a look into the database: nothing on this machine is faster, with or without ingest beside it. */
+export const liveness: HttpQuestion = { name: 'liveness', paths: ['/health/live'] };
+
+/** What is asked of the meter load_tokens, and the same asked of the events. */
+export interface Question extends HttpQuestion {
   raw(n: number): RawQuestion;
 }
 
@@ -17,7 +24,7 @@ const subjects = Array.from({ length: subjectsAsked }, (_, n) =>
   subjectName(Math.floor((subjectCount * n) / subjectsAsked)),
 );
 
-/** The issue's five; ranges end at the last full day, hour or minute before `nowMs`. */
+/** What bills and dashboards ask; ranges end at the last full day, hour or minute before `nowMs`. */
 export function questions(nowMs: number): Question[] {
   const today = floor(nowMs, dayMs);
   const thisHour = floor(nowMs, hourMs);
