@@ -6,6 +6,7 @@ import { compileMeter } from '@usage/lib/meter/evaluate.ts';
 import type { Meter } from '@usage/lib/meter/meter.ts';
 import fc from 'fast-check';
 import { Batch, contentOf } from './batch.ts';
+import { inOrderOfIds } from './idOrder.ts';
 import { MemberPicker } from './reading/members.ts';
 import { Texts } from './reading/texts.ts';
 
@@ -209,15 +210,17 @@ test('a batch that is filled again holds nothing of its former filling', () => {
 });
 
 test('rows come in the order of their ids, of equal ones the first first', () => {
-  const ids = fc.array(
-    fc.oneof(fc.string({ minLength: 1, maxLength: 20 }), fc.constantFrom('a', 'ab', 'id-000000000001')),
-  );
+  const beginnings = fc.constantFrom('', '019aabcd-ef0', 'order-of-a-customer-with-a-long-name-');
+  const tails = fc.oneof(fc.string({ maxLength: 20 }), fc.constantFrom('a', 'ab', 'id-000000000001'));
+  const ids = fc
+    .tuple(beginnings, fc.array(tails, { maxLength: 200 }))
+    .map(([beginning, given]) => given.map((tail) => `${beginning}${tail}`).filter((id) => id !== ''));
   fc.assert(
     fc.property(ids, (given) => {
       const events = given.map((id) =>
         JSON.stringify({ specversion: '1.0', id, source: 's', type: 't', subject: 'x' }),
       );
-      const rows = batchOf(`[${events.join(',')}]`).rowsById();
+      const rows = inOrderOfIds(batchOf(`[${events.join(',')}]`).rows);
       const expected = given
         .map((id, position) => ({ id, position }))
         .sort((a, b) => Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)) || a.position - b.position);

@@ -8,6 +8,7 @@ import { entryMs, type StreamEntry } from '@usage/lib/stream/stream.ts';
 import { Batch, contentOf, eventBytes } from './batch.ts';
 import type { ProcessorConfig } from './config.ts';
 import type { FrameSource } from './frames.ts';
+import { inOrderOfIds } from './idOrder.ts';
 import type { ProcessorMetrics } from './metrics.ts';
 import type { PeriodRules } from './period.ts';
 import { answerMsMax, type Prepared, type Store, type Stored } from './store.ts';
@@ -104,7 +105,7 @@ export class Loop {
       }
       failPoint('read');
       const prepared = await this.#retrying('prepare', () =>
-        this.store.prepare(batch.rowsById(), batch.copy),
+        this.store.prepare(inOrderOfIds(batch.rows), batch.copy),
       );
       if (!prepared) break;
       // What is looked for may be on its way in the batch before: it is found once that one is committed.
