@@ -1,5 +1,5 @@
 import { Elysia } from 'elysia';
-import { collectDefaultMetrics, type Registry } from 'prom-client';
+import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 import type { Health, HealthReport } from '../service/health.ts';
 import type { Logger } from '../service/log.ts';
 import { RequestDurations } from './durations.ts';
@@ -37,6 +37,14 @@ const operationsTag = { tags: ['Operations'], security: [] };
  */
 export function operations({ health, registry, answered, headersFor }: Operations) {
   collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: 'usage_ready',
+    help: '1: the app can do its work. 0: /health/ready says why not.',
+    registers: [registry],
+    async collect() {
+      this.set((await health.isReady()).ok ? 1 : 0);
+    },
+  });
   return (
     new Elysia({ name: 'operations' })
       .decorate('requestId', '')

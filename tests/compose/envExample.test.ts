@@ -19,7 +19,7 @@ function defaultsOf(text: string): Map<string, Set<string>> {
 }
 
 /** Compose's own. */
-const notOurs = ['COMPOSE_PROJECT_NAME'];
+const notOurs = ['COMPOSE_PROJECT_NAME', 'COMPOSE_PROFILES'];
 /** A line that is commented out explains a setting as well. */
 const shown = new Map([...example!.matchAll(/^(?:# )?([A-Z][A-Z0-9_]*)=(.*)$/gm)].map((m) => [m[1]!, m[2]!]));
 

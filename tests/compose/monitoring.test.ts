@@ -151,16 +151,33 @@ async function makeEverythingHappen(): Promise<void> {
   await sql`ALTER TABLE batches RENAME TO batches_away`;
   await post('/api/v1/events', event('3'));
   await waitForSample('usage_batch_retries_total', (value) => value >= 1);
-  await sql`ALTER TABLE batches_away RENAME TO batches`;
-  await waitForSample('usage_events_stored_total', (value) => value >= 3);
+  await whileNothingIsMerged(async () => {
+    await sql`ALTER TABLE batches_away RENAME TO batches`;
+    await waitForSample('usage_events_stored_total', (value) => value >= 3);
+    await fetch(`${apps.url}/api/v1/meters/tokens/query`);
+  });
 
   await sql`ALTER TABLE deltas RENAME TO deltas_away`;
   await waitForSample('usage_aggregator_faults_total', (value) => value >= 1);
   await sql`ALTER TABLE deltas_away RENAME TO deltas`;
-  await fetch(`${apps.url}/api/v1/meters/tokens/query`);
   await waitUntilMerged(3);
   await waitForSample('usage_database_connections', (value) => value >= 1);
   await fetch(`${apps.url}/api/v1/meters/tokens/query`);
+}
+
+/** What is stored meanwhile stays in the deltas: the rollups can be read and not written. */
+async function whileNothingIsMerged(act: () => Promise<void>): Promise<void> {
+  const holder = connect({
+    url: apps.database.url,
+    name: 'holder',
+    connectionsMax: 1,
+    statementMsMax: 10_000,
+  });
+  await holder.begin(async (tx) => {
+    await tx`LOCK TABLE rollup_minutes, rollup_hours IN SHARE MODE`;
+    await act();
+  });
+  await holder.end();
 }
 
 /** Of all the meter's events: so many are in the rollups. */
