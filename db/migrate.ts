@@ -1,7 +1,7 @@
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import { lockNotAvailable } from './faults.ts';
-import { applyPeriodDays, type PeriodDaysOutcome } from './storageSettings.ts';
+import { applyPeriodDays, type MigrationClient, type PeriodDaysOutcome } from './storageSettings.ts';
 
 export interface MigrateOptions {
   direction: 'up' | 'down';
@@ -20,11 +20,6 @@ export interface MigrateOutcome {
   /** Names of the migrations that ran, in order. */
   ran: string[];
   periodDays: PeriodDaysOutcome | undefined;
-}
-
-/** What a migration needs of a connection: text in, the rows of its last statement out. */
-export interface MigrationClient {
-  query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
 }
 
 export const migrationsFolder = `${import.meta.dirname}/migrations`;

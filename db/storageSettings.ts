@@ -1,4 +1,7 @@
-import type { MigrationClient } from './migrate.ts';
+/** What a migration needs of a connection: text in, the rows of its last statement out. */
+export interface MigrationClient {
+  query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
+}
 
 export interface PeriodDaysOutcome {
   /** In force from now on. */

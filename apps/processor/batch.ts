@@ -1,3 +1,4 @@
+import type { NewDeadLetter } from '@usage/db/deadLetters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { type Part, readFrame } from '@usage/lib/frame/read.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
@@ -33,20 +34,11 @@ export interface Frame {
   waiting: { token: string; fromPosition: number; toPosition: number }[];
 }
 
-export interface Rejected {
-  kind: 'frame' | 'event';
-  namespace: string | undefined;
-  reason: string;
-  frameId: string;
-  position: number;
-  payload: Uint8Array;
-}
-
 /** Frames and their rows, gathered to be committed together. A batch is filled again once it is settled. */
 export class Batch {
   readonly frames: Frame[] = [];
   readonly rows: Row[] = [];
-  readonly rejected: Rejected[] = [];
+  readonly rejected: NewDeadLetter[] = [];
   /** How many of the rejected are in the table of dead letters. */
   buried = 0;
   startedMs = performance.now();

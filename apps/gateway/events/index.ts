@@ -1,8 +1,9 @@
 import type { Access } from '@usage/lib/auth/access.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { Elysia } from 'elysia';
+import type { Ingest } from './keep.ts';
 import { ingestDetail } from './model.ts';
-import { type Ingest, ingestEvents } from './service.ts';
+import { ingestEvents } from './service.ts';
 
 /** POST /api/v1/events: OpenMeter's ingest. */
 export function eventRoutes(ingest: Ingest, access: Access) {

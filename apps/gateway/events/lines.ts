@@ -3,8 +3,8 @@ import { type EventFault, faultsOf } from '@usage/lib/event/event.ts';
 import { linesOf } from '@usage/lib/http/lines.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { Shares } from '@usage/lib/http/shares.ts';
+import { type Ingest, keepEvents } from './keep.ts';
 import { type Preferences, preferenceApplied } from './prefer.ts';
-import { type Ingest, keepEvents } from './service.ts';
 
 /** A stream's events are kept in parts of at most so many events or characters, so many of them on their way at once. */
 const partEventsMax = 500;

@@ -6,8 +6,9 @@ import { type Fault, integerIn, invalid, pathText } from '@usage/lib/http/faults
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
 import { Elysia } from 'elysia';
+import type { Ingest } from '../events/keep.ts';
 import { ingestDetail } from '../events/model.ts';
-import { type Ingest, ingestEvents } from '../events/service.ts';
+import { ingestEvents } from '../events/service.ts';
 import { meterBodyBytesMax } from '../meters/index.ts';
 import { createMeter, deleteMeter, getMeter, listMeters, updateMeter } from '../meters/service.ts';
 import { fromV3, toV3 } from './meter.ts';
