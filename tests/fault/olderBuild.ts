@@ -27,8 +27,17 @@ export function olderBuildHindrance(): string | undefined {
   const commit = olderCommit();
   if (!commit)
     return 'the build before this one is not in the history (no git, no repository, or a shallow clone)';
-  const changed = git('diff', '--name-status', '--diff-filter=MD', commit, 'HEAD', '--', 'db/migrations');
-  return changed ? `migrations that ${commit} ran are not those of today: ${changed}` : undefined;
+  const gone = git(
+    'diff',
+    '--name-only',
+    '--no-renames',
+    '--diff-filter=D',
+    commit,
+    'HEAD',
+    '--',
+    'db/migrations',
+  );
+  return gone ? `migrations that ${commit} ran are gone: ${gone}` : undefined;
 }
 
 /** Its files with packages of their own, made once; where they are, and which commit it is. */
