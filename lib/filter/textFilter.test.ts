@@ -57,6 +57,7 @@ test('what is no filter is refused with a reason', () => {
     [{ $eq: 'a\0' }, 'NUL'],
     [{ $or: [{ $like: '\ud800' }] }, 'half a surrogate pair'],
     [deep, 'nested deeper than 5'],
+    [{ $or: Array(101).fill({ $like: '%a' }) }, 'more than 100 operators'],
   ] as const) {
     expect(() => readTextFilter(json)).toThrow(reason);
   }

@@ -15,6 +15,8 @@ const listOperators = ['in', 'nin'] as const;
 const joinOperators = ['and', 'or'] as const;
 
 const valuesMax = 1_000;
+/** Of one filter, in all: each is applied to every value. */
+const operatorsMax = 100;
 const depthMax = 5;
 const textLengthMax = 1_024;
 
@@ -22,24 +24,26 @@ const textLengthMax = 1_024;
  * Reads a filter from JSON; undefined where it is empty. Operators that are null count as left out.
  * Throws an Error whose message continues the field's name.
  */
-export function readTextFilter(json: unknown, depth = 0): TextFilter | undefined {
+export function readTextFilter(json: unknown, depth = 0, seen = { operators: 0 }): TextFilter | undefined {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new Error('expected an object such as {"$eq": "a"}');
   if (depth > depthMax) throw new Error(`filters are nested deeper than ${depthMax}`);
   const entries = Object.entries(json).filter(([, value]) => value !== null && value !== undefined);
   if (entries.length === 0) return undefined;
-  const filters = entries.map(([name, value]) => readOperator(name, value, depth));
+  seen.operators += entries.length;
+  if (seen.operators > operatorsMax) throw new Error(`has more than ${operatorsMax} operators`);
+  const filters = entries.map(([name, value]) => readOperator(name, value, depth, seen));
   return filters.length === 1 ? filters[0] : { operator: 'and', filters };
 }
 
-function readOperator(name: string, value: unknown, depth: number): TextFilter {
+function readOperator(name: string, value: unknown, depth: number, seen: { operators: number }): TextFilter {
   const operator = name.slice(1);
   if (!name.startsWith('$')) throw new Error(`unknown operator ${quote(name)}`);
   if (isOneOf(textOperators, operator)) return { operator, value: textOf(name, value) };
   if (isOneOf(listOperators, operator))
     return { operator, values: listOf(name, value).map((item) => textOf(name, item)) };
   if (isOneOf(joinOperators, operator)) {
-    const filters = listOf(name, value).map((item) => readTextFilter(item, depth + 1));
+    const filters = listOf(name, value).map((item) => readTextFilter(item, depth + 1, seen));
     return { operator, filters: filters.filter((filter) => filter !== undefined) };
   }
   throw new Error(`unknown operator ${quote(name)}`);

@@ -77,6 +77,16 @@ describe.each(Object.keys(pack))('%s', (encoding) => {
     }
   });
 
+  test('a bomb of good lines is given up when it unpacks to more than real events do', async () => {
+    const line = eventText('bomb', `,"data":{"x":"${'x'.repeat(10_000)}"}`);
+    const response = await post(
+      pack[encoding]!(Buffer.from(`${line}\n`.repeat(3_000))),
+      'application/x-ndjson',
+    );
+    expect(response.status).toBe(413);
+    expect(((await response.json()) as { detail: string }).detail).toContain('more than 250 times its size');
+  });
+
   test('bombs of empty lines and of one endless line are given up early', async () => {
     for (const [letter, status] of [
       ['\n', 400],

@@ -244,14 +244,14 @@ describe('queries', () => {
     const range = 'from=1970-01-01T00:00:00Z&to=2199-12-31T23:00:00Z';
     const minutes = await query(`subject=far-apart&windowSize=MINUTE&${range}`);
     await expectProblem(minutes, 400, /120967260 windows of a minute, more than 50000/);
+    const meter = { slug: 'crowd', eventType: 'crowd', aggregation: 'COUNT' };
+    expect((await post('/api/v1/meters', meter)).status).toBe(201);
     for (let batch = 0; batch < 11; batch++) {
       const events = Array.from({ length: 9_100 }, (_, n) =>
         event({ type: 'crowd', subject: `one-of-many-${batch}-${n}` }),
       );
       expect((await post('/api/v1/events', events, { Prefer: 'wait=20' })).status).toBe(200);
     }
-    const meter = { slug: 'crowd', eventType: 'crowd', aggregation: 'COUNT' };
-    expect((await post('/api/v1/meters', meter)).status).toBe(201);
     for (const what of ['query?groupBy=subject', 'subjects'])
       await expectProblem(
         await fetch(`${apps.url}/api/v1/meters/crowd/${what}`),

@@ -16,11 +16,12 @@ import { type RunningApps, startApps } from '../support/apps.ts';
 const adminKey = 'the-operators-own-key-0123456789abcdef';
 const startMsMax = 60_000;
 const streamsPerNamespaceMax = 48;
+const queryMsMax = 1_000;
 
 let apps: RunningApps;
 let sql: Sql;
 beforeAll(async () => {
-  apps = await startApps({ AUTH: 'keys', ADMIN_API_KEY: adminKey });
+  apps = await startApps({ AUTH: 'keys', ADMIN_API_KEY: adminKey, QUERY_MS_MAX: String(queryMsMax) });
   sql = connect({ url: apps.database.url, name: 'limits test', connectionsMax: 4, statementMsMax: 5_000 });
 }, startMsMax);
 afterAll(async () => {
@@ -98,6 +99,30 @@ test('one tenant’s queries, and strangers’ portal tokens, leave some to the 
   await Promise.all(running);
   await Promise.all([ask('a'), ask('a'), ask('c')]);
 });
+
+test('a filter made to take minutes ends when its time is over, and others are answered meanwhile', async () => {
+  const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${adminKey}` };
+  const send = (path: string, body: unknown, more: Record<string, string> = {}) =>
+    fetch(`${apps.url}${path}`, {
+      method: 'POST',
+      headers: { ...headers, ...more },
+      body: JSON.stringify(body),
+    });
+  const meter = { slug: 'slow', eventType: 'slow', aggregation: 'COUNT', groupBy: { text: '$.text' } };
+  expect((await send('/api/v1/meters', meter)).status).toBe(201);
+  const events = Array.from({ length: 500 }, (_, n) => {
+    const data = { text: `${'a'.repeat(1_000)}${n}` };
+    return { specversion: '1.0', id: `slow-${n}`, source: 'test', type: 'slow', subject: 'one', data };
+  });
+  expect((await send('/api/v1/events', events, { Prefer: 'wait=10' })).status).toBe(200);
+  const filter = { $or: Array(90).fill({ $like: `%${'a'.repeat(500)}_b%` }) };
+  const startedMs = performance.now();
+  const slow = send('/api/v1/meters/slow/query', { advancedMeterGroupByFilters: { text: filter } });
+  expect((await fetch(`${apps.queryUrl}/health/live`)).status).toBe(200);
+  expect(performance.now() - startedMs).toBeLessThan(queryMsMax + 500);
+  expect((await slow).status).toBe(503);
+  expect(performance.now() - startedMs).toBeLessThan(3 * queryMsMax);
+}, 20_000);
 
 describe('in a namespace', () => {
   test('keys: so many active ones; a revoked one makes room', async () => {

@@ -16,6 +16,7 @@ interface Schema {
   const?: unknown;
   items?: Schema;
   properties?: Record<string, Schema>;
+  required?: string[];
   patternProperties?: Record<string, Schema>;
   additionalProperties?: Schema | boolean;
   anyOf?: Schema[];
@@ -108,13 +109,14 @@ const hostileTexts = [
   '[[[[',
   '{}',
 ];
+const plainText = fc.constantFrom('tokens', 'prompt', 'customer-1', 'model', 'subject', 'default');
 const text = fc.oneof(
   fc.constantFrom(...hostileTexts),
   fc.string({
     unit: fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)),
     maxLength: 12,
   }),
-  fc.constantFrom('tokens', 'prompt', 'customer-1', 'model', 'subject', 'default'),
+  plainText,
 );
 const anything: fc.Arbitrary<unknown> = fc.oneof(
   text,
@@ -157,7 +159,9 @@ function goodValueFor(schema: Schema, depth: number): fc.Arbitrary<unknown> {
         ...(schema.example === undefined ? [] : [schema.example]),
       ];
       if (schema.format === 'date-time') examples.push('2026-11-22T10:00:00Z', '2026-11-23T10:00:00.5+05:30');
-      return examples.length > 0 ? fc.oneof(fc.constantFrom(...examples), text) : text;
+      return examples.length > 0
+        ? fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...examples) }, { weight: 1, arbitrary: text })
+        : fc.oneof({ weight: 2, arbitrary: plainText }, { weight: 1, arbitrary: text });
     }
     default:
       return anything;
@@ -172,30 +176,46 @@ function objectOf(schema: Schema, depth: number): fc.Arbitrary<unknown> {
   const extra = fc.dictionary(text, typeof more === 'object' ? valueFor(more, depth + 1) : anything, {
     maxKeys: 2,
   });
+  const members = Object.fromEntries(named);
+  const required = (schema.required ?? []).filter((name) => Object.hasOwn(members, name));
+  const record = fc.oneof(
+    { weight: 4, arbitrary: fc.record(members, { requiredKeys: required }) },
+    { weight: 1, arbitrary: fc.record(members, { requiredKeys: [] }) },
+  );
   return fc
-    .tuple(fc.record(Object.fromEntries(named), { requiredKeys: [] }), extra, fc.integer({ min: 0, max: 3 }))
+    .tuple(record, extra, fc.integer({ min: 0, max: 3 }))
     .map(([record, unknown, chance]) =>
       named.length === 0 || chance === 0 ? { ...record, ...unknown } : record,
     );
 }
 
-const headers = fc.record(
-  {
-    Accept: fc.constantFrom('application/json', 'text/csv', 'text/*;q=x', '*/*', 'a/b'),
-    Prefer: fc.constantFrom(
-      'handling=lenient',
-      'return=representation',
-      'wait=0',
-      'wait=x,=,',
-      'handling=lenient, return=representation',
+/** Now and then: else every other request would be refused at the door. */
+function rarely<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
+  return fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
+}
+
+const headers = fc
+  .record({
+    Accept: rarely(fc.constantFrom('application/json', 'text/csv', 'text/*;q=x', '*/*', 'a/b')),
+    Prefer: rarely(
+      fc.constantFrom(
+        'handling=lenient',
+        'return=representation',
+        'wait=0',
+        'wait=x,=,',
+        'handling=lenient, return=representation',
+      ),
     ),
-    'Content-Encoding': fc.constantFrom('gzip', 'br', 'zstd', 'deflate', 'identity', 'x'),
-    'X-Request-Id': fc.constantFrom('r-1', 'x'.repeat(200), '"};', '../'),
-    'CE-Id': fc.constantFrom('1', '%ff', ''),
-    'CE-SpecVersion': fc.constantFrom('1.0', '2'),
-  },
-  { requiredKeys: [] },
-);
+    'Content-Encoding': rarely(fc.constantFrom('gzip', 'br', 'zstd', 'deflate', 'identity', 'x')),
+    'X-Request-Id': rarely(fc.constantFrom('r-1', 'x'.repeat(200), '"};', '../')),
+    'CE-Id': rarely(fc.constantFrom('1', '%ff', '')),
+    'CE-SpecVersion': rarely(fc.constantFrom('1.0', '2')),
+  })
+  .map((record) =>
+    Object.fromEntries(
+      Object.entries(record).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    ),
+  );
 
 /** A request of this operation; strings that HTTP can't carry are percent-encoded or left out as a client must. */
 export function requestOf(operation: Operation): fc.Arbitrary<FuzzRequest> {
@@ -238,31 +258,29 @@ export function requestOf(operation: Operation): fc.Arbitrary<FuzzRequest> {
     'application/x-ndjson',
     'application/json; charset=x',
   );
-  return fc
-    .tuple(parameters, body, headers, fc.option(strayType, { freq: 6, nil: undefined }))
-    .map(([values, content, extra, stray]) => {
-      let { path } = operation;
-      const query: string[] = [];
-      operation.parameters.forEach((parameter, index) => {
-        const value = values[index];
-        if (parameter.in === 'path')
-          path = path.replace(`{${parameter.name}}`, encoded(value ?? 'tokens') || 'x');
-        else if (value === undefined || parameter.in === 'header') return;
-        else if (typeof value === 'object' && value !== null && !Array.isArray(value))
-          for (const [key, one] of Object.entries(value))
-            query.push(`${parameter.name}[${encoded(key)}]=${encoded(one)}`);
-        else
-          for (const one of Array.isArray(value) ? value : [value])
-            query.push(`${parameter.name}=${encoded(one)}`);
-      });
-      const isRead = operation.method === 'GET' || operation.method === 'HEAD';
-      return {
-        method: operation.method,
-        target: path.replace(/\{\w+\}/g, 'tokens') + (query.length > 0 ? `?${query.join('&')}` : ''),
-        headers: { 'Content-Type': stray ?? content.type, ...extra },
-        body: isRead ? undefined : content.text,
-      };
+  return fc.tuple(parameters, body, headers, rarely(strayType)).map(([values, content, extra, stray]) => {
+    let { path } = operation;
+    const query: string[] = [];
+    operation.parameters.forEach((parameter, index) => {
+      const value = values[index];
+      if (parameter.in === 'path')
+        path = path.replace(`{${parameter.name}}`, encoded(value ?? 'tokens') || 'x');
+      else if (value === undefined || parameter.in === 'header') return;
+      else if (typeof value === 'object' && value !== null && !Array.isArray(value))
+        for (const [key, one] of Object.entries(value))
+          query.push(`${parameter.name}[${encoded(key)}]=${encoded(one)}`);
+      else
+        for (const one of Array.isArray(value) ? value : [value])
+          query.push(`${parameter.name}=${encoded(one)}`);
     });
+    const isRead = operation.method === 'GET' || operation.method === 'HEAD';
+    return {
+      method: operation.method,
+      target: path.replace(/\{\w+\}/g, 'tokens') + (query.length > 0 ? `?${query.join('&')}` : ''),
+      headers: { 'Content-Type': stray ?? content.type, ...extra },
+      body: isRead ? undefined : content.text,
+    };
+  });
 }
 
 function encoded(value: unknown): string {

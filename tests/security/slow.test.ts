@@ -13,11 +13,11 @@ const noticedMsMax = bodyMsMax + 1_500;
 
 let gateway: TestGateway;
 beforeAll(async () => {
-  gateway = await startGateway({ BODY_MS_MAX: String(bodyMsMax) });
+  gateway = await startGateway({ BODY_MS_MAX: String(bodyMsMax), BODY_BYTES_MAX: '1000000' });
 });
 afterAll(() => gateway.stop());
 
-/** What came back until the server closed the connection, and after how long. The client never ends it. */
+/** What came back until the server closed the connection, and after how long. The client never ends it, but for a 413. */
 function heldOpen(url: string, first: string, trickle?: { text: string; everyMs: number }) {
   const { promise, resolve } = Promise.withResolvers<{ answer: string; openMs: number }>();
   const startedMs = performance.now();
@@ -29,6 +29,8 @@ function heldOpen(url: string, first: string, trickle?: { text: string; everyMs:
   });
   socket.on('data', (chunk) => {
     answer += chunk;
+    // What is too long is told while it still comes, and passed over: the client may end it then.
+    if (answer.includes('HTTP/1.1 413')) socket.destroy();
   });
   socket.on('error', () => {});
   socket.on('close', () => {
@@ -61,6 +63,12 @@ describe('a body that does not come', () => {
     expect(answer).toContain(`did not come within ${bodyMsMax} ms`);
     expect(openMs).toBeWithin(bodyMsMax, noticedMsMax);
     expect(await gateway.frames()).toEqual([]);
+  });
+
+  test('is longer than any may be and never ends: 413 as soon as that is known', async () => {
+    const first = head('application/json', 'Transfer-Encoding: chunked');
+    const { answer } = await heldOpen(gateway.url, first, { text: chunk(' '.repeat(500_000)), everyMs: 5 });
+    expect(answer).toStartWith('HTTP/1.1 413');
   });
 
   test('a stream of lines that pauses: 408 that says where to go on, and the connection is closed', async () => {

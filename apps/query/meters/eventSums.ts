@@ -26,7 +26,7 @@ export class EventSums {
   constructor(task: UsageTask) {
     this.#task = task;
     this.#measure = compileMeter(task.meter);
-    const { acceptsSubject, acceptsGroups } = acceptor(task.meter, task.query);
+    const { acceptsSubject, acceptsGroups } = acceptor(task.meter, task.query, task.reader.deadlineMs);
     this.#accepts = (subject: string, groups: readonly string[]) =>
       (acceptsSubject?.(subject) ?? true) && acceptsGroups(groups);
     this.#indexes = indexesOf(task.meter, task.query.groupBy);
@@ -67,7 +67,7 @@ export class EventSums {
 }
 
 /** Whether events of a subject (undefined: of any), and with these group values, are asked for; each value is looked at once. */
-export function acceptor(meter: StoredMeter, { subjects, filters }: UsageQuery) {
+export function acceptor(meter: StoredMeter, { subjects, filters }: UsageQuery, deadlineMs: number) {
   const wanted = subjects && new Set(subjects);
   const names = groupByNames(meter);
   const tests = [...filters].map(([name, filter]) => {
@@ -77,6 +77,7 @@ export function acceptor(meter: StoredMeter, { subjects, filters }: UsageQuery) 
       const text = groups[index]!;
       let verdict = known.get(text);
       if (verdict === undefined) {
+        if (performance.now() > deadlineMs) throw new UsageTimeout();
         verdict = passes(filter, text);
         known.set(text, verdict);
       }

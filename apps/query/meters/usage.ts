@@ -13,7 +13,7 @@ import {
 import { eventsExtent } from '@usage/db/usageEvents.ts';
 import type { TimeRange } from '@usage/db/usagePieces.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
-import { passes } from '@usage/lib/filter/textFilter.ts';
+import { passes, type TextFilter } from '@usage/lib/filter/textFilter.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import type { NamedCell } from '@usage/lib/meter/cells.ts';
 import { groupByNames } from '@usage/lib/meter/meter.ts';
@@ -37,6 +37,8 @@ const endUs = Date.UTC(2200, 0, 1) * 1000;
 /** A range that could hold more windows is narrowed to the hours that have events first. */
 const windowsUnasked = 2_000;
 const filteredValuesMax = 100_000;
+/** How long values are looked at before others get their turn. */
+const workMsMax = 10;
 
 /**
  * What a meter measured, to the last event of the transaction's snapshot:
@@ -60,7 +62,7 @@ export async function readUsage(
   const nothing = { boundaries: undefined, totals: [] };
   if (range.fromUs >= range.toUs) return nothing;
 
-  const scope = await scopeOf(tx, meter, query);
+  const scope = await scopeOf(tx, meter, query, reader.deadlineMs);
   const asked = query.windows ? await narrow(tx, meter, query, scope, range, reader) : range;
   if (!asked) return nothing;
   const boundaries = query.windows && windowBoundaries({ ...asked, ...query.windows });
@@ -128,7 +130,7 @@ async function* deltaCells(
   { deltas, deadlineMs }: UsageReader,
   waiting?: Awaited<ReturnType<typeof waitingDeltas>>,
 ): AsyncGenerator<NamedCell[]> {
-  const { acceptsSubject, acceptsGroups } = acceptor(meter, query);
+  const { acceptsSubject, acceptsGroups } = acceptor(meter, query, deadlineMs);
   const subjects = query.subjects || query.groupBySubject ? 'each' : 'all';
   for await (const cells of deltas.of(tx, meter.build, subjects, waiting)) {
     if (performance.now() > deadlineMs) throw new UsageTimeout();
@@ -137,7 +139,12 @@ async function* deltaCells(
 }
 
 /** Filters become lists of the values that pass, so that one function decides for rollups, deltas and events. */
-async function scopeOf(tx: Transaction, meter: StoredMeter, query: UsageQuery): Promise<UsageScope> {
+async function scopeOf(
+  tx: Transaction,
+  meter: StoredMeter,
+  query: UsageQuery,
+  deadlineMs: number,
+): Promise<UsageScope> {
   const names = groupByNames(meter);
   const scope: UsageScope = {
     build: meter.build,
@@ -155,10 +162,24 @@ async function scopeOf(tx: Transaction, meter: StoredMeter, query: UsageQuery): 
     else {
       const values = await groupValues(tx, scope, index, filteredValuesMax + 1);
       if (values.length > filteredValuesMax) throw tooManyValues(name);
-      allowed.push({ index, values: values.filter((value) => passes(filter, value)) });
+      allowed.push({ index, values: await passing(filter, values, deadlineMs) });
     }
   }
   return { ...scope, allowed };
+}
+
+/** A filter can be made to take long: others are answered in between, and it ends when the query's time is over. */
+async function passing(filter: TextFilter, values: readonly string[], deadlineMs: number): Promise<string[]> {
+  const passed: string[] = [];
+  let pauseMs = performance.now() + workMsMax;
+  for (const value of values) {
+    if (passes(filter, value)) passed.push(value);
+    if (performance.now() < pauseMs) continue;
+    if (performance.now() > deadlineMs) throw new UsageTimeout();
+    await new Promise((resolve) => setImmediate(resolve));
+    pauseMs = performance.now() + workMsMax;
+  }
+  return passed;
 }
 
 function eventsGone(minute: number): Problem {
