@@ -7,9 +7,10 @@ const drainMsMax = 120_000;
 const pollMs = 10;
 /**
  * Some 60 thousand on two quiet cores: these events are dear (five meters, many minutes, a twentieth sent twice). What
- * the load harness sends drains faster: `bun run load batch backlog`. Below a third of it something is wrong.
+ * the load harness sends drains faster: `bun run load batch backlog`. Beside other work a processor, which lets others go
+ * first, has done 21 thousand.
  */
-const eventsASecondMin = 20_000;
+const eventsASecondMin = 10_000;
 /** A smaller backlog is over before the processor runs at its speed. */
 const backlogMin = 200_000;
 
