@@ -88,6 +88,11 @@ export class Load {
     return this.#options.eventsMax;
   }
 
+  /** Events that finish() waits for. */
+  get left(): number {
+    return Math.max(this.#next, this.#options.eventsMin) - this.totals.accepted;
+  }
+
   get allAccepted(): boolean {
     return this.totals.accepted === this.#next;
   }

@@ -104,7 +104,7 @@ function line(report: RoundReport): string {
   const { tookMs } = report;
   const taken = takenAway > 0 ? ` taken away ${takenAway}` : '';
   const numbers = `sent ${sent} accepted ${accepted} retried ${retried} stored ${stored} duplicates ${duplicates} lost ${lost}${taken} doubled ${doubled}`;
-  const recovery = `backlog ${report.backlog} recovered in ${seconds(report.recoveryMs)} s`;
+  const recovery = `backlog ${report.backlog} recovered in ${seconds(report.recoveryMs)} s, all accepted after ${seconds(tookMs.accepted)}`;
   const took = `(ready ${seconds(tookMs.ready)}, strikes ${seconds(tookMs.strikes)}, books ${seconds(tookMs.books)} s)`;
   const broken = report.broken.map((sentence) => `\n    BROKEN ${sentence}`).join('');
   const notes = report.notes.length > 0 ? `\n    ${report.notes.join('; ')}` : '';
