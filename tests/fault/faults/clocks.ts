@@ -46,6 +46,7 @@ export const clockFaults: Fault[] = [
     strikesMax: 3,
     async strike(arena, number) {
       const { stack, random, pause, note, broken, quick } = arena;
+      await stack.untilReady(); // one was killed by the strike before
       setApart(arena);
       if (!(await areApart(arena))) broken("the suite could not set the processors' clocks");
       const before = await claimed(arena);
