@@ -103,11 +103,11 @@ async function inSchema({ sql, relations, postgres }: Stack): Promise<string[]> 
   return faults;
 }
 
-/** Connections beyond the pools of the apps that run: to PostgreSQL and to Redis. */
+/** Connections beyond the pools of the apps that run, to PostgreSQL and to Redis; requests that wait for good. */
 async function openConnections(stack: Stack): Promise<string[]> {
   const deadline = performance.now() + closedMsMax;
   for (;;) {
-    const faults = [...(await toPostgres(stack)), ...(await toRedis(stack))];
+    const faults = [...(await toPostgres(stack)), ...(await toRedis(stack)), ...(await requests(stack))];
     if (faults.length === 0 || performance.now() > deadline) return faults;
     await Bun.sleep(pollMs);
   }
@@ -135,6 +135,13 @@ async function toRedis(stack: Stack): Promise<string[]> {
     const max = running(stack, redisConnections[name] ?? '');
     return count > max ? [`${count} connections of '${name}' to Redis are open, ${max} at most may be`] : [];
   });
+}
+
+/** Nobody sends any more: no request of theirs may still wait for Redis. */
+async function requests(stack: Stack): Promise<string[]> {
+  const answer = await fetch(`${stack.app('gateway').url}/metrics`, { signal: AbortSignal.timeout(3_000) });
+  const inFlight = /^usage_frames_in_flight (\d+)/m.exec(await answer.text())?.[1];
+  return inFlight === '0' ? [] : [`${inFlight ?? 'an unknown number of'} frames are on their way to Redis`];
 }
 
 /** How many processes of the app run. */
