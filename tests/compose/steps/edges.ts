@@ -101,6 +101,7 @@ async function opensToNobody(stack: Stack, expect: (what: string, holds: boolean
   expect('production_check does not say how to go on', /Put AUTH=keys and ADMIN_API_KEY/.test(told.stdout));
   await stack.must([...up, ...scaled]);
   await stack.waitHealthy({ ...healthyAll, api_gateway: 3, event_processor: 2, nginx: 1 });
+  expect('nginx is not back', (await fetch(`${stack.nginxUrl}/health/ready`)).status === 200);
 }
 
 /** More than 8 MB of lines, of which nothing is kept. */

@@ -16,9 +16,12 @@ export async function logsArrive(stack: Stack): Promise<string> {
   await stack.waitHealthy({ loki: 1 });
   const wanted = [...Object.keys(healthyAll), 'migrate', 'nginx', 'prometheus'];
   let services: string[] = [];
-  await waitUntil(`logs of ${wanted.join(', ')}`, arrivedMsMax, async () => {
+  const missing = () => wanted.filter((service) => !services.includes(service));
+  await waitUntil('logs of every container', arrivedMsMax, async () => {
     services = await ask<string[]>(stack, 'label/service/values');
-    return wanted.every((service) => services.includes(service));
+    return missing().length === 0;
+  }).catch((error: Error) => {
+    throw new Error(`${error.message}; none of ${missing().join(', ')}`);
   });
   const arrivedMs = performance.now() - startedMs;
   const levels = await ask<string[]>(stack, 'label/level/values');
