@@ -8,6 +8,8 @@ import { singleConnections, singleEvents } from './single.ts';
 
 const defaultSeconds = 6;
 const rounds = 3;
+/** The same for all: the slower requests come, the fewer share a frame, and the more each of them costs. */
+const requestsPerSecond = 12_000;
 /** Far more than one machine sends: the limiter counts, and refuses nothing. */
 const neverReached = 1_000_000;
 
@@ -61,7 +63,12 @@ async function withKey(stack: Stack, limits: Record<string, number>): Promise<St
 
 /** Of the gateway: µs of processor time a request; and requests a second. */
 async function costOf(stack: Stack, seconds: number): Promise<{ cpu: number; rate: number }> {
-  const plan = { workload: singleEvents, connections: singleConnections, seconds };
+  const plan = {
+    workload: singleEvents,
+    connections: singleConnections,
+    seconds,
+    eventsPerSecond: requestsPerSecond,
+  };
   const { use, books, acceptedPerSecond } = await ingest(stack, plan, () => {});
   return {
     cpu: ((use.cpuSeconds.gateway ?? 0) / books.accepted) * 1_000_000,

@@ -47,10 +47,14 @@ describe.each(Object.keys(pack))('%s', (encoding) => {
 
   test('cut off, damaged or not packed at all: 400, nothing is kept', async () => {
     const packed = pack[encoding]!(Buffer.from(batch(200)));
+    // Complete JSON before the cut: what is missing is white space alone.
+    const spaces = Array.from({ length: 300_000 }, () => (Math.random() < 0.5 ? ' ' : '\n')).join('');
+    const wholeButForSpaces = pack[encoding]!(Buffer.from(batch(1) + spaces));
     const damaged = packed.slice();
     damaged.fill(0, packed.length >> 1);
     for (const body of [
       packed.subarray(0, packed.length - 20),
+      wholeButForSpaces.subarray(0, wholeButForSpaces.length - 20),
       damaged,
       Buffer.from(batch(1)),
       new Uint8Array(),

@@ -121,22 +121,47 @@ describe('scopes', () => {
       ['GET', '/api/v2/events', undefined, ['read']],
       ['GET', '/api/v1/meters', undefined, ['read', 'admin']],
       ['POST', '/api/v1/meters', {}, ['admin']],
-      ['PUT', '/api/v1/meters/none', {}, ['admin']],
-      ['DELETE', '/api/v1/meters/none', undefined, ['admin']],
-      ['GET', '/api/v1/meters/none/query', undefined, ['read']],
-      ['POST', '/api/v1/meters/none/query', {}, ['read']],
-      ['GET', '/api/v1/meters/none/subjects', undefined, ['read']],
+      ['GET', '/api/v1/meters/{meterIdOrSlug}', undefined, ['read', 'admin']],
+      ['PUT', '/api/v1/meters/{meterIdOrSlug}', {}, ['admin']],
+      ['DELETE', '/api/v1/meters/{meterIdOrSlug}', undefined, ['admin']],
+      ['GET', '/api/v1/meters/{meterIdOrSlug}/query', undefined, ['read']],
+      ['POST', '/api/v1/meters/{meterIdOrSlug}/query', {}, ['read']],
+      ['GET', '/api/v1/meters/{meterIdOrSlug}/subjects', undefined, ['read']],
+      ['GET', '/api/v1/meters/{meterIdOrSlug}/group-by/{groupByKey}/values', undefined, ['read']],
       ['GET', '/api/v1/subjects', undefined, ['read', 'admin']],
       ['POST', '/api/v1/subjects', [], ['admin']],
-      ['DELETE', '/api/v1/subjects/none', undefined, ['admin']],
+      ['GET', '/api/v1/subjects/{subjectIdOrKey}', undefined, ['read', 'admin']],
+      ['DELETE', '/api/v1/subjects/{subjectIdOrKey}', undefined, ['admin']],
+      ['GET', '/api/v1/portal/tokens', undefined, ['read', 'admin']],
+      ['POST', '/api/v1/portal/tokens', {}, ['read', 'admin']],
+      ['POST', '/api/v1/portal/tokens/invalidate', {}, ['read', 'admin']],
       ['GET', '/api/v1/dead-letters', undefined, ['admin']],
       ['POST', '/api/v1/dead-letters/redrive', { ids: ['1'] }, ['admin']],
       ['GET', '/api/v1/keys', undefined, ['admin']],
-      ['DELETE', '/api/v1/keys/none', undefined, ['admin']],
+      ['POST', '/api/v1/keys', {}, ['admin']],
+      ['DELETE', '/api/v1/keys/{keyIdOrPrefix}', undefined, ['admin']],
+      ['POST', '/api/v3/openmeter/events', event('scopes-3'), ['ingest']],
+      ['GET', '/api/v3/openmeter/meters', undefined, ['read', 'admin']],
+      ['POST', '/api/v3/openmeter/meters', {}, ['admin']],
+      ['GET', '/api/v3/openmeter/meters/{meterId}', undefined, ['read', 'admin']],
+      ['PUT', '/api/v3/openmeter/meters/{meterId}', {}, ['admin']],
+      ['DELETE', '/api/v3/openmeter/meters/{meterId}', undefined, ['admin']],
+      ['POST', '/api/v3/openmeter/meters/{meterId}/query', {}, ['read']],
     ];
+    const { paths } = (await (await fetch(`${apps.url}/swagger/json`)).json()) as {
+      paths: Record<string, Record<string, { security?: object[] }>>;
+    };
+    const described = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.entries(operations)
+        .filter(
+          ([, { security }]) => security?.length !== 0 && !security?.some((one) => 'portalToken' in one),
+        )
+        .map(([method]) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(routes.map(([method, path]) => `${method} ${path}`).sort()).toEqual(described.sort());
     for (const [method, path, body, allowed] of routes) {
       for (const [scope, { key }] of Object.entries(keys)) {
-        const response = await call(method, path, key, body);
+        const response = await call(method, path.replace(/\{\w+\}/g, 'none'), key, body);
         const isAllowed = (allowed as string[]).includes(scope);
         expect([method, path, scope, response.status === 403]).toEqual([method, path, scope, !isAllowed]);
         expect(response.status).not.toBe(401);
