@@ -13,6 +13,8 @@ export interface LoadOptions {
   rate: number;
   /** The clock that ids with a time of their own are made by, in ms since 1970. */
   idClockMs?: () => number;
+  /** Nothing is sent any more. */
+  over?: AbortSignal | undefined;
 }
 
 export interface LoadTotals {
@@ -148,8 +150,8 @@ export class Load {
   }
 
   async #client(random: Random): Promise<void> {
-    const { eventsMin, eventsMax } = this.#options;
-    while (this.#next < eventsMax && !(this.#stopping && this.#next >= eventsMin)) {
+    const { eventsMin, eventsMax, over } = this.#options;
+    while (!over?.aborted && this.#next < eventsMax && !(this.#stopping && this.#next >= eventsMin)) {
       const count = Math.min(
         random.chance(0.3) ? 1 : random.between(2, batchEventsMax),
         eventsMax - this.#next,
@@ -175,7 +177,7 @@ export class Load {
 
   async #untilAccepted(batch: Numbered, random: Random): Promise<void> {
     let timeMs = this.#newTime(random);
-    for (let tries = 0; ; tries++) {
+    for (let tries = 0; !this.#options.over?.aborted; tries++) {
       if (tries > 0) {
         this.totals.retried += batch.count;
         if (random.chance(0.5)) timeMs = this.#newTime(random);
@@ -183,6 +185,7 @@ export class Load {
       }
       if (await this.#send(batch, timeMs)) break;
     }
+    if (this.#options.over?.aborted) return;
     this.totals.accepted += batch.count;
     this.#accepted.push(batch);
     if (this.#accepted.length > acceptedKept) this.#accepted.shift();

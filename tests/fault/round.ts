@@ -12,6 +12,8 @@ export interface RoundOptions {
   events: number;
   rate: number;
   quick: boolean;
+  /** Nobody waits for the round any more, however it ended. */
+  over?: AbortSignal;
 }
 
 export interface RoundReport {
@@ -82,6 +84,7 @@ export async function runRound(stack: Stack, options: RoundOptions): Promise<Rou
     eventsMax: options.events * 20,
     rate: options.rate,
     idClockMs: () => streamClock.ms,
+    over: options.over,
   });
   const arena: Arena = {
     stack,

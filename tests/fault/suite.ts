@@ -40,7 +40,11 @@ export async function runSuite(options: SuiteOptions): Promise<SuiteReport> {
   let left: Fault[] = [];
   const broken = new Set<Stack>();
   const run = async (fault: Fault, number: number, stack: Stack, roundRandom: Random) => {
-    const round = await runRound(stack, { ...options, number, fault, random: roundRandom });
+    const over = new AbortController();
+    const roundOptions = { ...options, number, fault, random: roundRandom, over: over.signal };
+    const round = await runRound(stack, roundOptions)
+      .catch((error) => failedRound(number, fault, error as Error))
+      .finally(() => over.abort());
     report.rounds.push(round);
     if (round.broken.length > 0) broken.add(stack);
     say(line(round));
@@ -88,6 +92,16 @@ export async function runSuite(options: SuiteOptions): Promise<SuiteReport> {
     if (shared) await drop(shared.stack, report.rounds.at(-1));
   }
   return report;
+}
+
+/** The suite's own error: what became of the events nobody knows, so it counts as stuck, and the stack is given up. */
+function failedRound(round: number, fault: Fault, error: Error): RoundReport {
+  return {
+    ...{ round, fault: fault.name, strikes: 0, sent: 0, accepted: 0, retried: 0, stored: 0, duplicates: 0 },
+    ...{ lost: 0, takenAway: 0, doubled: 0, backlog: 0, recoveryMs: 0, stuck: true, notes: [] },
+    tookMs: { ready: 0, strikes: 0, recovery: 0, accepted: 0, books: 0 },
+    broken: [`the round did not end: ${error.stack ?? error.message}`],
+  };
 }
 
 function faultNamed(name: string): Fault {
