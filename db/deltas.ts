@@ -2,7 +2,8 @@ import type { Executor, Transaction } from './connect.ts';
 
 export interface NewDelta {
   build: bigint;
-  cells: number;
+  /** Cells and their distinct values (lib/meter/cells.ts); the column is called cells. */
+  weight: number;
   arrivedMs: number;
   payload: Buffer;
 }
@@ -14,7 +15,7 @@ export async function insertDeltas(sql: Executor, deltas: NewDelta[]): Promise<v
   await sql`
     INSERT INTO deltas (build, cells, arrived_at, payload)
     SELECT build, cells, to_timestamp(arrived_ms / 1000), decode(payload, 'hex')
-    FROM unnest(${deltas.map((d) => String(d.build))}::bigint[], ${deltas.map((d) => d.cells)}::int[],
+    FROM unnest(${deltas.map((d) => String(d.build))}::bigint[], ${deltas.map((d) => d.weight)}::int[],
                 ${deltas.map((d) => d.arrivedMs)}::float8[], ${hex}::text[])
       AS d (build, cells, arrived_ms, payload)`;
 }
@@ -26,21 +27,26 @@ export interface StoredDelta {
 }
 
 /** Builds that have deltas, those waiting longest first. */
-export async function buildsWithDeltas(
-  sql: Executor,
-): Promise<{ build: bigint; waiting_ms: number; deltas: number }[]> {
-  return sql<{ build: bigint; waiting_ms: number; deltas: number }[]>`
-    SELECT build, (extract(epoch FROM now() - min(arrived_at)) * 1000)::float8 AS waiting_ms, count(*)::int AS deltas
-    FROM deltas GROUP BY build ORDER BY min(id)`;
+export async function buildsWithDeltas(sql: Executor): Promise<{ build: bigint; deltas: number }[]> {
+  return sql<{ build: bigint; deltas: number }[]>`
+    SELECT build, count(*)::int AS deltas FROM deltas GROUP BY build ORDER BY min(id)`;
 }
 
-/** All deltas that wait: the id of the one written last (undefined when there is none), and how many cells they hold. */
-export async function waitingAltogether(
-  sql: Executor,
-): Promise<{ newest: bigint | undefined; cells: number }> {
-  const [row] = await sql<{ newest: bigint | null; cells: number }[]>`
-    SELECT max(id) AS newest, coalesce(sum(cells), 0)::float8 AS cells FROM deltas`;
-  return { newest: row!.newest ?? undefined, cells: row!.cells };
+export interface WaitingDeltas {
+  deltas: number;
+  /** Of the one written last; null when none waits. */
+  newest: bigint | null;
+  /** Cells and distinct values in all of them. */
+  weight: number;
+  /** Since the arrival of the oldest event in them. */
+  waitingMs: number;
+}
+
+export async function waitingAltogether(sql: Executor): Promise<WaitingDeltas> {
+  const [row] = await sql<WaitingDeltas[]>`
+    SELECT count(*)::int AS deltas, max(id) AS newest, coalesce(sum(cells), 0)::float8 AS weight,
+           coalesce(extract(epoch FROM now() - min(arrived_at)) * 1000, 0)::float8 AS "waitingMs" FROM deltas`;
+  return row!;
 }
 
 /** Makes this transaction the only one that merges the build; false when another is at it. */
@@ -49,23 +55,23 @@ export async function tryLockBuild(tx: Transaction, build: bigint): Promise<bool
   return row!.locked;
 }
 
-/** What one merge takes on at most: so many deltas, and no further one once there are so many cells. */
+/** What one merge takes on at most: so many deltas, and no further one once they weigh so much. */
 export interface MergeLimits {
   deltasMax: number;
-  cellsMax: number;
+  weightMax: number;
 }
 
 /** Takes the oldest deltas of the build out of the table; at least one, if there is any. */
 export async function takeDeltas(
   tx: Transaction,
   build: bigint,
-  { deltasMax, cellsMax }: MergeLimits,
+  { deltasMax, weightMax }: MergeLimits,
 ): Promise<StoredDelta[]> {
   return tx<StoredDelta[]>`
     DELETE FROM deltas WHERE id IN (
       SELECT id FROM (
-        SELECT id, sum(cells) OVER (ORDER BY id) - cells AS cells_before
+        SELECT id, sum(cells) OVER (ORDER BY id) - cells AS weight_before
         FROM (SELECT id, cells FROM deltas WHERE build = ${build} ORDER BY id LIMIT ${deltasMax}) oldest
-      ) running WHERE cells_before < ${cellsMax})
+      ) running WHERE weight_before < ${weightMax})
     RETURNING id, payload, (extract(epoch FROM arrived_at) * 1000)::float8 AS arrived_ms`;
 }

@@ -42,7 +42,7 @@ export async function backfillStretch(sql: Sql, eventsMax: number): Promise<bool
       await insertDeltas(tx, [
         {
           build: backfill.build,
-          cells: table.size,
+          weight: table.weight,
           arrivedMs: Date.now(),
           payload: encodeDelta(table),
         },

@@ -1,5 +1,5 @@
 import type { Sql } from '@usage/db/connect.ts';
-import { buildsWithDeltas, waitingAltogether } from '@usage/db/deltas.ts';
+import { buildsWithDeltas, type WaitingDeltas, waitingAltogether } from '@usage/db/deltas.ts';
 import { NoAnswer, Patience } from '@usage/db/patience.ts';
 import { dropDeadSeries } from '@usage/db/rollups.ts';
 import { endSilentTransactions } from '@usage/db/silence.ts';
@@ -18,11 +18,12 @@ const upkeepEveryMs = 600_000;
 const deadSeriesMax = 1_000;
 /** No delta for so long: the last ones are merged now. */
 const quietMs = 250;
-/** So many cells are not left waiting: query services keep 400,000 in memory (DELTA_CELLS_CACHED_MAX). */
-const waitingCellsMax = 350_000;
+/** So many cells and distinct values are not left waiting: query services keep 400,000 (DELTA_CELLS_CACHED_MAX). */
+const waitingWeightMax = 250_000;
+const retryMsMin = 500;
 const retryMsMax = 5_000;
-/** At most four seconds' work, where no two of them are the same: a backlog is merged in pieces that end before patience does. */
-const mergeCellsMax = 250_000;
+/** Three seconds' work, where no two cells are the same: a backlog is merged in pieces that end before patience does. */
+const mergeWeightMax = 200_000;
 export const loopSilenceMsMax = 120_000;
 /** A merge takes 0.1 to 2 s; where it takes longer, more patience is learned. */
 const answerMsMin = 6_000;
@@ -93,8 +94,9 @@ export class Loop {
       const closing = await this.#step('days', () => this.#closeDays());
       await this.#step('upkeep', () => this.#upkeep());
       failures = this.#faults.size > 0 ? failures + 1 : 0;
-      const waitMs = Math.min(roundMs * 2 ** failures, this.config.mergeWaitMs * 2 ** failures, retryMsMax);
-      mergeNow = !more && !closing && (await this.#isWorthMerging(waitMs));
+      if (failures > 0) await this.app.pause(Math.min(retryMsMin * 2 ** failures, retryMsMax));
+      const mergeDueMs = mergedMs + this.config.mergeWaitMs - performance.now();
+      mergeNow = more || closing || (await this.#isWorthMerging(Math.min(roundMs, mergeDueMs)));
     }
   }
 
@@ -109,11 +111,18 @@ export class Loop {
       const restMs = endMs - performance.now();
       if (restMs <= 0 || this.app.stopping) return false;
       await this.app.pause(Math.min(quietMs, restMs));
-      const waiting = await this.#patience.run(() => waitingAltogether(this.sql)).catch(() => undefined);
-      if (waiting?.newest === undefined) continue;
-      if (waiting.newest === newest || waiting.cells >= waitingCellsMax) return true;
+      const waiting = await this.#look().catch(() => undefined);
+      if (!waiting || waiting.newest === null) continue;
+      if (waiting.newest === newest || waiting.weight >= waitingWeightMax) return true;
       newest = waiting.newest;
     }
+  }
+
+  async #look(): Promise<WaitingDeltas> {
+    const waiting = await this.#patience.run(() => waitingAltogether(this.sql));
+    this.metrics.waiting.set(waiting.deltas);
+    this.metrics.waitingSeconds.set(waiting.waitingMs / 1_000);
+    return waiting;
   }
 
   /** A step that fails is tried again in the next round and does not keep the others from theirs. */
@@ -141,11 +150,11 @@ export class Loop {
 
   async #mergeAll(): Promise<void> {
     const builds = await this.#patience.run(() => buildsWithDeltas(this.sql));
-    this.metrics.waiting.set(builds.reduce((sum, { deltas }) => sum + deltas, 0));
-    this.metrics.waitingSeconds.set(Math.max(0, ...builds.map(({ waiting_ms }) => waiting_ms)) / 1_000);
+    await this.#look();
     await this.#eachBuild(builds, async ({ build, deltas }) => {
       for (let left = deltas; left > 0 && !this.app.stopping; ) {
         const merged = await this.#merge(build);
+        await this.#look();
         if (merged === 0) break;
         left -= merged;
       }
@@ -168,7 +177,8 @@ export class Loop {
     const vainWaits = this.#vainWaits.get(build) ?? 0;
     try {
       const result = await this.#patience.run(run, vainWaits);
-      this.#vainWaits.delete(build);
+      // Locked says nothing: it may be the transaction that was waited for in vain.
+      if (result !== undefined) this.#vainWaits.delete(build);
       return result;
     } catch (error) {
       if (error instanceof NoAnswer) this.#vainWaits.set(build, vainWaits + 1);
@@ -178,7 +188,7 @@ export class Loop {
 
   async #merge(build: bigint): Promise<number> {
     const startedMs = performance.now();
-    const limits = { deltasMax: this.config.mergeDeltasMax, cellsMax: mergeCellsMax };
+    const limits = { deltasMax: this.config.mergeDeltasMax, weightMax: mergeWeightMax };
     const merged = await this.#patiently(build, () => mergeBuild(this.sql, this.#ids, build, limits)).catch(
       (error) => {
         // Perhaps another server answers now, that doesn't know the latest series (a failover).

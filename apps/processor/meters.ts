@@ -89,7 +89,7 @@ export class Evaluation {
   deltas(arrivedMs: number): NewDelta[] {
     return this.#tables
       .filter((entry) => entry !== undefined)
-      .map(({ build, table }) => ({ build, cells: table.size, arrivedMs, payload: encodeDelta(table) }));
+      .map(({ build, table }) => ({ build, weight: table.weight, arrivedMs, payload: encodeDelta(table) }));
   }
 
   #tableOf({ place, meter: { build, aggregation } }: PlacedMeter): CellTable {

@@ -41,6 +41,14 @@ export class Cells {
     return this.columns.count.length;
   }
 
+  /** What it costs to hold and to merge: its cells and their distinct values. */
+  get weight(): number {
+    const { uniques } = this.columns;
+    let weight = this.size;
+    for (let cell = 0; cell < uniques.length; cell++) weight += uniques[cell]?.size ?? 0;
+    return weight;
+  }
+
   /** The cells whose subject and group values are accepted; each is asked about once, not for every cell. */
   *named(
     acceptsSubject: (subject: string) => boolean = always,

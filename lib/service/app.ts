@@ -70,7 +70,6 @@ export class App {
     }
     const reason = await this.#stopRequested;
     this.log.info({ reason }, 'stopping');
-    this.#stopping.abort();
     const orderly = await this.stop();
     this.log.info({ orderly }, 'stopped');
     process.exit(orderly && !reason.startsWith('fault') ? 0 : 1);
@@ -78,6 +77,7 @@ export class App {
 
   /** Stops all parts; true when every one stopped without error before the deadline. */
   async stop(): Promise<boolean> {
+    this.#stopping.abort();
     const deadline = Bun.sleep(this.stopMsMax).then(() => 'deadline' as const);
     let orderly = true;
     for (const part of this.#parts.splice(0).reverse()) {

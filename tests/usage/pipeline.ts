@@ -51,7 +51,7 @@ export class Pipeline {
     for (const { build, deltas } of await buildsWithDeltas(this.sql)) {
       const count = Math.ceil(deltas * share);
       if (count > 0)
-        await mergeBuild(this.sql, ids, build, { deltasMax: count, cellsMax: Number.MAX_SAFE_INTEGER });
+        await mergeBuild(this.sql, ids, build, { deltasMax: count, weightMax: Number.MAX_SAFE_INTEGER });
     }
   }
 

@@ -15,7 +15,14 @@ const payloadsMax = 16;
 class HeldDelta {
   #overall: CellTable | undefined;
 
-  constructor(readonly cells: Cells) {}
+  constructor(
+    readonly build: bigint,
+    readonly cells: Cells,
+  ) {}
+
+  get weight(): number {
+    return this.cells.weight + (this.#overall?.weight ?? 0);
+  }
 
   get overall(): Cells {
     if (!this.#overall) {
@@ -26,16 +33,24 @@ class HeldDelta {
   }
 }
 
-/** Decoded deltas by id, least recently used out first. A delta never changes, so what is held is always right. */
+/**
+ * Decoded deltas by id, least recently used out first, and those that were merged. A delta never changes, so what is held
+ * is always right.
+ */
 export class DeltaCache {
-  #held = new Map<bigint, HeldDelta>();
-  #cells = 0;
+  #held = new Map<bigint, { delta: HeldDelta; weight: number }>();
+  #weight = 0;
 
-  /** A cell takes about 70 bytes. */
+  /** A cell takes about 70 bytes, a distinct value of UNIQUE_COUNT counts as a cell. */
   constructor(
-    readonly cellsMax: number,
+    readonly weightMax: number,
     readonly metrics: QueryMetrics,
   ) {}
+
+  /** Of what is held. */
+  get weight(): number {
+    return this.#weight;
+  }
 
   /** All cells of a build that are not merged yet, delta by delta: of each subject, or of all subjects together. */
   async *of(
@@ -44,37 +59,43 @@ export class DeltaCache {
     subjects: 'each' | 'all',
     waiting: Awaitable = waitingDeltas(tx, build),
   ): AsyncGenerator<Cells> {
-    const cellsOf = (delta: HeldDelta) => (subjects === 'all' ? delta.overall : delta.cells);
+    const ids = (await waiting).map(({ id }) => id);
+    this.#dropMerged(build, new Set(ids));
     const missing: bigint[] = [];
-    for (const { id } of await waiting) {
-      const delta = this.#held.get(id);
+    for (const id of ids) {
+      const delta = this.#held.get(id)?.delta;
       this.metrics.deltaCache.inc({ outcome: delta ? 'hit' : 'miss' });
-      if (!delta) {
-        missing.push(id);
-        continue;
-      }
-      this.#held.delete(id);
-      this.#held.set(id, delta);
-      yield cellsOf(delta);
+      if (delta) yield this.#cellsOf(id, delta, subjects);
+      else missing.push(id);
     }
     for (let at = 0; at < missing.length; at += payloadsMax) {
-      for (const { id, payload } of await deltaPayloads(tx, missing.slice(at, at + payloadsMax))) {
-        const delta = new HeldDelta(decodeDelta(payload));
-        this.#hold(id, delta);
-        yield cellsOf(delta);
-      }
+      for (const { id, payload } of await deltaPayloads(tx, missing.slice(at, at + payloadsMax)))
+        yield this.#cellsOf(id, new HeldDelta(build, decodeDelta(payload)), subjects);
     }
   }
 
-  #hold(id: bigint, delta: HeldDelta): void {
-    const { size } = delta.cells;
-    if (this.#held.has(id) || size > this.cellsMax) return;
-    this.#held.set(id, delta);
-    this.#cells += size;
-    for (const [oldest, { cells }] of this.#held) {
-      if (this.#cells <= this.cellsMax) break;
-      this.#held.delete(oldest);
-      this.#cells -= cells.size;
+  /** Of the delta, which is held from now on as the one that was used last. */
+  #cellsOf(id: bigint, delta: HeldDelta, subjects: 'each' | 'all'): Cells {
+    const cells = subjects === 'all' ? delta.overall : delta.cells;
+    this.#drop(id);
+    const { weight } = delta;
+    if (weight > this.weightMax) return cells;
+    this.#held.set(id, { delta, weight });
+    this.#weight += weight;
+    for (const oldest of this.#held.keys()) {
+      if (this.#weight <= this.weightMax) break;
+      this.#drop(oldest);
     }
+    return cells;
+  }
+
+  /** A snapshot older than the merge reads them again. */
+  #dropMerged(build: bigint, waiting: ReadonlySet<bigint>): void {
+    for (const [id, { delta }] of this.#held) if (delta.build === build && !waiting.has(id)) this.#drop(id);
+  }
+
+  #drop(id: bigint): void {
+    this.#weight -= this.#held.get(id)?.weight ?? 0;
+    this.#held.delete(id);
   }
 }

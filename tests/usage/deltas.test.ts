@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { Loop } from '@usage/aggregator/loop.ts';
+import { mergeBuild } from '@usage/aggregator/merge.ts';
+import { createMetrics } from '@usage/aggregator/metrics.ts';
+import { SeriesIds } from '@usage/aggregator/series.ts';
+import { tryLockBuild, waitingAltogether } from '@usage/db/deltas.ts';
+import { App } from '@usage/lib/service/app.ts';
+import { createLog } from '@usage/lib/service/log.ts';
+import { DeltaCache } from '@usage/query/meters/deltas.ts';
+import { queryMetrics } from '@usage/query/metrics.ts';
+import { Registry } from 'prom-client';
+import { event, openQueryTest, type QueryTest } from '../query/app.ts';
+
+const arrivedMs = Date.parse('2026-03-20T00:00:00Z');
+const distinct = 50;
+/** One cell of so many distinct values. */
+const deltaWeight = distinct + 1;
+
+let service: QueryTest;
+let type = 0;
+beforeAll(async () => {
+  service = await openQueryTest();
+}, 60_000);
+afterAll(() => service.close());
+
+/** A meter of distinct values with deltas that wait. */
+async function meterWithDeltas(deltas: number) {
+  const eventType = `deltas_${type++}`;
+  const meter = await service.meter({ slug: eventType, eventType, aggregation: 'UNIQUE_COUNT', groupBy: {} });
+  await service.pipeline.backfill();
+  for (let n = 0; n < deltas; n++) {
+    const values = Array.from({ length: distinct }, (_, k) => n * distinct + k);
+    const texts = values.map((value) =>
+      event('acme', '2026-03-20T00:00:00Z', `{"tokens":"v${value}"}`, { type: eventType }),
+    );
+    await service.pipeline.process(texts, arrivedMs);
+  }
+  return meter;
+}
+
+test('a merge counts distinct values as it counts cells: it takes no more than it can hold', async () => {
+  const { build } = await meterWithDeltas(3);
+  const limits = { deltasMax: 10, weightMax: deltaWeight };
+  const merges: unknown[] = [];
+  for (let n = 0; n < 4; n++)
+    merges.push((await mergeBuild(service.sql, new SeriesIds(), build, limits))?.deltas);
+  expect(merges).toEqual([1, 1, 1, 0]);
+});
+
+test('queries hold deltas by the distinct values in them, and none that was merged', async () => {
+  const { build } = await meterWithDeltas(3);
+  const cache = new DeltaCache(2 * deltaWeight, queryMetrics(new Registry()));
+  const ask = () =>
+    service.sql.begin(async (tx) => {
+      let cells = 0;
+      for await (const { size } of cache.of(tx, build, 'each')) cells += size;
+      return cells;
+    });
+
+  expect(await ask()).toBe(3);
+  expect(cache.weight).toBe(2 * deltaWeight);
+  await mergeBuild(service.sql, new SeriesIds(), build, { deltasMax: 3, weightMax: 10 * deltaWeight });
+  expect(await ask()).toBe(0);
+  expect(cache.weight).toBe(0);
+});
+
+test('a loop merges what waits, says so, and leaves a build alone that another one holds', async () => {
+  const held = await meterWithDeltas(1);
+  const free = await meterWithDeltas(1);
+  const app = new App('aggregator', createLog('aggregator', 'silent'), 5_000);
+  const metrics = createMetrics(new Registry());
+  const settings = { mergeWaitMs: 10, mergeDeltasMax: 10, backfillEventsMax: 10, dedupeWindowHours: 24 };
+  const loop = new Loop(app, service.sql, { ...settings, retentionDays: undefined }, metrics);
+  const waiting = async () => (await waitingAltogether(service.sql)).deltas;
+
+  await service.sql.begin(async (tx) => {
+    expect(await tryLockBuild(tx, held.build)).toBe(true);
+    loop.start();
+    while ((await waiting()) > 1) await Bun.sleep(5);
+    expect(await deltasOf(free.build)).toBe(0);
+    expect(await deltasOf(held.build)).toBe(1);
+  });
+  while ((await waiting()) > 0) await Bun.sleep(5);
+  while ((await metrics.waiting.get()).values[0]?.value !== 0) await Bun.sleep(5);
+  expect(loop.fault).toBeUndefined();
+  app.use('loop', loop, () => loop.stopped());
+  expect(await app.stop()).toBe(true);
+});
+
+async function deltasOf(build: bigint): Promise<number> {
+  const [row] = await service.sql<{ deltas: number }[]>`
+    SELECT count(*)::int AS deltas FROM deltas WHERE build = ${build}`;
+  return row!.deltas;
+}
