@@ -24,10 +24,11 @@ const retryMsMin = 500;
 const retryMsMax = 5_000;
 /** Three seconds' work, where no two cells are the same: a backlog is merged in pieces that end before patience does. */
 const mergeWeightMax = 200_000;
-export const loopSilenceMsMax = 120_000;
 /** A merge takes 0.1 to 2 s; where it takes longer, more patience is learned. */
 const answerMsMin = 6_000;
-const answerMsMax = 240_000;
+const answerMsMax = 105_000;
+/** A loop that waits patiently is not stuck. */
+export const loopSilenceMsMax = answerMsMax + 15_000;
 /** An aggregator that has kept PostgreSQL waiting for this long in a transaction is stopped or out of reach. */
 const silentMsMin = 5_000;
 /** After a call without an answer its transaction is looked for in every round for so long: it isn't silent yet at first. */

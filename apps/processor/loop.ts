@@ -229,6 +229,7 @@ export class Loop {
         const code = String((error as { code?: unknown }).code ?? (error as Error).name);
         this.#faults.set(step, `${step}: ${(error as Error).message}`);
         this.#lastSeenMs = performance.now();
+        this.metrics.lastLoop.setToCurrentTime();
         this.metrics.retries.inc({ code });
         this.log.warn({ err: error, step, tries }, 'trying again');
         if (this.#stopping.signal.aborted) return undefined;
