@@ -17,10 +17,18 @@ let urls: string[];
 let sql: Sql;
 let exposed: ExposedMetrics;
 const startMsMax = 60_000;
+/** With keys, so that what is told about these is there as well. */
+const adminKey = 'operator-of-the-monitoring-test-0123456789';
+const authorization = { Authorization: `Bearer ${adminKey}` };
 
 beforeAll(async () => {
   const [processor, aggregator] = await Promise.all([freePort(), freePort()]);
-  apps = await startApps({ PROCESSOR_PORT: `${processor}`, AGGREGATOR_PORT: `${aggregator}` });
+  apps = await startApps({
+    PROCESSOR_PORT: `${processor}`,
+    AGGREGATOR_PORT: `${aggregator}`,
+    AUTH: 'keys',
+    ADMIN_API_KEY: adminKey,
+  });
   urls = [apps.url, apps.queryUrl, `http://127.0.0.1:${processor}`, `http://127.0.0.1:${aggregator}`];
   sql = connect({ url: apps.database.url, name: 'test', connectionsMax: 1, statementMsMax: 10_000 });
   await makeEverythingHappen();
@@ -126,7 +134,7 @@ async function makeEverythingHappen(): Promise<void> {
   const post = (path: string, body: unknown, type = 'application/cloudevents+json') =>
     fetch(`${apps.url}${path}`, {
       method: 'POST',
-      headers: { 'Content-Type': type },
+      headers: { ...authorization, 'Content-Type': type },
       body: JSON.stringify(body),
     });
   const event = (id: string) => ({
@@ -154,7 +162,7 @@ async function makeEverythingHappen(): Promise<void> {
   await whileNothingIsMerged(async () => {
     await sql`ALTER TABLE batches_away RENAME TO batches`;
     await waitForSample('usage_events_stored_total', (value) => value >= 3);
-    await fetch(`${apps.url}/api/v1/meters/tokens/query`);
+    await fetch(`${apps.url}/api/v1/meters/tokens/query`, { headers: authorization });
   });
 
   await sql`ALTER TABLE deltas RENAME TO deltas_away`;
@@ -162,7 +170,7 @@ async function makeEverythingHappen(): Promise<void> {
   await sql`ALTER TABLE deltas_away RENAME TO deltas`;
   await waitUntilMerged(3);
   await waitForSample('usage_database_connections', (value) => value >= 1);
-  await fetch(`${apps.url}/api/v1/meters/tokens/query`);
+  await fetch(`${apps.url}/api/v1/meters/tokens/query`, { headers: authorization });
 }
 
 /** What is stored meanwhile stays in the deltas: the rollups can be read and not written. */
