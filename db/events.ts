@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { dayMs } from '@usage/lib/windows/units.ts';
 import type { Executor, Transaction } from './connect.ts';
 
 /** The columns in the order in which apps/processor/reading/tuples.ts writes their binary form. */
@@ -43,7 +44,7 @@ export async function findStored(
 
 /** Of a day since 1970. As a parameter: computed in the statement it costs as much again, anew for each row. */
 function dateOf(day: number): string {
-  return new Date(day * 86_400_000).toISOString().slice(0, 10);
+  return new Date(day * dayMs).toISOString().slice(0, 10);
 }
 
 export interface RawEvent {

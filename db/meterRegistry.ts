@@ -3,7 +3,7 @@ import { lockNotAvailable } from './faults.ts';
 import { lockRegistry } from './registry.ts';
 
 /** Longest wait for running batches, in ms; shorter than any statement_timeout, which would end the wait less clearly. */
-export const registryLockMsMax = 5_000;
+const registryLockMsMax = 5_000;
 
 /** The registry's lock was not free in time; nothing was changed, and trying again is safe. */
 export class MeterRegistryBusy extends Error {

@@ -51,11 +51,8 @@ export async function migrate(url: string, options: MigrateOptions): Promise<Mig
   }
 }
 
-/** The migrations over a connection of the caller's, which holds the turn already (or is the only one there can be). */
-export async function runMigrations(
-  client: MigrationClient,
-  options: MigrateOptions,
-): Promise<MigrateOutcome> {
+/** The migrations over a connection that holds the turn already. */
+async function runMigrations(client: MigrationClient, options: MigrateOptions): Promise<MigrateOutcome> {
   const silent = () => {};
   const log = options.log ?? silent;
   const migrations = await runner({

@@ -5,10 +5,10 @@ import type { Executor, Transaction } from './connect.ts';
  * A batch holds this lock shared while it commits; whoever makes, changes or deletes a meter, or opens a period, holds
  * it exclusively. So a batch is either wholly before such a change or has seen it.
  */
-export const registryLock = 0x75_73_61_67_65_01n; // "usage" 01
+const registryLock = 0x75_73_61_67_65_01n; // "usage" 01
 
 /** Held by batches that must not run beside those of the neighbouring period (apps/processor/period.ts). */
-export const boundaryLock = 0x75_73_61_67_65_02n;
+const boundaryLock = 0x75_73_61_67_65_02n;
 
 export interface Registry {
   version: bigint;

@@ -28,7 +28,7 @@ export const attributeBytesMax = 1_024;
 const extensionsMax = 64;
 const extensionNameCharsMax = 64;
 /** Deeper JSON is refused here, long before the recursion of PostgreSQL's parser or ours comes to an end. */
-export const dataDepthMax = 64;
+const dataDepthMax = 64;
 
 const noFaults: readonly EventFault[] = Object.freeze([]);
 

@@ -1,4 +1,5 @@
-import { dayUs, minuteUs } from '../windows/units.ts';
+import { dayMs, dayUs, minuteUs } from '../windows/units.ts';
+
 /**
  * Times as RFC 3339 writes them, held as microseconds since 1970 (`…Us`, exact in a double until 2255).
  *
@@ -34,7 +35,7 @@ export function timeFault(text: string): string | undefined {
 export function formatTimeUs(us: number): string {
   const day = Math.floor(us / dayUs);
   if (day !== formattedDay) {
-    formattedDayText = new Date(day * 86_400_000).toISOString().slice(0, 11);
+    formattedDayText = new Date(day * dayMs).toISOString().slice(0, 11);
     formattedDay = day;
   }
   const inDayUs = us - day * dayUs;

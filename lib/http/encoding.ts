@@ -59,7 +59,7 @@ export function damaged(encoding: Encoding, cause?: unknown): Problem {
   });
 }
 
-export function unpackedTooLarge(bytesMax: number): Problem {
+function unpackedTooLarge(bytesMax: number): Problem {
   return new Problem(
     'too_large',
     `The body is longer than ${bytesMax} bytes when unpacked; send it in smaller parts.`,

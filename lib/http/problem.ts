@@ -2,7 +2,7 @@ import { ValidationError } from 'elysia';
 import type { Logger } from '../service/log.ts';
 
 /** What can go wrong for a client: the one table from code to HTTP status (RFC 9110 titles). */
-export const problemCodes = {
+const problemCodes = {
   bad_request: [400, 'Bad Request'],
   malformed_json: [400, 'Bad Request'],
   invalid_events: [400, 'Bad Request'],

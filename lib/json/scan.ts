@@ -24,7 +24,7 @@ export interface Text {
   text: string | undefined;
 }
 
-export class NotJson extends Error {
+class NotJson extends Error {
   constructor(expected: string, at: number) {
     super(`expected ${expected} at byte ${at}`);
   }
@@ -41,7 +41,7 @@ export function afterSpace(bytes: Uint8Array, from: number): number {
 }
 
 /** Place of the closing quote of the string whose first character is at `from`; its complement (~) where it has escapes. */
-export function stringEnd(bytes: Uint8Array, from: number): number {
+function stringEnd(bytes: Uint8Array, from: number): number {
   for (let at = from; at < bytes.length; at++) {
     const byte = bytes[at]!;
     if (byte === quote) return at;

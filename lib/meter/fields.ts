@@ -5,7 +5,7 @@ export interface MeterFault {
 }
 
 export const metadataKeysMax = 64;
-export const metadataKeyLengthMax = 256;
+const metadataKeyLengthMax = 256;
 export const metadataValueLengthMax = 4_096;
 
 export function isJsonObject(value: unknown): value is Record<string, unknown> {

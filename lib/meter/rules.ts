@@ -40,11 +40,11 @@ export const nameLengthMax = 256;
 export const descriptionLengthMax = 1_024;
 export const groupByPattern = '^[a-zA-Z_][0-9a-zA-Z_]*$';
 export const groupByKeysMax = 32;
-export const groupByNameLengthMax = 128;
+const groupByNameLengthMax = 128;
 /** Queries mean the event's own subject and customer by them. */
 export const reservedGroupByNames: readonly string[] = ['subject', 'customer_id'];
 
-export const definitionFields = [
+const definitionFields = [
   'slug',
   'name',
   'description',
@@ -55,7 +55,7 @@ export const definitionFields = [
   'groupBy',
   'metadata',
 ] as const;
-export const updateFields = ['name', 'description', 'groupBy', 'metadata'] as const;
+const updateFields = ['name', 'description', 'groupBy', 'metadata'] as const;
 /** Fields of a meter that the system sets. */
 const readOnlyFields: readonly string[] = ['id', 'createdAt', 'updatedAt', 'deletedAt', 'annotations'];
 

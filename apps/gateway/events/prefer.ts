@@ -8,7 +8,7 @@ export interface Preferences {
   waitSeconds: number | undefined;
 }
 
-export const waitSecondsMax = 30;
+const waitSecondsMax = 30;
 
 const none: Preferences = Object.freeze({ lenient: false, representation: false, waitSeconds: undefined });
 

@@ -14,7 +14,7 @@ import { ConfigError } from '@usage/lib/service/config.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import { type Declaration, readDeclarations } from './yaml.ts';
 
-export const metersFileBytesMax = 4 * 1024 * 1024;
+const metersFileBytesMax = 4 * 1024 * 1024;
 
 export interface AppliedMeters {
   created: string[];

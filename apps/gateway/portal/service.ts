@@ -16,12 +16,12 @@ import type { PortalToken } from './model.ts';
 
 /** OpenMeter's default, and the longest that a page's token may live. */
 const lifeSeconds = 3_600;
-export const lifeSecondsMax = 86_400;
+const lifeSecondsMax = 86_400;
 /** Of a namespace. */
 const tokensPerDayMax = 100_000;
-export const slugsMax = 100;
+const slugsMax = 100;
 const subjectLengthMax = 1_024;
-export const tokensShownMax = 100;
+const tokensShownMax = 100;
 const tokensShown = 25;
 
 /** The token with its secret, which is shown this once. Problems: 400, 404 for a meter that is not there, 409. */

@@ -21,7 +21,7 @@ export interface SubjectRoutes {
   namespaceOf: NamespaceOf;
 }
 
-export const subjectBodyBytesMax = 8 * 1024 * 1024;
+const subjectBodyBytesMax = 8 * 1024 * 1024;
 
 const path = '/api/v1/subjects';
 

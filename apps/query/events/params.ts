@@ -1,5 +1,5 @@
 import type { EventFilters, ListPlace } from '@usage/db/eventLists.ts';
-import { parseTimeUs, timeFault } from '@usage/lib/event/time.ts';
+import { endUs, parseTimeUs, timeFault } from '@usage/lib/event/time.ts';
 import { readTextFilter } from '@usage/lib/filter/textFilter.ts';
 import { readTimeFilter } from '@usage/lib/filter/timeFilter.ts';
 import { type Fault, integerIn, invalid } from '@usage/lib/http/faults.ts';
@@ -66,8 +66,7 @@ function decodePlace(cursor: string): ListPlace | undefined {
   try {
     const [arrivedUs, source, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString());
     const texts = [source, id].every((text) => typeof text === 'string' && isStorable(text));
-    const inRange =
-      Number.isSafeInteger(arrivedUs) && arrivedUs >= 0 && arrivedUs < Date.UTC(2200, 0, 1) * 1_000;
+    const inRange = Number.isSafeInteger(arrivedUs) && arrivedUs >= 0 && arrivedUs < endUs;
     return texts && inRange ? { arrivedUs, source, id } : undefined;
   } catch {
     return undefined;

@@ -6,7 +6,7 @@ import type { Aggregation } from '@usage/lib/meter/meter.ts';
 /** An answer with so many rows is about 15 MB of JSON. */
 export const rowsMax = 100_000;
 /** Distinct values held in memory while they are not in rollups yet: about 50 MB. */
-export const uniquesMax = 500_000;
+const uniquesMax = 500_000;
 
 /** What one group comes to in one bucket, from all pieces. */
 export interface Total {

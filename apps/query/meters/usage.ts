@@ -12,7 +12,7 @@ import {
 } from '@usage/db/usage.ts';
 import { eventsExtent } from '@usage/db/usageEvents.ts';
 import type { TimeRange } from '@usage/db/usagePieces.ts';
-import { formatTimeUs } from '@usage/lib/event/time.ts';
+import { endUs, formatTimeUs } from '@usage/lib/event/time.ts';
 import { passes, type TextFilter } from '@usage/lib/filter/textFilter.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import type { NamedCell } from '@usage/lib/meter/cells.ts';
@@ -31,9 +31,8 @@ export interface UsageTotals {
   totals: Total[];
 }
 
-/** Accepted times lie in between (docs/architecture.md). */
+/** First time that is accepted. */
 const beginningUs = 0;
-const endUs = Date.UTC(2200, 0, 1) * 1000;
 /** A range that could hold more windows is narrowed to the hours that have events first. */
 const windowsUnasked = 2_000;
 const filteredValuesMax = 100_000;
@@ -45,8 +44,9 @@ const workMsMax = 10;
  *
  *   1. windows and bounds become cuts; the cuts say which days, hours, minutes and raw events are read (plan.ts)
  *   2. deltas that are not merged yet are added cell by cell
- *   3. rollups are added up by the database, one row a group and bucket
- *   4. raw events fill the minutes whose cells lie on both sides of a cut
+ *   3. raw events fill the minutes whose cells lie on both sides of a cut: only now is it known which minutes these are,
+ *      and the sum leaves them out
+ *   4. rollups are added up by the database, one row a group and bucket
  *
  * Every event counts once: within a minute either all cells are taken or all raw events. A meter whose rollups are
  * still being built is answered from raw events alone.

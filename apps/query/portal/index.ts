@@ -12,7 +12,7 @@ import { queryMeter } from '../meters/service.ts';
 import type { Reader } from '../reader.ts';
 
 /** Pages of any site may ask: what they show is the token's, and no cookie is involved. */
-export const portalCors = {
+const portalCors = {
   'Access-Control-Allow-Origin': '*',
   'Access-Control-Allow-Headers': 'Authorization',
   'Access-Control-Max-Age': '86400',
