@@ -2,6 +2,9 @@ import { type Books, type LoadPlan, NumberedLoad } from './numberedLoad.ts';
 import type { Stack } from './stack.ts';
 import { waitUntil } from './stack.ts';
 
+/** After the end of a load: what was begun is retried for so long. */
+const acknowledgedMsMax = 90_000;
+
 /** Everything that was acknowledged so far, over all loads of the stack; what PostgreSQL and the answers must hold. */
 export class Ledger {
   events = 0;
@@ -18,7 +21,13 @@ export class Ledger {
   }
 
   async close(load: NumberedLoad): Promise<Books> {
-    const books = await load.stop();
+    const books = await Promise.race([load.stop(), Bun.sleep(acknowledgedMsMax)]);
+    if (!books) {
+      const failures = [...load.books.failures].map(([failure, times]) => `${times}× ${failure}`);
+      throw new Error(
+        `events are not acknowledged after ${acknowledgedMsMax / 1_000} s: ${failures.join(', ')}`,
+      );
+    }
     this.events += books.events;
     this.tokens += books.tokens;
     return books;

@@ -7,6 +7,7 @@ import { described } from './faults.ts';
 import { apps, healthyAll, metricOf, seconds } from './start.ts';
 
 const logLineLengthMax = 16_384;
+const readMsMax = 20_000;
 
 /** New image tags for every app, replaced under load: not one request may fail, reads included. */
 export async function rollingUpdate(stack: Stack, ledger: Ledger): Promise<string> {
@@ -36,7 +37,7 @@ function readUntilStopped(url: string) {
   const outcome = { count: 0, failed: [] as string[] };
   const done = (async () => {
     while (!stopping) {
-      const status = await fetch(url).then(
+      const status = await fetch(url, { signal: AbortSignal.timeout(readMsMax) }).then(
         async (response) => {
           await response.text();
           return response.status;
