@@ -10,7 +10,7 @@ import { commonSettings } from '../lib/service/settings.ts';
 
 /**
  * `bun run keys create|list|revoke`: API keys straight in the database, also for the first one and for other namespaces.
- * The apps find a change within a second.
+ * The apps that reach PostgreSQL find a change within about a second.
  */
 const usage = `Usage (the database is DATABASE_URL):
   bun run keys create --name <name> --scopes ingest,read,admin [--namespace default]
@@ -51,7 +51,7 @@ async function run(sql: Sql, [command, target]: string[], values: Values): Promi
       if (target === undefined) throw new UsageFault(usage);
       if (!(await revokeKey(sql, namespace, target)))
         throw new Error(`There is no key ${target} in ${namespace}.`);
-      console.log(`${target} is revoked: it stops working everywhere within 5 s.`);
+      console.log(`${target} is revoked: it stops working within 5 s on every app that reaches PostgreSQL.`);
       return;
     default:
       throw new UsageFault(usage);

@@ -32,7 +32,9 @@ export const settings = {
     integer('EVENT_RETENTION_DAYS', {
       min: 31,
       max: 36_500,
-      about: 'days after which raw events are dropped; rollups stay. Empty = never',
+      about:
+        'days after which raw events are dropped; rollups stay, but changing the groupBy of a meter rebuilds it from the ' +
+        'events that are kept. Empty = never',
     }),
   ),
 };

@@ -35,7 +35,8 @@ export const loopSilenceMsMax = answerMsMax + 15_000;
  * Frames become committed batches, some being stored while the next one is gathered.
  *
  *   1. gather   read and unpack frames until the batch is full, or the database is idle and the wait is over
- *   2. store    one transaction; from here on the events are durable and counted exactly once
+ *   2. store    one transaction, or several where PostgreSQL refuses rows (store.ts); from here on the events are durable
+ *               and counted exactly once
  *   3. settle   dead letters written, waiting requests told, frames acknowledged and deleted
  *
  * A crash before 2 leaves the frames to be claimed by another processor, a crash after it leaves them to be replayed

@@ -1,7 +1,8 @@
 import { dayMs } from '@usage/lib/windows/units.ts';
 
 /**
- * Under which period an event is filed, and whether an earlier copy of it may lie under another.
+ * Under which period (days, 7 by default, that the events table is cut into) an event is filed, and whether an earlier copy
+ * of it may lie under another.
  *
  * Identity is unique within a period by index. An event that arrives within the dedupe window W of a boundary may have
  * arrived before on the other side of it, so it has to be looked for there, unless its id carries a time (UUIDv7, ULID):
@@ -18,7 +19,7 @@ import { dayMs } from '@usage/lib/windows/units.ts';
  * goes by its id's time as long as that is at most 2 W ahead of it, so it lies at most 3 W after the row's arrival.
  */
 
-/** Periods begin on a Monday: 1970-01-01 was a Thursday. */
+/** Periods of seven days begin on a Monday: 1970-01-01 was a Thursday. */
 const mondayShift = 3;
 
 export interface PeriodRules {
@@ -63,8 +64,8 @@ export function filingAt(
     if (ownMs > arrivalMs + 2 * dedupeWindowMs) return tooFar;
     const own = periodOf(ownMs, periodDays);
     if (own < here) return opaque;
-    const settled = ownMs <= arrivalMs + dedupeWindowMs;
-    return { period: own, lookAround: !settled, mayBeOvertaken: soon > own };
+    const hasOnePeriod = ownMs <= arrivalMs + dedupeWindowMs;
+    return { period: own, lookAround: !hasOnePeriod, mayBeOvertaken: soon > own };
   };
 }
 

@@ -1,6 +1,7 @@
 -- Up Migration
 
--- One row: how the events table is cut. A period is the arrival time rounded down to period_days.
+-- One row: how the events table is cut. A period is period_days long, and begins on a Monday where these are 7. An event lies
+-- in that of its arrival, or in that of the time in its id where that is later (apps/processor/period.ts).
 CREATE TABLE storage_settings (
   only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
   period_days integer NOT NULL CHECK (period_days BETWEEN 1 AND 31)
@@ -26,7 +27,7 @@ CREATE TABLE events (
   time        timestamptz NOT NULL, -- when it happened, as the client says
   ingested_at timestamptz NOT NULL, -- when Redis took its frame: one clock for all gateways
   batch_id    bigint      NOT NULL,
-  period      date        NOT NULL, -- first day of the arrival period: the partitioning column
+  period      date        NOT NULL, -- first day of its period: the partitioning column
   namespace   text        NOT NULL,
   source      text        NOT NULL,
   id          text        NOT NULL,

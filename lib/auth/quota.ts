@@ -6,7 +6,10 @@ export interface QuotaOptions {
   name: string;
   /** Points in the long run. */
   perSecond: number;
-  /** Points at once; a window is as many whole seconds as they take at perSecond. */
+  /**
+   * Points at once, rounded up to a whole multiple of perSecond: a window is as many whole seconds as they take at that rate,
+   * and holds what the rate gives in it.
+   */
   burst: number;
 }
 

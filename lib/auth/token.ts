@@ -2,8 +2,9 @@ import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 
 /**
  * A key is `usage_<prefix>_<secret>`: a prefix of 8 characters that people and logs may see, and 256 random bits as
- * base64url. Only the SHA-256 of the whole is stored. A slow hash (argon2, bcrypt) guards guessable passwords; nobody
- * guesses 256 random bits, so a quick one is as safe, and takes 0.14 µs of a request instead of 50 ms.
+ * base64url. Only the SHA-256 of the whole is stored; a key is compared by it the first time after each load of the keys, by
+ * its text after that (keyRing.ts). A slow hash (argon2, bcrypt) guards guessable passwords; nobody guesses 256 random bits,
+ * so a quick one is as safe, and takes 0.14 µs instead of 50 ms.
  */
 export interface NewToken {
   /** Shown once. */

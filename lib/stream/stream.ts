@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 
 /**
  * The stream of frames between gateways and processors, with two counters that stay in step with it: events accepted
- * and events settled. All keys share a hash tag, so that they live on one node of a Redis Cluster.
+ * and events settled. All keys share a hash tag, so that a cluster client would find them on one node; connectRedis makes none.
  */
 export interface StreamEntry {
   /** `<ms>-<seq>`: Redis' clock at arrival. */

@@ -17,9 +17,14 @@ const fields = {
       'meters, subjects and keys, and sees dead letters.',
   }),
   eventsPerSecond: rate('Events it may send in the long run; no limit where it is left out.'),
-  eventsBurst: rate('Events it may send at once; as many as eventsPerSecond where it is left out.'),
+  eventsBurst: rate(
+    'Events it may send at once, rounded up to a whole multiple of eventsPerSecond; as many as eventsPerSecond where it ' +
+      'is left out.',
+  ),
   requestsPerSecond: rate('Requests in the long run; no limit where it is left out.'),
-  requestsBurst: rate('Requests at once; as many as requestsPerSecond where it is left out.'),
+  requestsBurst: rate(
+    'Requests at once, rounded up to a whole multiple of requestsPerSecond; as many as requestsPerSecond where it is left out.',
+  ),
 };
 
 const KeyCreate = Type.Object(
@@ -71,7 +76,8 @@ export const createDetail = {
   operationId: 'createKey',
   summary: 'Make an API key',
   description:
-    'The answer is the only place where the key is ever shown. Keys work everywhere within a second.',
+    'The answer is the only place where the key is ever shown. The other apps know the key milliseconds later, about a ' +
+    'second where Redis is away.',
   requestBody: jsonRequest(KeyCreate, { name: 'chat service', scopes: ['ingest'], eventsPerSecond: 10_000 }),
   responses: {
     201: jsonResponse('The key.', CreatedKey, { ...example, key: 'usage_k3x81m0q_…' }),
@@ -94,7 +100,8 @@ export const revokeDetail = {
   tags,
   operationId: 'revokeKey',
   summary: 'Revoke an API key',
-  description: 'For good. It stops working everywhere within 5 s; its portal tokens end at once.',
+  description:
+    'For good. It stops working within 5 s on every app that reaches PostgreSQL; its portal tokens end at once.',
   parameters: [parameter('path', 'keyIdOrPrefix', Type.String(), 'Its id or prefix.', 'k3x81m0q'), namespace],
   responses: { 204: { description: 'It is revoked.' }, ...problemResponses(400, 404) },
 };

@@ -86,7 +86,8 @@ export const MeterUpdate = Type.Object(changeable, {
   additionalProperties: false,
   description:
     'Replaces the fields: what is left out goes back to its default, but for the description, which stays. ' +
-    'Another groupBy has the usage computed anew from the stored events; queries are right all the while.',
+    'Changing groupBy rebuilds the meter from the events that are kept: usage older than the oldest kept event ' +
+    '(EVENT_RETENTION_DAYS) is lost; make a new meter instead. Queries read the events until the rebuild is done.',
 });
 
 export const Meter = Type.Object({
