@@ -190,9 +190,10 @@ export class Stack {
     }
   }
 
-  async untilReady(msMax = readyMsMax): Promise<void> {
+  /** All apps, or some. */
+  async untilReady(apps: Iterable<AppProcess> = this.apps.values(), msMax = readyMsMax): Promise<void> {
     const deadline = performance.now() + msMax;
-    for (const app of this.apps.values()) {
+    for (const app of apps) {
       while (!(await app.isReady())) {
         if (performance.now() > deadline) {
           const lines = [...app.lastLines, ...app.crashes.slice(-1)]

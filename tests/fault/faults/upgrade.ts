@@ -42,7 +42,8 @@ export const upgradeFaults: Fault[] = [
         stack.build = build;
         for (const name of order) {
           await stack.remake(name);
-          await stack.untilReady();
+          // An older one may wait for its turn: what newer ones write may be more than it knows.
+          await stack.untilReady([stack.app(name)]);
           if (random.chance(0.3)) await stack.app(random.pick(inOrder)).kill();
           await pause(0, 600);
         }
