@@ -64,6 +64,21 @@ test('queries hold deltas by the distinct values in them, and none that was merg
   expect(cache.weight).toBe(0);
 });
 
+test('what a held delta says of all subjects together is weighed as well, and goes with it', async () => {
+  const { build } = await meterWithDeltas(2);
+  const cache = new DeltaCache(100 * deltaWeight, queryMetrics(new Registry()));
+  const ask = (subjects: 'each' | 'all') =>
+    service.sql.begin((tx) => Array.fromAsync(cache.of(tx, build, subjects)));
+
+  await ask('each');
+  expect(cache.weight).toBe(2 * deltaWeight);
+  for (const _ of [1, 2]) await ask('all');
+  expect(cache.weight).toBe(4 * deltaWeight);
+  await mergeBuild(service.sql, new SeriesIds(), build, { deltasMax: 2, weightMax: 10 * deltaWeight });
+  await ask('each');
+  expect(cache.weight).toBe(0);
+});
+
 test('a loop merges what waits, says so, and leaves a build alone that another one holds', async () => {
   const held = await meterWithDeltas(1);
   const free = await meterWithDeltas(1);

@@ -14,20 +14,21 @@ const payloadsMax = 16;
 /** A delta, and its cells over all subjects once somebody asked for those. */
 class HeldDelta {
   #overall: CellTable | undefined;
+  /** Of all that it holds by now. */
+  weight: number;
 
   constructor(
     readonly build: bigint,
     readonly cells: Cells,
-  ) {}
-
-  get weight(): number {
-    return this.cells.weight + (this.#overall?.weight ?? 0);
+  ) {
+    this.weight = cells.weight;
   }
 
   get overall(): Cells {
     if (!this.#overall) {
       this.#overall = new CellTable(this.cells.aggregation);
       this.#overall.addCells(this.cells, { subject: allSubjects });
+      this.weight += this.#overall.weight;
     }
     return this.#overall;
   }
@@ -38,7 +39,7 @@ class HeldDelta {
  * is always right.
  */
 export class DeltaCache {
-  #held = new Map<bigint, { delta: HeldDelta; weight: number }>();
+  #held = new Map<bigint, HeldDelta>();
   #weight = 0;
 
   /** A cell takes 55 to 80 bytes, a distinct value of UNIQUE_COUNT, which weighs as much as a cell, 170. */
@@ -63,7 +64,7 @@ export class DeltaCache {
     this.#dropMerged(build, new Set(ids));
     const missing: bigint[] = [];
     for (const id of ids) {
-      const delta = this.#held.get(id)?.delta;
+      const delta = this.#held.get(id);
       this.metrics.deltaCache.inc({ outcome: delta ? 'hit' : 'miss' });
       if (delta) yield this.#cellsOf(id, delta, subjects);
       else missing.push(id);
@@ -76,12 +77,11 @@ export class DeltaCache {
 
   /** Of the delta, which is held from now on as the one that was used last. */
   #cellsOf(id: bigint, delta: HeldDelta, subjects: 'each' | 'all'): Cells {
+    this.#drop(id); // before its weight may grow
     const cells = subjects === 'all' ? delta.overall : delta.cells;
-    this.#drop(id);
-    const { weight } = delta;
-    if (weight > this.weightMax) return cells;
-    this.#held.set(id, { delta, weight });
-    this.#weight += weight;
+    if (delta.weight > this.weightMax) return cells;
+    this.#held.set(id, delta);
+    this.#weight += delta.weight;
     for (const oldest of this.#held.keys()) {
       if (this.#weight <= this.weightMax) break;
       this.#drop(oldest);
@@ -91,7 +91,7 @@ export class DeltaCache {
 
   /** A snapshot older than the merge reads them again. */
   #dropMerged(build: bigint, waiting: ReadonlySet<bigint>): void {
-    for (const [id, { delta }] of this.#held) if (delta.build === build && !waiting.has(id)) this.#drop(id);
+    for (const [id, delta] of this.#held) if (delta.build === build && !waiting.has(id)) this.#drop(id);
   }
 
   #drop(id: bigint): void {
