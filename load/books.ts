@@ -13,7 +13,10 @@ export class BooksFault extends Error {
   override name = 'BooksFault';
 }
 
-const pollMs = 20;
+/** Near the end; looking so often while much waits would take a twentieth of a processor from those it waits for. */
+const pollMsMin = 20;
+const pollMsMax = 250;
+const framesNearTheEnd = 200;
 /** Nothing has moved for so long: it never will. */
 const standstillMsMax = 60_000;
 
@@ -46,7 +49,7 @@ export class OpenBooks {
       if (performance.now() - movedMs > standstillMsMax) {
         throw new BooksFault(`Nothing has moved for ${standstillMsMax / 1_000} s: ${state}.`);
       }
-      await Bun.sleep(pollMs);
+      await Bun.sleep(frames > framesNearTheEnd ? pollMsMax : pollMsMin);
     }
   }
 

@@ -15,6 +15,14 @@ export const settings = {
     max: 60_000,
     about: 'ms that deltas wait at most for others to be merged with; queries add those that wait',
   }),
+  deltaCellsWaitingMax: integer('DELTA_CELLS_WAITING_MAX', {
+    default: 250_000,
+    min: 1,
+    max: 10_000_000,
+    about:
+      'cells of waiting deltas (and distinct values) from which on they are made into one a meter, and merged where half as ' +
+      'many are left; keep it below DELTA_CELLS_CACHED_MAX',
+  }),
   mergeDeltasMax: integer('MERGE_DELTAS_MAX', {
     default: 256,
     min: 1,

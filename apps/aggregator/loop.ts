@@ -1,11 +1,17 @@
 import type { Sql } from '@usage/db/connect.ts';
-import { buildsWithDeltas, type WaitingDeltas, waitingAltogether } from '@usage/db/deltas.ts';
+import {
+  buildsWithDeltas,
+  type MergeLimits,
+  type WaitingDeltas,
+  waitingAltogether,
+} from '@usage/db/deltas.ts';
 import { NoAnswer, Patience } from '@usage/db/patience.ts';
 import { dropDeadSeries } from '@usage/db/rollups.ts';
 import { endSilentTransactions } from '@usage/db/silence.ts';
 import { dropOldPartitions, hasTimescale, setStoragePolicies } from '@usage/db/upkeep.ts';
 import type { App } from '@usage/lib/service/app.ts';
 import { backfillStretch } from './backfill.ts';
+import { compactBuild } from './compact.ts';
 import type { AggregatorConfig } from './config.ts';
 import { buildsToClose, closeDays } from './days.ts';
 import { mergeBuild } from './merge.ts';
@@ -18,8 +24,8 @@ const upkeepEveryMs = 600_000;
 const deadSeriesMax = 1_000;
 /** No delta for so long: the last ones are merged now. */
 const quietMs = 250;
-/** So many cells and distinct values are not left waiting: query services keep 400,000 (DELTA_CELLS_CACHED_MAX). */
-const waitingWeightMax = 250_000;
+/** Compacted deltas that are still more than this share of what may wait hold so many different cells that waiting is of no use. */
+const compactedShareMax = 0.5;
 const retryMsMin = 500;
 const retryMsMax = 5_000;
 /** Three seconds' work, where no two cells are the same: a backlog is merged in pieces that end before patience does. */
@@ -51,7 +57,12 @@ export class Loop {
     readonly sql: Sql,
     readonly config: Pick<
       AggregatorConfig,
-      'mergeWaitMs' | 'mergeDeltasMax' | 'backfillEventsMax' | 'dedupeWindowHours' | 'retentionDays'
+      | 'mergeWaitMs'
+      | 'deltaCellsWaitingMax'
+      | 'mergeDeltasMax'
+      | 'backfillEventsMax'
+      | 'dedupeWindowHours'
+      | 'retentionDays'
     >,
     readonly metrics: AggregatorMetrics,
   ) {
@@ -97,15 +108,17 @@ export class Loop {
       failures = this.#faults.size > 0 ? failures + 1 : 0;
       if (failures > 0) await this.app.pause(Math.min(retryMsMin * 2 ** failures, retryMsMax));
       const mergeDueMs = mergedMs + this.config.mergeWaitMs - performance.now();
-      mergeNow = more || closing || (await this.#isWorthMerging(Math.min(roundMs, mergeDueMs)));
+      mergeNow = more || closing || (await this.#isMergeDue(Math.min(roundMs, mergeDueMs)));
     }
   }
 
   /**
-   * Waits up to `waitMs`. The more batches one merge takes, the fewer cells there are to write: so deltas are left waiting,
-   * until none has come for a while or there are too many of them for queries to add.
+   * Waits up to `waitMs`; true where a merge is due before. The more batches one merge takes, the fewer cells there are to
+   * write: so deltas are left waiting until none has come for a while. Where there are too many of them for queries to add,
+   * they are compacted, and merged only if they are too many still.
    */
-  async #isWorthMerging(waitMs: number): Promise<boolean> {
+  async #isMergeDue(waitMs: number): Promise<boolean> {
+    const { deltaCellsWaitingMax } = this.config;
     const endMs = performance.now() + waitMs;
     let newest: bigint | undefined;
     for (;;) {
@@ -114,8 +127,12 @@ export class Loop {
       await this.app.pause(Math.min(quietMs, restMs));
       const waiting = await this.#look().catch(() => undefined);
       if (!waiting || waiting.newest === null) continue;
-      if (waiting.newest === newest || waiting.weight >= waitingWeightMax) return true;
+      if (waiting.newest === newest) return true;
       newest = waiting.newest;
+      if (waiting.weight < deltaCellsWaitingMax) continue;
+      // A fault of it is the merge's, which follows and would have met it.
+      const weight = await this.#step('merge', () => this.#compactAll());
+      if (weight === undefined || weight > deltaCellsWaitingMax * compactedShareMax) return true;
     }
   }
 
@@ -162,6 +179,21 @@ export class Loop {
     });
   }
 
+  /** Resolves to what is left waiting. */
+  async #compactAll(): Promise<number> {
+    const builds = await this.#patience.run(() => buildsWithDeltas(this.sql));
+    await this.#eachBuild(builds, async ({ build, deltas }) => {
+      if (deltas < 2) return;
+      const compacted = await this.#patiently(build, () => compactBuild(this.sql, build, this.#mergeLimits));
+      this.metrics.compacted.inc(compacted ?? 0);
+    });
+    return (await this.#look()).weight;
+  }
+
+  get #mergeLimits(): MergeLimits {
+    return { deltasMax: this.config.mergeDeltasMax, weightMax: mergeWeightMax };
+  }
+
   /** One build's fault does not keep the others from their turn; the first one is thrown at the end. */
   async #eachBuild<T>(builds: readonly T[], run: (build: T) => Promise<void>): Promise<void> {
     const faults: unknown[] = [];
@@ -189,14 +221,12 @@ export class Loop {
 
   async #merge(build: bigint): Promise<number> {
     const startedMs = performance.now();
-    const limits = { deltasMax: this.config.mergeDeltasMax, weightMax: mergeWeightMax };
-    const merged = await this.#patiently(build, () => mergeBuild(this.sql, this.#ids, build, limits)).catch(
-      (error) => {
-        // Perhaps another server answers now, that doesn't know the latest series (a failover).
-        this.#ids = new SeriesIds();
-        throw error;
-      },
-    );
+    const merge = () => mergeBuild(this.sql, this.#ids, build, this.#mergeLimits);
+    const merged = await this.#patiently(build, merge).catch((error) => {
+      // Perhaps another server answers now, that doesn't know the latest series (a failover).
+      this.#ids = new SeriesIds();
+      throw error;
+    });
     this.#lastSeenMs = performance.now();
     if (!merged) await this.#endSilent(); // another one is at it, or was
     if (!merged || merged.deltas === 0) return 0;

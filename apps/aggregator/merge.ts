@@ -11,11 +11,11 @@ import {
 } from '@usage/db/rollups.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { allSubjects, CellTable } from '@usage/lib/meter/cellTable.ts';
-import { decodeDelta } from '@usage/lib/meter/delta.ts';
 import type { Aggregation } from '@usage/lib/meter/meter.ts';
 import { seriesKey } from '@usage/lib/meter/series.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
+import { sumOf } from './compact.ts';
 import type { Series, SeriesIds } from './series.ts';
 
 const minutesAnHour = 60;
@@ -72,8 +72,7 @@ function addUp(
   deltas: StoredDelta[],
   closedBeforeMinute: number,
 ): Record<Grain, CellTable> {
-  const minute = new CellTable(aggregation);
-  for (const { payload } of deltas) minute.addCells(decodeDelta(payload));
+  const minute = sumOf(aggregation, deltas);
   const all = new CellTable(aggregation);
   all.addCells(minute, { subject: allSubjects });
   minute.addCells(all);

@@ -16,6 +16,15 @@ const distinct = 50;
 /** One cell of so many distinct values. */
 const deltaWeight = distinct + 1;
 
+const loopSettings = {
+  mergeWaitMs: 10_000,
+  deltaCellsWaitingMax: 250_000,
+  mergeDeltasMax: 10,
+  backfillEventsMax: 10,
+  dedupeWindowHours: 24,
+  retentionDays: undefined,
+};
+
 let service: QueryTest;
 let type = 0;
 beforeAll(async () => {
@@ -28,14 +37,17 @@ async function meterWithDeltas(deltas: number) {
   const eventType = `deltas_${type++}`;
   const meter = await service.meter({ slug: eventType, eventType, aggregation: 'UNIQUE_COUNT', groupBy: {} });
   await service.pipeline.backfill();
-  for (let n = 0; n < deltas; n++) {
-    const values = Array.from({ length: distinct }, (_, k) => n * distinct + k);
-    const texts = values.map((value) =>
-      event('acme', '2026-03-20T00:00:00Z', `{"tokens":"v${value}"}`, { type: eventType }),
-    );
-    await service.pipeline.process(texts, arrivedMs);
-  }
+  for (let n = 0; n < deltas; n++) await storeValues(eventType, n);
   return meter;
+}
+
+/** One batch, and so one delta, with the nth of lists of distinct values. */
+async function storeValues(eventType: string, n: number): Promise<void> {
+  const values = Array.from({ length: distinct }, (_, k) => n * distinct + k);
+  const texts = values.map((value) =>
+    event('acme', '2026-03-20T00:00:00Z', `{"tokens":"v${value}"}`, { type: eventType }),
+  );
+  await service.pipeline.process(texts, arrivedMs);
 }
 
 test('a merge counts distinct values as it counts cells: it takes no more than it can hold', async () => {
@@ -84,8 +96,8 @@ test('a loop merges what waits, says so, and leaves a build alone that another o
   const free = await meterWithDeltas(1);
   const app = new App('aggregator', createLog('aggregator', 'silent'), 5_000);
   const metrics = createMetrics(new Registry());
-  const settings = { mergeWaitMs: 10, mergeDeltasMax: 10, backfillEventsMax: 10, dedupeWindowHours: 24 };
-  const loop = new Loop(app, service.sql, { ...settings, retentionDays: undefined }, metrics);
+  const settings = { ...loopSettings, mergeWaitMs: 10 };
+  const loop = new Loop(app, service.sql, settings, metrics);
   const waiting = async () => (await waitingAltogether(service.sql)).deltas;
 
   await service.sql.begin(async (tx) => {
@@ -98,6 +110,26 @@ test('a loop merges what waits, says so, and leaves a build alone that another o
   while ((await waiting()) > 0) await Bun.sleep(5);
   while ((await metrics.waiting.get()).values[0]?.value !== 0) await Bun.sleep(5);
   expect(loop.fault).toBeUndefined();
+  app.use('loop', loop, () => loop.stopped());
+  expect(await app.stop()).toBe(true);
+});
+
+test('deltas that become many are made into one and wait on; where that is as many they are merged', async () => {
+  const same = await meterWithDeltas(1);
+  await service.pipeline.aggregate(1);
+  await service.pipeline.closeDays(Date.now()); // or merges would follow that
+  const app = new App('aggregator', createLog('aggregator', 'silent'), 5_000);
+  const metrics = createMetrics(new Registry());
+  const settings = { ...loopSettings, mergeWaitMs: 60_000, deltaCellsWaitingMax: 3 * deltaWeight };
+  const loop = new Loop(app, service.sql, settings, metrics);
+  loop.start();
+  const merged = async () => (await metrics.merged.get()).values[0]!.value;
+  const compacted = async () => (await metrics.compacted.get()).values[0]!.value;
+  // The values of one delta again and again: as one they weigh what each of them did.
+  while ((await compacted()) === 0) await storeValues(same.eventType, 0);
+  expect(await merged()).toBe(0);
+  // New ones each time: compacting makes them no fewer.
+  for (let n = 1; (await merged()) === 0; n++) await storeValues(same.eventType, n);
   app.use('loop', loop, () => loop.stopped());
   expect(await app.stop()).toBe(true);
 });

@@ -1,9 +1,10 @@
 import { backfillStretch } from '@usage/aggregator/backfill.ts';
+import { compactBuild } from '@usage/aggregator/compact.ts';
 import { buildsToClose, closeDays } from '@usage/aggregator/days.ts';
 import { mergeBuild } from '@usage/aggregator/merge.ts';
 import { SeriesIds } from '@usage/aggregator/series.ts';
 import type { Sql } from '@usage/db/connect.ts';
-import { buildsWithDeltas } from '@usage/db/deltas.ts';
+import { buildsWithDeltas, type MergeLimits } from '@usage/db/deltas.ts';
 import { periodDays } from '@usage/db/periods.ts';
 import { encodeFrame } from '@usage/lib/frame/frame.ts';
 import { Batch } from '@usage/processor/batch.ts';
@@ -48,10 +49,18 @@ export class Pipeline {
   /** Merges a share of the waiting deltas of every build. */
   async aggregate(share: number): Promise<void> {
     const ids = new SeriesIds();
+    await this.#shareOfDeltas(share, (build, limits) => mergeBuild(this.sql, ids, build, limits));
+  }
+
+  /** Makes one of a share of the waiting deltas of every build. */
+  async compact(share: number): Promise<void> {
+    await this.#shareOfDeltas(share, (build, limits) => compactBuild(this.sql, build, limits));
+  }
+
+  async #shareOfDeltas(share: number, take: (build: bigint, limits: MergeLimits) => Promise<unknown>) {
     for (const { build, deltas } of await buildsWithDeltas(this.sql)) {
-      const count = Math.ceil(deltas * share);
-      if (count > 0)
-        await mergeBuild(this.sql, ids, build, { deltasMax: count, weightMax: Number.MAX_SAFE_INTEGER });
+      const deltasMax = Math.ceil(deltas * share);
+      if (deltasMax > 0) await take(build, { deltasMax, weightMax: Number.MAX_SAFE_INTEGER });
     }
   }
 

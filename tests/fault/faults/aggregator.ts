@@ -1,7 +1,12 @@
 import { checkTotal } from '../books.ts';
 import type { Fault } from '../fault.ts';
 
-const failPoints = ['merge-taken', 'merge-before-commit', 'merge-after-commit'] as const;
+const mergeFailPoints = ['merge-taken', 'merge-before-commit', 'merge-after-commit'] as const;
+const compactionFailPoints = [
+  'compaction-taken',
+  'compaction-before-commit',
+  'compaction-after-commit',
+] as const;
 const endMsMax = 20_000;
 const settledMsMax = 60_000;
 
@@ -17,9 +22,22 @@ export const aggregatorFaults: Fault[] = [
         await pause(0, 1_000);
         return;
       }
-      const point = `${random.pick(failPoints)}:${random.between(1, 5)}`;
+      const point = `${random.pick(mergeFailPoints)}:${random.between(1, 5)}`;
       await aggregator.end();
       aggregator.start({ USAGE_FAIL_POINT: point });
+      const reached = await aggregator.endsWithin(endMsMax);
+      note(`${point}${reached ? '' : ' not reached'}`);
+    },
+  },
+  {
+    name: 'compaction-killed',
+    about: `deltas are compacted all the time; SIGKILL at a step of it: ${compactionFailPoints.join(', ')}`,
+    strikesMax: 5,
+    async strike({ stack, random, note }) {
+      const point = `${random.pick(compactionFailPoints)}:${random.between(1, 3)}`;
+      const aggregator = stack.app('aggregator');
+      await aggregator.end();
+      aggregator.start({ USAGE_FAIL_POINT: point, MERGE_WAIT_MS: '2000', DELTA_CELLS_WAITING_MAX: '2000' });
       const reached = await aggregator.endsWithin(endMsMax);
       note(`${point}${reached ? '' : ' not reached'}`);
     },
