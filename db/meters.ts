@@ -1,8 +1,9 @@
 import { ulid } from 'ulid';
-import type { Aggregation, Meter } from '../lib/meter/meter.ts';
+import type { Meter } from '../lib/meter/meter.ts';
 import type { MeterDefinition } from '../lib/meter/rules.ts';
 import type { Executor, Sql, Transaction } from './connect.ts';
 import { changeMeters } from './meterRegistry.ts';
+import { type MeterRow, meterColumns, toMeter } from './meterRow.ts';
 import { bumpRegistryVersion } from './registry.ts';
 
 /** A meter with what is stored beside its definition. */
@@ -109,7 +110,7 @@ export function sameGroupBy(a: Record<string, string>, b: Record<string, string>
 /** Every meter that is not deleted, of all namespaces, with the registry's version: one statement, one snapshot. */
 export async function loadMeters(sql: Executor): Promise<{ version: bigint; meters: StoredMeter[] }> {
   const rows = await sql<({ version: bigint } & (MeterRow | { id: null }))[]>`
-    SELECT r.version, ${columns(sql)}
+    SELECT r.version, ${meterColumns(sql)}
     FROM meter_registry r LEFT JOIN meters m ON m.deleted_at IS NULL
     ORDER BY m.namespace COLLATE "C", m.slug COLLATE "C"`;
   const meters = rows.filter((row): row is { version: bigint } & MeterRow => row.id !== null);
@@ -123,16 +124,37 @@ export async function getMeter(
   idOrSlug: string,
 ): Promise<StoredMeter | undefined> {
   const [row] = await sql<MeterRow[]>`
-    SELECT ${columns(sql)} FROM meters m
-    WHERE m.namespace = ${namespace}
-      AND (m.id = ${idOrSlug} OR (m.slug = ${idOrSlug} AND m.deleted_at IS NULL))`;
+    SELECT ${meterColumns(sql)} FROM meters m WHERE ${isMeter(sql, namespace, idOrSlug)}`;
   return row && toMeter(row);
+}
+
+/** A meter as queries find it. */
+export interface MeterToRead {
+  meter: StoredMeter;
+  /** Midnight UTC before which its day rows say what its hour rows say; undefined while no day is closed. */
+  daysClosedBeforeUs: number | undefined;
+  /** Deltas that no aggregator has merged yet, oldest first. */
+  waiting: bigint[];
+}
+
+/** As getMeter, with the state of its rollups in the same trip to the server. */
+export async function getMeterToRead(
+  tx: Transaction,
+  namespace: string,
+  idOrSlug: string,
+): Promise<MeterToRead | undefined> {
+  const [row] = await tx<(MeterRow & { closed_us: number | null; waiting: bigint[] })[]>`
+    SELECT ${meterColumns(tx)},
+      (SELECT (extract(epoch FROM c.before) * 1000000)::float8 FROM rollup_days_closed c WHERE c.build = m.build) AS closed_us,
+      ARRAY(SELECT d.id FROM deltas d WHERE d.build = m.build ORDER BY d.id) AS waiting
+    FROM meters m WHERE ${isMeter(tx, namespace, idOrSlug)}`;
+  return row && { meter: toMeter(row), daysClosedBeforeUs: row.closed_us ?? undefined, waiting: row.waiting };
 }
 
 /** The meter whose rollups the build makes; undefined where it was deleted or has a newer build. */
 export async function getMeterOfBuild(sql: Executor, build: bigint): Promise<StoredMeter | undefined> {
   const [row] = await sql<MeterRow[]>`
-    SELECT ${columns(sql)} FROM meters m WHERE m.build = ${build} AND m.deleted_at IS NULL`;
+    SELECT ${meterColumns(sql)} FROM meters m WHERE m.build = ${build} AND m.deleted_at IS NULL`;
   return row && toMeter(row);
 }
 
@@ -143,7 +165,7 @@ export async function listMeters(
   listing: MeterListing,
 ): Promise<StoredMeter[]> {
   const rows = await sql<MeterRow[]>`
-    SELECT ${columns(sql)} FROM meters m
+    SELECT ${meterColumns(sql)} FROM meters m
     WHERE m.namespace = ${namespace} ${listing.includeDeleted ? sql`` : sql`AND m.deleted_at IS NULL`}
     ORDER BY ${orderColumn(sql, listing.orderBy)} ${listing.order === 'DESC' ? sql`DESC` : sql`ASC`}, m.id
     LIMIT ${listing.pageSize} OFFSET ${(listing.page - 1) * listing.pageSize}`;
@@ -171,7 +193,7 @@ async function insertMeter(
            ${meter.metadata ? tx.json(meter.metadata) : null}::jsonb, r.version + 1, ${nothingToBackfill(tx)}
     FROM meter_registry r
     ON CONFLICT (namespace, slug) WHERE deleted_at IS NULL DO NOTHING
-    RETURNING ${columns(tx)}`;
+    RETURNING ${meterColumns(tx)}`;
   return row && toMeter(row);
 }
 
@@ -192,7 +214,7 @@ async function updateMeterTexts(tx: Transaction, id: string, changes: MeterChang
       ${description === undefined ? tx`` : tx`, description = ${description}`}
       ${metadata === undefined ? tx`` : tx`, metadata = ${metadata ? tx.json(metadata) : null}::jsonb`}
     WHERE id = ${id}
-    RETURNING ${columns(tx)}`;
+    RETURNING ${meterColumns(tx)}`;
   return toMeter(row!);
 }
 
@@ -208,31 +230,8 @@ function nothingToBackfill(tx: Transaction) {
   return tx`CASE WHEN NOT EXISTS (SELECT FROM batches) THEN now() END`;
 }
 
-interface MeterRow {
-  id: string;
-  namespace: string;
-  slug: string;
-  name: string;
-  description: string | null;
-  event_type: string;
-  event_from_us: bigint | null;
-  aggregation: Aggregation;
-  value_property: string | null;
-  group_by: Record<string, string>;
-  metadata: Record<string, string> | null;
-  created_at: Date;
-  updated_at: Date;
-  deleted_at: Date | null;
-  build: bigint;
-  build_version: bigint;
-  backfill_after: bigint;
-  backfilled_at: Date | null;
-}
-
-function columns(sql: Executor) {
-  return sql`m.id, m.namespace, m.slug, m.name, m.description, m.event_type,
-    (extract(epoch FROM m.event_from) * 1000000)::bigint AS event_from_us, m.aggregation, m.value_property, m.group_by,
-    m.metadata, m.created_at, m.updated_at, m.deleted_at, m.build, m.build_version, m.backfill_after, m.backfilled_at`;
+function isMeter(sql: Executor, namespace: string, idOrSlug: string) {
+  return sql`m.namespace = ${namespace} AND (m.id = ${idOrSlug} OR (m.slug = ${idOrSlug} AND m.deleted_at IS NULL))`;
 }
 
 function orderColumn(sql: Executor, orderBy: MeterOrder) {
@@ -250,27 +249,4 @@ function orderColumn(sql: Executor, orderBy: MeterOrder) {
     default:
       return orderBy satisfies never;
   }
-}
-
-function toMeter(row: MeterRow): StoredMeter {
-  return {
-    id: row.id,
-    namespace: row.namespace,
-    slug: row.slug,
-    name: row.name,
-    description: row.description ?? undefined,
-    metadata: row.metadata ?? undefined,
-    eventType: row.event_type,
-    eventFromUs: row.event_from_us === null ? undefined : Number(row.event_from_us),
-    aggregation: row.aggregation,
-    valueProperty: row.value_property ?? undefined,
-    groupBy: row.group_by,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    deletedAt: row.deleted_at ?? undefined,
-    build: row.build,
-    buildVersion: row.build_version,
-    backfillAfter: row.backfill_after,
-    backfilledAt: row.backfilled_at ?? undefined,
-  };
 }

@@ -39,11 +39,15 @@ export class Reader {
     this.#running = new Shares(limits.queriesMax, limits.queriesPerNamespaceMax);
   }
 
-  /** Runs `read` on one snapshot. Problems: 400 for too many windows, 503 when it takes too long or can't be done now. */
+  /**
+   * Runs `read` on one snapshot that is taken once `before` is settled. Problems: 400 for too many windows, 503 when it
+   * takes too long or can't be done now.
+   */
   async read<T>(
     kind: QueryKind,
     namespace: string,
     read: (tx: Transaction, deadlineMs: number) => Promise<T>,
+    before: Promise<unknown> = nothing,
   ): Promise<T> {
     if (!this.#running.take(namespace))
       throw unavailable('As many queries as possible are being answered already.', 1);
@@ -51,7 +55,7 @@ export class Reader {
     const startedMs = performance.now();
     try {
       const deadlineMs = startedMs + this.limits.queryMsMax;
-      return await usageSnapshot(this.sql, this.limits.queryMsMax, (tx) => read(tx, deadlineMs));
+      return await usageSnapshot(this.sql, this.limits.queryMsMax, before, (tx) => read(tx, deadlineMs));
     } catch (error) {
       throw toProblem(error, this.limits.queryMsMax);
     } finally {
@@ -83,6 +87,7 @@ export class Reader {
   }
 }
 
+const nothing = Promise.resolve();
 const retrySeconds = 5;
 
 function toProblem(error: unknown, msMax: number): unknown {

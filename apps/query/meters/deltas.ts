@@ -1,12 +1,9 @@
 import type { Transaction } from '@usage/db/connect.ts';
-import { deltaPayloads, waitingDeltas } from '@usage/db/usage.ts';
+import { deltaPayloads } from '@usage/db/usage.ts';
 import type { Cells } from '@usage/lib/meter/cells.ts';
 import { allSubjects, CellTable } from '@usage/lib/meter/cellTable.ts';
 import { decodeDelta } from '@usage/lib/meter/delta.ts';
 import type { QueryMetrics } from '../metrics.ts';
-
-type Waiting = Awaited<ReturnType<typeof waitingDeltas>>;
-type Awaitable = Waiting | Promise<Waiting>;
 
 /** Payloads fetched at once. */
 const payloadsMax = 16;
@@ -53,17 +50,16 @@ export class DeltaCache {
     return this.#weight;
   }
 
-  /** All cells of a build that are not merged yet, delta by delta: of each subject, or of all subjects together. */
+  /** The cells of a build's deltas that wait, delta by delta: of each subject, or of all subjects together. */
   async *of(
     tx: Transaction,
     build: bigint,
+    waiting: readonly bigint[],
     subjects: 'each' | 'all',
-    waiting: Awaitable = waitingDeltas(tx, build),
   ): AsyncGenerator<Cells> {
-    const ids = (await waiting).map(({ id }) => id);
-    this.#dropMerged(build, new Set(ids));
+    this.#dropMerged(build, new Set(waiting));
     const missing: bigint[] = [];
-    for (const id of ids) {
+    for (const id of waiting) {
       const delta = this.#held.get(id);
       this.metrics.deltaCache.inc({ outcome: delta ? 'hit' : 'miss' });
       if (delta) yield this.#cellsOf(id, delta, subjects);

@@ -1,6 +1,6 @@
 import type { Transaction } from '@usage/db/connect.ts';
 import { queryCanceled } from '@usage/db/faults.ts';
-import { getMeter, type StoredMeter } from '@usage/db/meters.ts';
+import { getMeterToRead, type MeterToRead, type StoredMeter } from '@usage/db/meters.ts';
 import { subjectNames } from '@usage/db/subjectNames.ts';
 import { buildSubjects } from '@usage/db/usage.ts';
 import { compareTexts } from '@usage/lib/filter/textFilter.ts';
@@ -29,25 +29,27 @@ export async function queryMeter(
   request: QueryRequest,
   format: 'json' | 'csv' | 'v3',
 ): Promise<Answer> {
-  const freshness = await reader.freshness();
-  return await reader.read('meter', namespace, async (tx, deadlineMs) => {
-    const meter = await findMeter(tx, namespace, idOrSlug);
+  const freshness = reader.freshness();
+  const read = async (tx: Transaction, deadlineMs: number): Promise<Answer> => {
+    const found = await findMeter(tx, namespace, idOrSlug);
+    const { meter } = found;
     const query = toUsageQuery(meter, request);
-    const rows = toRows(meter, query, await usageOf(tx, reader, meter, query, deadlineMs));
+    const rows = toRows(meter, query, await usageOf(tx, reader, found, query, deadlineMs));
     reader.metrics.rows.observe({ kind: 'meter' }, rows.length);
     if (format !== 'csv') {
       const toAnswer = format === 'v3' ? toV3 : toJson;
-      const headers = { ...freshness, 'Content-Type': 'application/json' };
+      const headers = { ...(await freshness), 'Content-Type': 'application/json' };
       return { body: JSON.stringify(toAnswer(request, query, rows)), headers };
     }
     const names = await subjectNames(tx, namespace, subjectsOf(rows));
     const headers = {
-      ...freshness,
+      ...(await freshness),
       'Content-Type': 'text/csv; charset=utf-8; header=present',
       'Content-Disposition': `attachment; filename="${meter.slug}.csv"`,
     };
     return { body: toCsv(query, rows, names), headers };
-  });
+  };
+  return await reader.read('meter', namespace, read, freshness);
 }
 
 /** The subjects with usage in the range, sorted. Problems: 404, 503. */
@@ -58,12 +60,13 @@ export async function listMeterSubjects(
   range: { fromUs: number | undefined; toUs: number | undefined },
 ): Promise<string[]> {
   return await reader.read('subjects', namespace, async (tx, deadlineMs) => {
-    const meter = await findMeter(tx, namespace, idOrSlug);
+    const found = await findMeter(tx, namespace, idOrSlug);
+    const { meter } = found;
     const unbounded =
       range.fromUs === undefined && range.toUs === undefined && meter.eventFromUs === undefined;
-    if (unbounded && meter.backfilledAt) return await allSubjects(tx, reader, meter);
+    if (unbounded && meter.backfilledAt) return await allSubjects(tx, reader, found);
     const query = { ...everything, ...range, groupBySubject: true };
-    const { totals } = await usageOf(tx, reader, meter, query, deadlineMs);
+    const { totals } = await usageOf(tx, reader, found, query, deadlineMs);
     return totals.map(({ key }) => key[0]!).sort(compareTexts);
   });
 }
@@ -77,7 +80,8 @@ export async function listGroupValues(
   range: { fromUs: number | undefined; toUs: number | undefined },
 ): Promise<string[]> {
   return await reader.read('group_values', namespace, async (tx, deadlineMs) => {
-    const meter = await findMeter(tx, namespace, idOrSlug);
+    const found = await findMeter(tx, namespace, idOrSlug);
+    const { meter } = found;
     if (!Object.hasOwn(meter.groupBy, name)) {
       throw new Problem(
         'bad_request',
@@ -85,7 +89,7 @@ export async function listGroupValues(
       );
     }
     const query = { ...everything, ...range, groupBy: [name] };
-    const { totals } = await usageOf(tx, reader, meter, query, deadlineMs);
+    const { totals } = await usageOf(tx, reader, found, query, deadlineMs);
     return totals.map(({ key }) => key[0]!).sort(compareTexts);
   });
 }
@@ -103,13 +107,14 @@ const everything: UsageQuery = {
 async function usageOf(
   tx: Transaction,
   reader: Reader,
-  meter: StoredMeter,
+  found: MeterToRead,
   query: UsageQuery,
   deadlineMs: number,
 ): Promise<UsageTotals> {
+  const { meter } = found;
   const { deltas, metrics } = reader;
   try {
-    return await readUsage(tx, meter, query, { deltas, metrics, deadlineMs });
+    return await readUsage(tx, found, query, { deltas, metrics, deadlineMs });
   } catch (error) {
     const late = error instanceof UsageTimeout || (error as { code?: unknown }).code === queryCanceled;
     if (!late || meter.backfilledAt) throw error;
@@ -121,9 +126,13 @@ async function usageOf(
   }
 }
 
-async function allSubjects(tx: Transaction, reader: Reader, meter: StoredMeter): Promise<string[]> {
+async function allSubjects(
+  tx: Transaction,
+  reader: Reader,
+  { meter, waiting }: MeterToRead,
+): Promise<string[]> {
   const subjects = new Set(await buildSubjects(tx, meter.build, rowsMax + 1));
-  for await (const cells of reader.deltas.of(tx, meter.build, 'each'))
+  for await (const cells of reader.deltas.of(tx, meter.build, waiting, 'each'))
     for (const subject of cells.subjects) subjects.add(subject);
   if (subjects.size > rowsMax) throw tooManyRows();
   return [...subjects].sort(compareTexts);
@@ -132,9 +141,9 @@ async function allSubjects(tx: Transaction, reader: Reader, meter: StoredMeter):
 /** Ids are ULIDs, slugs are shorter than that and of the same letters. */
 const idOrSlugForm = /^\w{1,64}$/;
 
-async function findMeter(tx: Transaction, namespace: string, idOrSlug: string): Promise<StoredMeter> {
-  const meter = idOrSlugForm.test(idOrSlug) ? await getMeter(tx, namespace, idOrSlug) : undefined;
-  if (meter && !meter.deletedAt) return meter;
+async function findMeter(tx: Transaction, namespace: string, idOrSlug: string): Promise<MeterToRead> {
+  const found = idOrSlugForm.test(idOrSlug) ? await getMeterToRead(tx, namespace, idOrSlug) : undefined;
+  if (found && !found.meter.deletedAt) return found;
   throw new Problem('not_found', `There is no meter ${JSON.stringify(idOrSlug.slice(0, 64))}.`);
 }
 

@@ -1,6 +1,5 @@
 import type { Transaction } from '@usage/db/connect.ts';
-import type { StoredMeter } from '@usage/db/meters.ts';
-import { daysClosedBefore } from '@usage/db/rollupDays.ts';
+import type { MeterToRead, StoredMeter } from '@usage/db/meters.ts';
 import {
   countUniques,
   dividedMinutes,
@@ -8,7 +7,6 @@ import {
   rollupExtent,
   sumRollups,
   type UsageScope,
-  waitingDeltas,
 } from '@usage/db/usage.ts';
 import { eventsExtent } from '@usage/db/usageEvents.ts';
 import type { TimeRange } from '@usage/db/usagePieces.ts';
@@ -17,7 +15,7 @@ import { passes, type TextFilter } from '@usage/lib/filter/textFilter.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import type { NamedCell } from '@usage/lib/meter/cells.ts';
 import { groupByNames } from '@usage/lib/meter/meter.ts';
-import { dayUs, hourUs, minuteUs } from '@usage/lib/windows/units.ts';
+import { hourUs, minuteUs } from '@usage/lib/windows/units.ts';
 import { windowBoundaries, windowUsTypical } from '@usage/lib/windows/windows.ts';
 import { DividedMinutes } from './dividedMinutes.ts';
 import { acceptor, EventSums, indexesOf, UsageTimeout } from './eventSums.ts';
@@ -53,17 +51,18 @@ const workMsMax = 10;
  */
 export async function readUsage(
   tx: Transaction,
-  meter: StoredMeter,
+  found: MeterToRead,
   query: UsageQuery,
   reader: UsageReader,
 ): Promise<UsageTotals> {
+  const { meter } = found;
   const fromUs = Math.max(query.fromUs ?? beginningUs, meter.eventFromUs ?? beginningUs);
   const range = { fromUs, toUs: query.toUs ?? endUs };
   const nothing = { boundaries: undefined, totals: [] };
   if (range.fromUs >= range.toUs) return nothing;
 
   const scope = await scopeOf(tx, meter, query, reader.deadlineMs);
-  const asked = query.windows ? await narrow(tx, meter, query, scope, range, reader) : range;
+  const asked = query.windows ? await narrow(tx, found, query, scope, range, reader) : range;
   if (!asked) return nothing;
   const boundaries = query.windows && windowBoundaries({ ...asked, ...query.windows });
   const cuts = boundaries
@@ -73,7 +72,7 @@ export async function readUsage(
   const tally = new Tally(meter.aggregation);
   const task = { meter, query, cuts, reader };
   const events = new EventSums(task);
-  if (meter.backfilledAt) await addRollups(tally, tx, scope, events, task);
+  if (meter.backfilledAt) await addRollups(tally, tx, scope, events, found, task);
   else {
     await events.addEvents(tally, tx, [asked], 'meter_in_backfill');
     tally.countOwnUniques();
@@ -86,18 +85,13 @@ async function addRollups(
   tx: Transaction,
   scope: UsageScope,
   events: EventSums,
+  found: MeterToRead,
   { meter, query, cuts, reader }: UsageTask,
 ): Promise<void> {
-  const long = cuts.at(-1)! - cuts[0]! >= dayUs;
-  // One trip to the server for both.
-  const [closedUs, waiting] = await Promise.all([
-    long ? daysClosedBefore(tx, meter.build) : undefined,
-    waitingDeltas(tx, meter.build),
-  ]);
-  const plan = planCuts(cuts, closedUs);
+  const plan = planCuts(cuts, found.daysClosedBeforeUs);
   const minutes = new DividedMinutes(cuts, plan.divided);
   if (plan.divided.length > 0) minutes.addRollups(await dividedMinutes(tx, scope, cuts, plan.divided));
-  for await (const cells of deltaCells(tx, meter, query, reader, waiting)) {
+  for await (const cells of deltaCells(tx, found, query, reader)) {
     for (const one of cells) if (!minutes.hold(one)) events.addCell(tally, one);
   }
   for (const one of minutes.wholeCells()) events.addCell(tally, one);
@@ -125,14 +119,13 @@ async function addRollups(
 /** The cells of deltas that the query asks for. */
 async function* deltaCells(
   tx: Transaction,
-  meter: StoredMeter,
+  { meter, waiting }: MeterToRead,
   query: UsageQuery,
   { deltas, deadlineMs }: UsageReader,
-  waiting?: Awaited<ReturnType<typeof waitingDeltas>>,
 ): AsyncGenerator<NamedCell[]> {
   const { acceptsSubject, acceptsGroups } = acceptor(meter, query, deadlineMs);
   const subjects = query.subjects || query.groupBySubject ? 'each' : 'all';
-  for await (const cells of deltas.of(tx, meter.build, subjects, waiting)) {
+  for await (const cells of deltas.of(tx, meter.build, waiting, subjects)) {
     if (performance.now() > deadlineMs) throw new UsageTimeout();
     yield [...cells.named(acceptsSubject, acceptsGroups)];
   }
@@ -199,17 +192,18 @@ function tooManyValues(name: string): Problem {
 /** The part of an open or long range that has events, in whole hours; undefined where it has none. */
 async function narrow(
   tx: Transaction,
-  meter: StoredMeter,
+  found: MeterToRead,
   query: UsageQuery,
   scope: UsageScope,
   range: TimeRange,
   reader: UsageReader,
 ): Promise<TimeRange | undefined> {
   if ((range.toUs - range.fromUs) / windowUsTypical[query.windows!.size] <= windowsUnasked) return range;
+  const { meter } = found;
   const extents: (TimeRange | undefined)[] = [];
   if (meter.backfilledAt) {
     extents.push(await rollupExtent(tx, scope));
-    for await (const cells of deltaCells(tx, meter, query, reader)) extents.push(extentOf(cells));
+    for await (const cells of deltaCells(tx, found, query, reader)) extents.push(extentOf(cells));
   } else {
     const { namespace, eventType } = meter;
     extents.push(await eventsExtent(tx, { namespace, type: eventType, subjects: query.subjects }));

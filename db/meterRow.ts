@@ -1,0 +1,55 @@
+import type { Aggregation } from '../lib/meter/meter.ts';
+import type { Executor } from './connect.ts';
+import type { StoredMeter } from './meters.ts';
+
+/** What meterColumns selects. */
+export interface MeterRow {
+  id: string;
+  namespace: string;
+  slug: string;
+  name: string;
+  description: string | null;
+  event_type: string;
+  event_from_us: bigint | null;
+  aggregation: Aggregation;
+  value_property: string | null;
+  group_by: Record<string, string>;
+  metadata: Record<string, string> | null;
+  created_at: Date;
+  updated_at: Date;
+  deleted_at: Date | null;
+  build: bigint;
+  build_version: bigint;
+  backfill_after: bigint;
+  backfilled_at: Date | null;
+}
+
+/** Of the table meters, called m. */
+export function meterColumns(sql: Executor) {
+  return sql`m.id, m.namespace, m.slug, m.name, m.description, m.event_type,
+    (extract(epoch FROM m.event_from) * 1000000)::bigint AS event_from_us, m.aggregation, m.value_property, m.group_by,
+    m.metadata, m.created_at, m.updated_at, m.deleted_at, m.build, m.build_version, m.backfill_after, m.backfilled_at`;
+}
+
+export function toMeter(row: MeterRow): StoredMeter {
+  return {
+    id: row.id,
+    namespace: row.namespace,
+    slug: row.slug,
+    name: row.name,
+    description: row.description ?? undefined,
+    metadata: row.metadata ?? undefined,
+    eventType: row.event_type,
+    eventFromUs: row.event_from_us === null ? undefined : Number(row.event_from_us),
+    aggregation: row.aggregation,
+    valueProperty: row.value_property ?? undefined,
+    groupBy: row.group_by,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    deletedAt: row.deleted_at ?? undefined,
+    build: row.build,
+    buildVersion: row.build_version,
+    backfillAfter: row.backfill_after,
+    backfilledAt: row.backfilled_at ?? undefined,
+  };
+}
