@@ -26,15 +26,15 @@ export interface StoredDelta {
   arrived_ms: number;
 }
 
-/** Builds that have deltas, those waiting longest first. */
+/** Builds that have deltas, those with the oldest events first. */
 export async function buildsWithDeltas(sql: Executor): Promise<{ build: bigint; deltas: number }[]> {
   return sql<{ build: bigint; deltas: number }[]>`
-    SELECT build, count(*)::int AS deltas FROM deltas GROUP BY build ORDER BY min(id)`;
+    SELECT build, count(*)::int AS deltas FROM deltas GROUP BY build ORDER BY min(arrived_at)`;
 }
 
 export interface WaitingDeltas {
   deltas: number;
-  /** Of the one written last; null when none waits. */
+  /** Of the one written last, by a processor or a compaction; null when none waits. */
   newest: bigint | null;
   /** Cells and distinct values in all of them. */
   weight: number;
@@ -49,13 +49,13 @@ export async function waitingAltogether(sql: Executor): Promise<WaitingDeltas> {
   return row!;
 }
 
-/** Makes this transaction the only one that merges the build; false when another is at it. */
+/** Makes this transaction the only one that takes deltas of the build; false when another is at it. */
 export async function tryLockBuild(tx: Transaction, build: bigint): Promise<boolean> {
   const [row] = await tx<{ locked: boolean }[]>`SELECT pg_try_advisory_xact_lock(${build}) AS locked`;
   return row!.locked;
 }
 
-/** What one merge takes on at most: so many deltas, and no further one once they weigh so much. */
+/** What one merge or compaction takes on at most: so many deltas, and no further one once they weigh so much. */
 export interface MergeLimits {
   deltasMax: number;
   weightMax: number;

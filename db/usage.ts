@@ -42,7 +42,7 @@ export interface UsageRow {
  *
  * Every trip to the server costs milliseconds where the processors are busy, so none is waited for that can be spared. BEGIN
  * takes no snapshot, the first statement does: what must be known `before` that is asked for meanwhile. The settings go
- * with the first statement of `read`. And nothing that only read changes by its COMMIT.
+ * with the first statement of `read`. And nothing that only read changes by its COMMIT. `before` must not reject.
  */
 export async function usageSnapshot<T>(
   sql: Sql,

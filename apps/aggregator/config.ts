@@ -18,16 +18,23 @@ export const settings = {
   deltaCellsWaitingMax: integer('DELTA_CELLS_WAITING_MAX', {
     default: 250_000,
     min: 1,
-    max: 10_000_000,
+    max: 1_000_000,
     about:
-      'cells of waiting deltas (and distinct values) from which on they are made into one a meter, and merged where half as ' +
+      'cells of waiting deltas (and distinct values) from which on those of a meter are made into one; merged where half as ' +
       'many are left; keep it below DELTA_CELLS_CACHED_MAX',
+  }),
+  mergeQuietMs: integer('MERGE_QUIET_MS', {
+    default: 250,
+    min: 10,
+    max: 60_000,
+    about:
+      'ms without a new delta after which those that wait are merged; keep it well above BATCH_WAIT_MS_MAX',
   }),
   mergeDeltasMax: integer('MERGE_DELTAS_MAX', {
     default: 256,
     min: 1,
     max: 1_000,
-    about: 'deltas of one meter merged in one transaction',
+    about: 'deltas of one meter merged, or made into one, in one transaction',
   }),
   backfillEventsMax: integer('BACKFILL_EVENTS_MAX', {
     default: 100_000,

@@ -6,9 +6,7 @@ import {
   waitingAltogether,
 } from '@usage/db/deltas.ts';
 import { NoAnswer, Patience } from '@usage/db/patience.ts';
-import { dropDeadSeries } from '@usage/db/rollups.ts';
 import { endSilentTransactions } from '@usage/db/silence.ts';
-import { dropOldPartitions, hasTimescale, setStoragePolicies } from '@usage/db/upkeep.ts';
 import type { App } from '@usage/lib/service/app.ts';
 import { backfillStretch } from './backfill.ts';
 import { compactBuild } from './compact.ts';
@@ -17,15 +15,17 @@ import { buildsToClose, closeDays } from './days.ts';
 import { mergeBuild } from './merge.ts';
 import type { AggregatorMetrics } from './metrics.ts';
 import { SeriesIds } from './series.ts';
+import { Upkeep } from './upkeep.ts';
 
 /** A new meter is backfilled, and a day closed, this much later at most. */
 const roundMs = 3_000;
-const upkeepEveryMs = 600_000;
-const deadSeriesMax = 1_000;
-/** No delta for so long: the last ones are merged now. */
-const quietMs = 250;
+/** How often an aggregator looks for deltas while it waits for more of them. */
+const lookMs = 250;
 /** Compacted deltas that are still more than this share of what may wait hold so many different cells that waiting is of no use. */
 const compactedShareMax = 0.5;
+/** Where compacting leaves more than this share each batch brings other cells: nothing is compacted for a while then. */
+const vainShareMin = 0.75;
+const vainPauseMs = 60_000;
 const retryMsMin = 500;
 const retryMsMax = 5_000;
 /** Three seconds' work, where no two cells are the same: a backlog is merged in pieces that end before patience does. */
@@ -44,12 +44,14 @@ const silentWatchMs = 20_000;
 export class Loop {
   #ids = new SeriesIds();
   #patience: Patience;
+  #upkeep: Upkeep;
   #done: Promise<void> = Promise.resolve();
   #lastSeenMs = performance.now();
-  #lastUpkeepMs = Number.NEGATIVE_INFINITY;
   #faults = new Map<string, string>();
   #vainWaits = new Map<bigint, number>();
-  #policiesSet = false;
+  #newest: bigint | undefined;
+  #newestSinceMs = Number.POSITIVE_INFINITY;
+  #compactAfterMs = Number.NEGATIVE_INFINITY;
   #silentUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -58,6 +60,7 @@ export class Loop {
     readonly config: Pick<
       AggregatorConfig,
       | 'mergeWaitMs'
+      | 'mergeQuietMs'
       | 'deltaCellsWaitingMax'
       | 'mergeDeltasMax'
       | 'backfillEventsMax'
@@ -67,6 +70,11 @@ export class Loop {
     readonly metrics: AggregatorMetrics,
   ) {
     this.#patience = new Patience(sql, answerMsMin, answerMsMax);
+    this.#upkeep = new Upkeep(app, sql, config, async (run) => {
+      const result = await this.#patience.run(run);
+      this.#lastSeenMs = performance.now();
+      return result;
+    });
   }
 
   start(): void {
@@ -104,7 +112,7 @@ export class Loop {
       );
       if (more) this.metrics.backfills.inc();
       const closing = await this.#step('days', () => this.#closeDays());
-      await this.#step('upkeep', () => this.#upkeep());
+      await this.#step('upkeep', () => this.#upkeep.round());
       failures = this.#faults.size > 0 ? failures + 1 : 0;
       if (failures > 0) await this.app.pause(Math.min(retryMsMin * 2 ** failures, retryMsMax));
       const mergeDueMs = mergedMs + this.config.mergeWaitMs - performance.now();
@@ -118,22 +126,32 @@ export class Loop {
    * they are compacted, and merged only if they are too many still.
    */
   async #isMergeDue(waitMs: number): Promise<boolean> {
-    const { deltaCellsWaitingMax } = this.config;
+    const { mergeQuietMs, deltaCellsWaitingMax } = this.config;
     const endMs = performance.now() + waitMs;
-    let newest: bigint | undefined;
     for (;;) {
       const restMs = endMs - performance.now();
       if (restMs <= 0 || this.app.stopping) return false;
-      await this.app.pause(Math.min(quietMs, restMs));
+      await this.app.pause(Math.min(lookMs, mergeQuietMs, restMs));
+      const lookedMs = performance.now();
       const waiting = await this.#look().catch(() => undefined);
       if (!waiting || waiting.newest === null) continue;
-      if (waiting.newest === newest) return true;
-      newest = waiting.newest;
+      if (waiting.newest !== this.#newest) {
+        this.#newest = waiting.newest;
+        this.#newestSinceMs = lookedMs;
+      } else if (lookedMs - this.#newestSinceMs >= mergeQuietMs) return true;
       if (waiting.weight < deltaCellsWaitingMax) continue;
-      // A fault of it is the merge's, which follows and would have met it.
-      const weight = await this.#step('merge', () => this.#compactAll());
-      if (weight === undefined || weight > deltaCellsWaitingMax * compactedShareMax) return true;
+      const weight = await this.#compact(waiting.weight);
+      if (weight > deltaCellsWaitingMax * compactedShareMax) return true;
     }
+  }
+
+  /** Resolves to what is left waiting; that it failed is left to the merge to say, which follows. */
+  async #compact(weightBefore: number): Promise<number> {
+    if (performance.now() < this.#compactAfterMs) return weightBefore;
+    const weight = (await this.#step('compaction', () => this.#compactAll())) ?? weightBefore;
+    this.#faults.delete('compaction');
+    if (weight > weightBefore * vainShareMin) this.#compactAfterMs = performance.now() + vainPauseMs;
+    return weight;
   }
 
   async #look(): Promise<WaitingDeltas> {
@@ -183,9 +201,13 @@ export class Loop {
   async #compactAll(): Promise<number> {
     const builds = await this.#patience.run(() => buildsWithDeltas(this.sql));
     await this.#eachBuild(builds, async ({ build, deltas }) => {
-      if (deltas < 2) return;
-      const compacted = await this.#patiently(build, () => compactBuild(this.sql, build, this.#mergeLimits));
-      this.metrics.compacted.inc(compacted ?? 0);
+      // What was made last is the newest: the next piece begins after what this one took.
+      for (let left = deltas; left > 1 && !this.app.stopping; ) {
+        const taken = await this.#patiently(build, () => compactBuild(this.sql, build, this.#mergeLimits));
+        if (!taken) break;
+        this.metrics.compacted.inc(taken);
+        left -= taken;
+      }
     });
     return (await this.#look()).weight;
   }
@@ -250,29 +272,5 @@ export class Loop {
       closed += days;
     });
     return closed > 0;
-  }
-
-  /** Compresses or drops old periods, and forgets rollups of deleted and rebuilt meters. */
-  async #upkeep(): Promise<void> {
-    if (performance.now() - this.#lastUpkeepMs < upkeepEveryMs) return;
-    const { retentionDays, dedupeWindowHours } = this.config;
-    const wait = <T>(run: () => Promise<T>) => this.#patience.run(run);
-    if (await wait(() => hasTimescale(this.sql))) {
-      // Once a run: setting them again would start the schedules of TimescaleDB's jobs anew.
-      if (!this.#policiesSet) {
-        const quietDays = Math.ceil((2 * dedupeWindowHours) / 24) + 1;
-        await wait(() => setStoragePolicies(this.sql, { quietDays, retentionDays }));
-        this.#policiesSet = true;
-      }
-    } else if (retentionDays !== undefined) {
-      for (const name of await wait(() => dropOldPartitions(this.sql, retentionDays)))
-        this.app.log.info({ partition: name }, 'dropped, older than the retention');
-    }
-    while (
-      !this.app.stopping &&
-      (await wait(() => dropDeadSeries(this.sql, deadSeriesMax))) === deadSeriesMax
-    )
-      this.#lastSeenMs = performance.now();
-    this.#lastUpkeepMs = performance.now();
   }
 }

@@ -41,8 +41,8 @@ export const querySettings = {
     min: 0,
     max: 10_000_000,
     about:
-      'cells (55 to 80 bytes each) and distinct values (170) of deltas kept decoded in memory; the aggregator lets ' +
-      '250,000 wait',
+      'cells (55 to 80 bytes each) and distinct values (170) of deltas kept decoded in memory; keep it above ' +
+      'DELTA_CELLS_WAITING_MAX',
   }),
   freshnessMsMax: integer('FRESHNESS_MS_MAX', {
     default: 250,

@@ -62,9 +62,7 @@ export function encodeDelta({ aggregation, size: cells, subjects, groups, column
 /** Throws an Error for a version that isn't known: such deltas wait for an app that knows it. */
 export function decodeDelta(payload: Uint8Array): Cells {
   if (payload[0] !== zstdMark)
-    throw new Error(
-      `delta version ${payload[0] ?? 'none'} is unknown: the processor that wrote it is newer than this app`,
-    );
+    throw new Error(`delta version ${payload[0] ?? 'none'} is unknown: what wrote it is newer than this app`);
   // Copied, so that the columns are aligned.
   const bytes = new Uint8Array(Bun.zstdDecompressSync(payload as Uint8Array<ArrayBuffer>));
   const headerLength = new DataView(bytes.buffer).getUint32(0, true);

@@ -1,4 +1,3 @@
-import { newKeyToken } from '@usage/lib/auth/token.ts';
 import { ingest } from '../ingest.ts';
 import { round } from '../measure.ts';
 import type { Figures, Progress } from '../report.ts';
@@ -16,13 +15,13 @@ const rounds = 7;
 const warmUpSeconds = 6;
 /** Of each gateway, the same for all: the slower requests come, the fewer share a frame, and the more each of them costs. */
 const requestsPerSecond = 5_000;
+const rateDifferenceMax = 0.03;
 /** Far more than one machine sends: the limiter counts, and refuses nothing. */
 const neverReached = 1_000_000;
 
 /**
- * What authentication and rate limits cost a gateway: one event a request with AUTH=off, and with AUTH=off and a header that
- * nobody looks at (what the longer request alone costs); at the same time another gateway takes as many with a key, and
- * with a limited key.
+ * What authentication and rate limits cost a gateway: one event a request with AUTH=off, while another gateway takes as
+ * many with a key; then the same beside a limited key. The key's longer request counts as its cost.
  */
 export const auth: Scenario = async (run) => {
   if (run.urls) throw new Error('auth compares stacks of its own: leave --url out');
@@ -34,38 +33,49 @@ export const auth: Scenario = async (run) => {
   return { name: 'auth', figures: { rounds, ...figuresOf(runs) } };
 };
 
-/** Of the gateway: µs of processor time a request. */
-type Costs = Record<'off' | 'offWithHeader' | 'key' | 'limitedKey', number>;
+interface Cost {
+  /** Of the gateway's processor time. */
+  microsecondsPerRequest: number;
+  requestsPerSecond: number;
+}
+
+/** Two gateways at the same time. */
+interface Pair {
+  off: Cost;
+  other: Cost;
+}
+
+type Costs = Record<'key' | 'limitedKey', Pair>;
 
 async function costsOf(seconds: number, progress: Progress): Promise<Costs> {
   const open = await startStack({ auth: 'off' });
   try {
     const closed = await startStack();
     try {
-      const withHeader = { ...open, headers: { authorization: `Bearer ${newKeyToken().token}` } };
-      const key = await withKey(closed, {});
-      const limited = { eventsPerSecond: neverReached, requestsPerSecond: neverReached };
-      const limitedKey = await withKey(closed, limited);
+      const limits = { eventsPerSecond: neverReached, requestsPerSecond: neverReached };
+      const keys = { key: await withKey(closed, {}), limitedKey: await withKey(closed, limits) };
       progress('warming up');
-      for (const [a, b] of [
-        [open, key],
-        [withHeader, limitedKey],
-      ] as const)
-        await Promise.all([costOf(a, warmUpSeconds), costOf(b, warmUpSeconds)]);
-      progress('AUTH=off and a key');
-      const [ofOff, ofKey] = await Promise.all([costOf(open, seconds), costOf(key, seconds)]);
-      progress('AUTH=off with a header and a limited key');
-      const [ofHeader, ofLimited] = await Promise.all([
-        costOf(withHeader, seconds),
-        costOf(limitedKey, seconds),
-      ]);
-      return { off: ofOff, key: ofKey, offWithHeader: ofHeader, limitedKey: ofLimited };
+      for (const stack of Object.values(keys)) await pairOf(open, stack, warmUpSeconds);
+      progress('AUTH=off beside a key');
+      const key = await pairOf(open, keys.key, seconds);
+      progress('AUTH=off beside a limited key');
+      return { key, limitedKey: await pairOf(open, keys.limitedKey, seconds) };
     } finally {
       await closed.stop();
     }
   } finally {
     await open.stop();
   }
+}
+
+async function pairOf(open: Stack, closed: Stack, seconds: number): Promise<Pair> {
+  const [off, other] = await Promise.allSettled([costOf(open, seconds), costOf(closed, seconds)]);
+  if (off.status === 'rejected') throw off.reason;
+  if (other.status === 'rejected') throw other.reason;
+  const pair = { off: off.value, other: other.value };
+  const apart = Math.abs(pair.off.requestsPerSecond / pair.other.requestsPerSecond - 1);
+  if (apart > rateDifferenceMax) throw new Error(`the rates differ by ${round(100 * apart, 1)} %`);
+  return pair;
 }
 
 async function withKey(stack: Stack, limits: Record<string, number>): Promise<Stack> {
@@ -79,32 +89,33 @@ async function withKey(stack: Stack, limits: Record<string, number>): Promise<St
   return { ...stack, headers: { authorization: `Bearer ${key}` } };
 }
 
-async function costOf(stack: Stack, seconds: number): Promise<number> {
+async function costOf(stack: Stack, seconds: number): Promise<Cost> {
   const plan = {
     workload: singleEvents,
     connections: singleConnections,
     seconds,
     eventsPerSecond: requestsPerSecond,
   };
-  const { use, books } = await ingest(stack, plan, () => {});
-  return ((use.cpuSeconds.gateway ?? 0) / books.accepted) * 1_000_000;
+  const { use, books, driven, acceptedPerSecond } = await ingest(stack, plan, () => {});
+  const refused = Object.keys(driven.statuses).filter((status) => status !== '204');
+  if (refused.length > 0) throw new Error(`not all requests were taken: ${JSON.stringify(driven.statuses)}`);
+  const microsecondsPerRequest = ((use.cpuSeconds.gateway ?? 0) / books.accepted) * 1_000_000;
+  return { microsecondsPerRequest, requestsPerSecond: acceptedPerSecond };
 }
 
-/** Each way beside the one that was measured at the same time. */
 function figuresOf(runs: readonly Costs[]): Figures {
-  const of = (name: keyof Costs, beside: keyof Costs) => ({
-    gatewayMicrosecondsPerRequest: round(median(runs.map((costs) => costs[name])), 2),
-    ofOff: round(median(runs.map((costs) => costs[name] / costs[beside])), 3),
-    ofOffInEachRound: runs.map((costs) => round(costs[name] / costs[beside], 3)).join(' '),
-  });
-  return {
-    off: { gatewayMicrosecondsPerRequest: round(median(runs.map(({ off }) => off)), 2) },
-    offWithHeader: {
-      gatewayMicrosecondsPerRequest: round(median(runs.map((costs) => costs.offWithHeader)), 2),
-    },
-    key: of('key', 'off'),
-    limitedKey: of('limitedKey', 'offWithHeader'),
+  const beside = (name: keyof Costs) => {
+    const pairs = runs.map((costs) => costs[name]);
+    const ratios = pairs.map(({ off, other }) => other.microsecondsPerRequest / off.microsecondsPerRequest);
+    return {
+      gatewayMicrosecondsPerRequest: round(median(pairs.map(({ other }) => other.microsecondsPerRequest)), 2),
+      withAuthOff: round(median(pairs.map(({ off }) => off.microsecondsPerRequest)), 2),
+      requestsPerSecond: Math.round(median(pairs.map(({ other }) => other.requestsPerSecond))),
+      ratio: round(median(ratios), 3),
+      ratioInEachRound: ratios.map((ratio) => round(ratio, 3)).join(' '),
+    };
   };
+  return { key: beside('key'), limitedKey: beside('limitedKey') };
 }
 
 function median(values: readonly number[]): number {

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import type { Executor } from '@usage/db/connect.ts';
+import { usageSnapshot } from '@usage/db/usage.ts';
 import { event, openQueryTest, type QueryTest } from './app.ts';
 
 let query: QueryTest;
@@ -259,6 +261,17 @@ describe('a wrong query is a 400 that says what is wrong', () => {
       expect((await query.get(`/api/v1/meters/${name}/query`)).status).toBe(404);
     }
   });
+});
+
+test('what a snapshot waits for is there before it is taken', async () => {
+  const before = Promise.withResolvers<void>();
+  const ids = async (tx: Executor) =>
+    (await tx<{ id: string }[]>`SELECT id FROM events WHERE type = 'before'`).length;
+  const counted = usageSnapshot(query.sql, 5_000, before.promise, ids);
+  await query.pipeline.process([event('x', '2025-03-01T00:00:00Z', {}, { type: 'before' })], arrivedMs);
+  expect(await ids(query.sql)).toBe(1);
+  before.resolve();
+  expect(await counted).toBe(1);
 });
 
 test('a query that takes too long is a 503 that says what to do', async () => {

@@ -18,8 +18,9 @@ const deltaWeight = distinct + 1;
 
 const loopSettings = {
   mergeWaitMs: 10_000,
+  mergeQuietMs: 250,
   deltaCellsWaitingMax: 250_000,
-  mergeDeltasMax: 10,
+  mergeDeltasMax: 256,
   backfillEventsMax: 10,
   dedupeWindowHours: 24,
   retentionDays: undefined,
@@ -116,22 +117,32 @@ test('a loop merges what waits, says so, and leaves a build alone that another o
   expect(await app.stop()).toBe(true);
 });
 
-test('deltas that become many are made into one and wait on; where that is as many they are merged', async () => {
-  const same = await meterWithDeltas(1);
+test('deltas that become many are made into one and wait on; where each brings other cells they are merged', async () => {
+  const { eventType } = await meterWithDeltas(0);
   await service.pipeline.aggregate(1);
   await service.pipeline.closeDays(Date.now()); // or merges would follow that
   const app = new App('aggregator', createLog('aggregator', 'silent'), 5_000);
   const metrics = createMetrics(new Registry());
-  const settings = { ...loopSettings, mergeWaitMs: 60_000, deltaCellsWaitingMax: 3 * deltaWeight };
+  const settings = {
+    ...loopSettings,
+    mergeWaitMs: 600_000,
+    mergeQuietMs: 60_000,
+    deltaCellsWaitingMax: 20 * deltaWeight,
+  };
   const loop = new Loop(app, service.sql, settings, metrics);
   loop.start();
   const merged = async () => (await metrics.merged.get()).values[0]!.value;
   const compacted = async () => (await metrics.compacted.get()).values[0]!.value;
-  // The values of one delta again and again: as one they weigh what each of them did.
-  while ((await compacted()) === 0) await storeValues(same.eventType, 0);
+  // The values of one delta again and again: together they weigh what each of them did, and can wait for more.
+  for (let compactions = 0, before = 0; compactions < 2; ) {
+    await storeValues(eventType, 0);
+    const now = await compacted();
+    if (now > before) compactions++;
+    before = now;
+  }
   expect(await merged()).toBe(0);
   // New ones each time: compacting makes them no fewer.
-  for (let n = 1; (await merged()) === 0; n++) await storeValues(same.eventType, n);
+  for (let n = 1; (await merged()) === 0; n++) await storeValues(eventType, n);
   app.use('loop', loop, () => loop.stopped());
   expect(await app.stop()).toBe(true);
 });

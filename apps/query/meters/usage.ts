@@ -99,9 +99,9 @@ async function addRollups(
   const raw = minutes.raw();
   if (raw.size > 0) {
     const ranges = [...raw.keys()].map((minute) => ({ fromUs: minute, toUs: minute + minuteUs }));
-    const found = new Map<number, number>();
-    await events.addEvents(tally, tx, ranges, 'divided_minute', found);
-    for (const [minute, expected] of raw) if (found.get(minute) !== expected) throw eventsGone(minute);
+    const read = new Map<number, number>();
+    await events.addEvents(tally, tx, ranges, 'divided_minute', read);
+    for (const [minute, expected] of raw) if (read.get(minute) !== expected) throw eventsGone(minute);
   }
 
   const pieces = {

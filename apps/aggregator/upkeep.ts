@@ -1,0 +1,41 @@
+import type { Sql } from '@usage/db/connect.ts';
+import { dropDeadSeries } from '@usage/db/rollups.ts';
+import { dropOldPartitions, hasTimescale, setStoragePolicies } from '@usage/db/upkeep.ts';
+import type { App } from '@usage/lib/service/app.ts';
+import type { AggregatorConfig } from './config.ts';
+
+const everyMs = 600_000;
+const deadSeriesMax = 1_000;
+
+/** Now and then: compresses or drops old periods, and forgets rollups of deleted and rebuilt meters. */
+export class Upkeep {
+  #doneMs = Number.NEGATIVE_INFINITY;
+  #policiesSet = false;
+
+  constructor(
+    readonly app: App,
+    readonly sql: Sql,
+    readonly config: Pick<AggregatorConfig, 'dedupeWindowHours' | 'retentionDays'>,
+    /** Waits for the server as long as the loop does. */
+    readonly wait: <T>(run: () => Promise<T>) => Promise<T>,
+  ) {}
+
+  async round(): Promise<void> {
+    if (performance.now() - this.#doneMs < everyMs) return;
+    const { app, sql, wait } = this;
+    const { retentionDays, dedupeWindowHours } = this.config;
+    if (await wait(() => hasTimescale(sql))) {
+      // Once a run: setting them again would start the schedules of TimescaleDB's jobs anew.
+      if (!this.#policiesSet) {
+        const quietDays = Math.ceil((2 * dedupeWindowHours) / 24) + 1;
+        await wait(() => setStoragePolicies(sql, { quietDays, retentionDays }));
+        this.#policiesSet = true;
+      }
+    } else if (retentionDays !== undefined) {
+      for (const name of await wait(() => dropOldPartitions(sql, retentionDays)))
+        app.log.info({ partition: name }, 'dropped, older than the retention');
+    }
+    while (!app.stopping && (await wait(() => dropDeadSeries(sql, deadSeriesMax))) === deadSeriesMax);
+    this.#doneMs = performance.now();
+  }
+}
