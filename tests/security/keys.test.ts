@@ -252,6 +252,14 @@ describe('dead letters', () => {
     const redrive = await call('POST', '/api/v1/dead-letters/redrive', key, { ids: [letter!.id] });
     expect(await redrive.json()).toEqual({ redriven: 0 });
   });
+
+  test('every fault of a list’s query is named at once', async () => {
+    const refused = await call('GET', '/api/v1/dead-letters?limit=0&before=x', adminKey);
+    expect(refused.status).toBe(400);
+    expect(await refused.json()).toMatchObject({
+      extensions: { validationErrors: [{ field: 'limit' }, { field: 'before' }] },
+    });
+  });
 });
 
 describe('revocation', () => {

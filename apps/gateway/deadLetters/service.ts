@@ -9,6 +9,7 @@ import {
 import type { Identity } from '@usage/lib/auth/access.ts';
 import { encodeFrame } from '@usage/lib/frame/frame.ts';
 import { readFrame } from '@usage/lib/frame/read.ts';
+import { type Fault, integerIn, invalid } from '@usage/lib/http/faults.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { valueEnd } from '@usage/lib/json/scan.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
@@ -34,11 +35,12 @@ export async function listLetters(
   by: Identity,
   query: URLSearchParams,
 ): Promise<{ items: DeadLetterAnswer[] }> {
-  const limit = wholeNumber(query, 'limit', deadLettersPageMax, deadLettersPageMax);
+  const faults: Fault[] = [];
+  const limit = integerIn(query, 'limit', deadLettersPageMax, deadLettersPageMax, faults);
   const before = query.get('before');
-  if (before !== null && !/^\d{1,18}$/.test(before)) {
-    throw new Problem('bad_request', 'before must be the id of a dead letter, from the answer before.');
-  }
+  if (before !== null && !isId(before))
+    faults.push({ field: 'before', reason: 'must be the id of a dead letter, from the answer before' });
+  if (faults.length > 0) throw invalid('query', faults);
   const beforeId = before === null ? undefined : BigInt(before);
   const letters = await fromDatabase(listDeadLetters(sql, { ...ownedBy(by), beforeId, limit }));
   return { items: letters.map(toAnswer) };
@@ -118,15 +120,6 @@ function isId(id: unknown): id is string | number {
   return typeof id === 'number'
     ? Number.isSafeInteger(id) && id >= 0
     : typeof id === 'string' && /^\d{1,18}$/.test(id);
-}
-
-function wholeNumber(query: URLSearchParams, name: string, fallback: number, max: number): number {
-  const text = query.get(name);
-  if (text === null) return fallback;
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || number < 1 || number > max)
-    throw new Problem('bad_request', `${name} must be a whole number from 1 to ${max}.`);
-  return number;
 }
 
 function toAnswer(letter: DeadLetter): DeadLetterAnswer {
