@@ -140,7 +140,8 @@ describe('FrameBatcher', () => {
         fc.integer({ min: 1, max: 3 }),
         async (requests, appendsMax) => {
           const seen: number[] = [];
-          const append = async (parts: readonly FramePart[], events: number, bytes: number) => {
+          const append = async (parts: readonly FramePart[], events: number) => {
+            const bytes = parts.reduce((sum, { receivedMs }) => sum + requests[receivedMs]!.bytes, 0);
             if (parts.length > 1 && (bytes > limits.frameBytesMax || events > limits.frameEventsMax))
               throw new Error('too large');
             if (batcher.appending > appendsMax) throw new Error('too many');

@@ -13,7 +13,7 @@ export interface FrameLimits {
 }
 
 /** Resolves once the frame is acknowledged. */
-export type AppendFrame = (parts: readonly FramePart[], events: number, bytes: number) => Promise<unknown>;
+export type AppendFrame = (parts: readonly FramePart[], events: number) => Promise<unknown>;
 
 /** Clients get room soon or not for long. */
 const retrySeconds = 1;
@@ -139,7 +139,7 @@ export class FrameBatcher {
 
   async #appendAndSettle(frame: Frame): Promise<void> {
     try {
-      await this.#append(frame.parts, frame.events, frame.bytes);
+      await this.#append(frame.parts, frame.events);
       frame.acknowledged.resolve();
     } catch (error) {
       frame.acknowledged.reject(error);
