@@ -1,4 +1,4 @@
-import { countBooks, countDeltas } from '@usage/db/books.ts';
+import { countBooks, countDeltas } from './sql/books.ts';
 import type { Stack } from './stack.ts';
 
 /** Events by what has become of them, since the books were opened. */

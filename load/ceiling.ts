@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { round, UseMeter } from './measure.ts';
 import {
   type CopyFormat,
   checkpoint,
@@ -8,8 +9,7 @@ import {
   createTwin,
   dropTwin,
   exportAsCopy,
-} from '@usage/db/twin.ts';
-import { round, UseMeter } from './measure.ts';
+} from './sql/twin.ts';
 import type { Stack } from './stack.ts';
 
 const pieceBytes = 256 * 1_024;

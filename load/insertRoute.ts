@@ -1,6 +1,6 @@
 import { connect } from '@usage/db/connect.ts';
-import { insertPlainEvents, type PlainEvent } from '@usage/db/plainEvents.ts';
 import { Elysia, t } from 'elysia';
+import { insertPlainEvents, type PlainEvent } from './sql/plainEvents.ts';
 
 /**
  * What one would write first: a route that validates and puts a request's events straight into PostgreSQL with

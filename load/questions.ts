@@ -1,5 +1,5 @@
-import type { RawQuestion } from '@usage/db/rawUsage.ts';
 import { subjectCount, subjectName } from './events.ts';
+import type { RawQuestion } from './sql/rawUsage.ts';
 
 /** What is asked over HTTP. */
 export interface HttpQuestion {

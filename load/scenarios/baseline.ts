@@ -1,5 +1,3 @@
-import { countPlainEvents, createPlainEvents, dropPlainEvents } from '@usage/db/plainEvents.ts';
-import { checkpoint } from '@usage/db/twin.ts';
 import { BooksFault } from '../books.ts';
 import { type Driven, drive } from '../driver.ts';
 import { cleanBatches, type Workload } from '../events.ts';
@@ -8,6 +6,8 @@ import { round, UseMeter } from '../measure.ts';
 import type { Figures } from '../report.ts';
 import { startRoute } from '../routeProcess.ts';
 import { type Run, type Scenario, withStack } from '../scenario.ts';
+import { countPlainEvents, createPlainEvents, dropPlainEvents } from '../sql/plainEvents.ts';
+import { checkpoint } from '../sql/twin.ts';
 import type { Stack } from '../stack.ts';
 import { batchConnections, batchSeconds } from './batch.ts';
 import { singleConnections, singleEvents } from './single.ts';

@@ -1,4 +1,3 @@
-import { sumRawEvents } from '@usage/db/rawUsage.ts';
 import { OpenBooks } from '../books.ts';
 import { type Driven, drive, prepareDriver } from '../driver.ts';
 import { cleanBatches } from '../events.ts';
@@ -8,6 +7,7 @@ import { preload } from '../preload.ts';
 import { type HttpQuestion, liveness, type Question, questions } from '../questions.ts';
 import type { Figures, Progress } from '../report.ts';
 import { type Scenario, withStack } from '../scenario.ts';
+import { sumRawEvents } from '../sql/rawUsage.ts';
 import type { Stack } from '../stack.ts';
 import { batchConnections } from './batch.ts';
 

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import type { Sql } from './connect.ts';
-import { hasTimescale } from './upkeep.ts';
+import type { Sql } from '@usage/db/connect.ts';
+import { hasTimescale } from '@usage/db/upkeep.ts';
 
-/** An empty twin of the events table: what COPY into it reaches is the most that any way into events can reach. */
 export type CopyFormat = 'text' | 'binary';
 
+/** An empty twin of the events table: what COPY into it reaches is the most that any way into events can reach. */
 const twin = 'load_twin';
 
 /** The same columns, indexes and kind of table, with a partition that takes every row of events. */

@@ -1,4 +1,4 @@
-import type { Executor } from './connect.ts';
+import type { Executor } from '@usage/db/connect.ts';
 
 /** What has become of events, to the event; a dead letter of kind 'frame' stands for an unknown number of them. */
 export interface BookCounts {
