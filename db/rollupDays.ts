@@ -1,4 +1,4 @@
-import type { Aggregation } from '../lib/meter/meter.ts';
+import { type Aggregation, keptValues } from '../lib/meter/meter.ts';
 import type { Executor, Transaction } from './connect.ts';
 import { summedValue } from './rollups.ts';
 import { timeOf } from './times.ts';
@@ -66,7 +66,7 @@ export async function makeDays(tx: Transaction, stretch: DayStretch): Promise<bi
     INSERT INTO rollup_days (series_id, start, first_at, last_at, count, value)
     SELECT series_id, date_trunc('day', start, 'UTC') AS day, min(first_at), max(last_at), sum(count), ${summedValue(tx, aggregation)}
     FROM rollup_hours WHERE ${hours} GROUP BY series_id, day ORDER BY series_id, day`;
-  if (aggregation === 'UNIQUE_COUNT')
+  if (keptValues[aggregation] === 'distinct')
     await tx`
       INSERT INTO unique_days (series_id, start, value)
       SELECT DISTINCT series_id, date_trunc('day', start, 'UTC') AS day, value

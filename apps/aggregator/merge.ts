@@ -11,7 +11,7 @@ import {
 } from '@usage/db/rollups.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { allSubjects, CellTable } from '@usage/lib/meter/cellTable.ts';
-import type { Aggregation } from '@usage/lib/meter/meter.ts';
+import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
 import { seriesKey } from '@usage/lib/meter/series.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
@@ -49,10 +49,11 @@ export async function mergeBuild(
     const closedUs = await daysClosedBefore(tx, build);
     const tables = addUp(meter.aggregation, deltas, closedUs === undefined ? 0 : closedUs / minuteUs);
     const idOf = await seriesIds(tx, found, tables.minute);
+    const countsDistinct = keptValues[meter.aggregation] === 'distinct';
     for (const grain of ['minute', 'hour', 'day'] as const) {
       const cells = inOrder(tables[grain], idOf);
       await addToRollups(tx, grain, meter.aggregation, rollupColumns(cells));
-      if (meter.aggregation === 'UNIQUE_COUNT') await addUniques(tx, grain, uniqueColumns(cells));
+      if (countsDistinct) await addUniques(tx, grain, uniqueColumns(cells));
       done.rows += cells.order.length;
     }
     failPoint('merge-before-commit');

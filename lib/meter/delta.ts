@@ -1,7 +1,7 @@
 import { type Decimal, formatDecimal, readDecimal } from '../decimal/decimal.ts';
 import { minuteUs } from '../windows/units.ts';
 import { Cells } from './cells.ts';
-import type { Aggregation } from './meter.ts';
+import { type Aggregation, keptValues } from './meter.ts';
 
 /**
  * The payload of a row of `deltas`: zstd over
@@ -21,21 +21,21 @@ interface Header {
   groups: (readonly string[])[];
   /** Values that a double doesn't hold: cell and text. */
   decimals: [cell: number, value: string][];
-  /** By cell, for UNIQUE_COUNT. */
+  /** By cell, where it keeps distinct values. */
   uniques?: string[][];
 }
 
 const zstdLevel = 1;
 const zstdMark = 0x28;
 const integerColumns = 6;
-const valueless: ReadonlySet<Aggregation> = new Set<Aggregation>(['COUNT', 'UNIQUE_COUNT']);
 
 export function encodeDelta({ aggregation, size: cells, subjects, groups, columns }: Cells): Buffer {
   const { minute, value, uniques } = columns;
   const decimals: Header['decimals'] = [];
-  const values = valueless.has(aggregation) ? undefined : doublesOf(value, cells, decimals);
+  const kept = keptValues[aggregation];
+  const values = kept === 'one' ? doublesOf(value, cells, decimals) : undefined;
   const header: Header = { aggregation, cells, subjects, groups, decimals };
-  if (aggregation === 'UNIQUE_COUNT') header.uniques = Array.from(uniques, (distinct) => [...distinct]);
+  if (kept === 'distinct') header.uniques = Array.from(uniques, (distinct) => [...distinct]);
   const headerBytes = Buffer.from(JSON.stringify(header));
   const columnsAt = aligned(4 + headerBytes.length);
   const columnBytes = aligned(cells * 4);
@@ -72,7 +72,7 @@ export function decodeDelta(payload: Uint8Array): Cells {
   const columnBytes = aligned(cells * 4);
   const column = (n: number) => new Int32Array(bytes.buffer, columnsAt + n * columnBytes, cells);
   const minute = column(0);
-  const hasValues = !valueless.has(aggregation);
+  const hasValues = keptValues[aggregation] === 'one';
   const valuesAt = columnsAt + integerColumns * columnBytes;
   return new Cells(aggregation, header.subjects, header.groups, {
     minute,

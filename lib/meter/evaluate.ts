@@ -1,5 +1,5 @@
 import { type Decimal, decimalOfNumber, formatDecimal, parseDecimal } from '../decimal/decimal.ts';
-import { groupByNames, type Meter } from './meter.ts';
+import { groupByNames, keptValues, type Meter } from './meter.ts';
 import { compilePath, firstMember, type Lookup } from './path.ts';
 
 /**
@@ -32,7 +32,8 @@ export function compileMeter(meter: Meter): CompiledMeter {
   const lookups = groupByNames(meter).map((name) => compilePath(meter.groupBy[name]!));
   const valueAt = meter.valueProperty === undefined ? undefined : compilePath(meter.valueProperty);
   const members = membersOf(meter);
-  if (meter.aggregation === 'COUNT') {
+  const kept = keptValues[meter.aggregation];
+  if (kept === 'none') {
     return {
       meter,
       members,
@@ -40,7 +41,7 @@ export function compileMeter(meter: Meter): CompiledMeter {
     };
   }
   if (!valueAt) throw new Error(`meter ${meter.slug}: value property is missing`);
-  const unique = meter.aggregation === 'UNIQUE_COUNT';
+  const unique = kept === 'distinct';
   return {
     meter,
     members,
@@ -62,7 +63,7 @@ export function compileMeter(meter: Meter): CompiledMeter {
 }
 
 function membersOf({ aggregation, valueProperty, groupBy }: Meter): string[] | undefined {
-  const paths = aggregation === 'COUNT' ? [] : [valueProperty ?? '$'];
+  const paths = keptValues[aggregation] === 'none' ? [] : [valueProperty ?? '$'];
   const members = [...paths, ...Object.values(groupBy)].map(firstMember);
   return members.every((member) => member !== undefined) ? members : undefined;
 }

@@ -3,6 +3,17 @@
 export const aggregations = ['SUM', 'COUNT', 'AVG', 'MIN', 'MAX', 'UNIQUE_COUNT', 'LATEST'] as const;
 export type Aggregation = (typeof aggregations)[number];
 
+/** What a cell keeps of its events' values: the one that they come to, each distinct one, or none of them. */
+export const keptValues: Readonly<Record<Aggregation, 'one' | 'distinct' | 'none'>> = {
+  SUM: 'one',
+  COUNT: 'none',
+  AVG: 'one',
+  MIN: 'one',
+  MAX: 'one',
+  UNIQUE_COUNT: 'distinct',
+  LATEST: 'one',
+};
+
 /** What the evaluation of events needs of a meter. */
 export interface Meter {
   namespace: string;

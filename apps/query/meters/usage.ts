@@ -14,7 +14,7 @@ import { endUs, formatTimeUs } from '@usage/lib/event/time.ts';
 import { passes, type TextFilter } from '@usage/lib/filter/textFilter.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import type { NamedCell } from '@usage/lib/meter/cells.ts';
-import { groupByNames } from '@usage/lib/meter/meter.ts';
+import { groupByNames, keptValues } from '@usage/lib/meter/meter.ts';
 import { hourUs, minuteUs } from '@usage/lib/windows/units.ts';
 import { windowBoundaries, windowUsTypical } from '@usage/lib/windows/windows.ts';
 import { DividedMinutes } from './dividedMinutes.ts';
@@ -109,7 +109,7 @@ async function addRollups(
     cuts,
     minutes: withoutMinutes(plan.minutes, [...raw.keys()]),
   };
-  const uniques = meter.aggregation === 'UNIQUE_COUNT' ? [...tally.uniques()] : undefined;
+  const uniques = keptValues[meter.aggregation] === 'distinct' ? [...tally.uniques()] : undefined;
   const rows = await sumRollups(tx, scope, meter.aggregation, pieces, rowsMax + 1);
   if (rows.length > rowsMax) throw tooManyRows();
   for (const row of rows) tally.addRow(row);
