@@ -5,7 +5,7 @@
  *   data        this very input can't be stored: trying again fails again
  *   transient   the same again may succeed later: everything else
  */
-export type Fault = 'duplicate' | 'data' | 'transient';
+export type FaultKind = 'duplicate' | 'data' | 'transient';
 
 const uniqueViolation = '23505';
 
@@ -26,17 +26,17 @@ const transientCodes: Record<string, string> = {
  * Classes after which the same statement may succeed later: the connection, a conflict, resources, not now (locks, closed
  * databases), the operator, the system.
  */
-const passingClasses = new Set(['08', '40', '53', '55', '57', '58']);
+const temporaryClasses = new Set(['08', '40', '53', '55', '57', '58']);
 
 export const lockNotAvailable = '55P03';
 export const queryCanceled = '57014';
 
-/** For who answers a client: whether a SQLSTATE is one that passes (503) and none of the request's own making. */
-export function passes(sqlState: string): boolean {
-  return passingClasses.has(sqlState.slice(0, 2));
+/** For who answers a client: whether a SQLSTATE passes by itself (503) and is none of the request's own making. */
+export function isTemporary(sqlState: string): boolean {
+  return temporaryClasses.has(sqlState.slice(0, 2));
 }
 
-export function faultOf(error: unknown): Fault {
+export function faultOf(error: unknown): FaultKind {
   const code = (error as { code?: unknown } | null)?.code;
   if (typeof code !== 'string') return 'transient';
   if (code === uniqueViolation) return 'duplicate';

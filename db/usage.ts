@@ -3,7 +3,7 @@ import type { Aggregation } from '../lib/meter/meter.ts';
 import type { Executor, Sql, Transaction } from './connect.ts';
 import { rollupTable, summedValue, uniqueTable } from './rollups.ts';
 import { timesOf } from './times.ts';
-import { bucketOf, cellsOf, grainsOf, type TimeRange, type UsagePieces, unionAll } from './usagePieces.ts';
+import { bucketOfRow, cellsOf, grainsOf, type TimeRange, type UsagePieces, unionAll } from './usagePieces.ts';
 
 /**
  * The statements of a meter query. Times go in and come out as µs since 1970.
@@ -75,7 +75,7 @@ export async function sumRollups(
   const series = grouped ? tx`series_id,` : tx``;
   const sums = grainsOf(pieces).map(
     (grain) => tx`
-      SELECT ${series} ${bucketOf(tx, pieces, grain)} AS bucket, sum(count) AS count, ${summedValue(tx, aggregation)} AS value,
+      SELECT ${series} ${bucketOfRow(tx, pieces, grain)} AS bucket, sum(count) AS count, ${summedValue(tx, aggregation)} AS value,
              min(first_at) AS first_at, max(last_at) AS last_at
       FROM ${cellsOf(tx, pieces, grain, rollupTable(tx, grain))} cells GROUP BY ${series} bucket`,
   );
@@ -141,9 +141,9 @@ export async function countUniques(
     const uniques = cellsOf(tx, pieces, grain, uniqueTable(tx, grain));
     // A minute may lie on both sides of a cut; its cell does not, and knows on which.
     return grain === 'minute'
-      ? tx`SELECT u.series_id, ${bucketOf(tx, pieces, grain)} AS bucket, u.value
+      ? tx`SELECT u.series_id, ${bucketOfRow(tx, pieces, grain)} AS bucket, u.value
            FROM ${uniques} u JOIN rollup_minutes c ON c.series_id = u.series_id AND c.start = u.start`
-      : tx`SELECT series_id, ${bucketOf(tx, pieces, grain)} AS bucket, value FROM ${uniques} u`;
+      : tx`SELECT series_id, ${bucketOfRow(tx, pieces, grain)} AS bucket, value FROM ${uniques} u`;
   });
   const none = tx`SELECT NULL::bigint AS series_id, 0 AS bucket, '' AS value WHERE false`;
   return tx<{ bucket: number; key: string[]; count: number }[]>`

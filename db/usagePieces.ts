@@ -58,7 +58,7 @@ export function cellsOf(tx: Executor, pieces: UsagePieces, grain: Grain, table: 
  * Which bucket a row lies in. Hours and days lie whole in one; minutes of which a part is not asked for may lie outside
  * of all, and a cell's first event says on which side.
  */
-export function bucketOf(tx: Executor, { cuts }: UsagePieces, grain: Grain) {
+export function bucketOfRow(tx: Executor, { cuts }: UsagePieces, grain: Grain) {
   if (cuts.length > 2)
     return tx`width_bucket(${grain === 'minute' ? tx`first_at` : tx`start`}, (SELECT cuts FROM p))`;
   if (grain !== 'minute') return tx`1`;

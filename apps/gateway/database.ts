@@ -1,4 +1,4 @@
-import { passes } from '@usage/db/faults.ts';
+import { isTemporary } from '@usage/db/faults.ts';
 import { MeterRegistryBusy } from '@usage/db/meterRegistry.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
 
@@ -24,5 +24,5 @@ export async function fromDatabase<T>(statements: Promise<T>): Promise<T> {
 }
 
 function mayAnswerLater(code: unknown): boolean {
-  return typeof code === 'string' && (passes(code) || connectionFault.test(code));
+  return typeof code === 'string' && (isTemporary(code) || connectionFault.test(code));
 }

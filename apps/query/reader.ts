@@ -1,5 +1,5 @@
 import type { Sql, Transaction } from '@usage/db/connect.ts';
-import { passes, queryCanceled } from '@usage/db/faults.ts';
+import { isTemporary, queryCanceled } from '@usage/db/faults.ts';
 import { usageSnapshot } from '@usage/db/usage.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
@@ -102,6 +102,6 @@ function toProblem(error: unknown, msMax: number): unknown {
     );
   }
   const sqlState = typeof code === 'string' && code.length === 5 && /\d/.test(code);
-  const passing = sqlState ? passes(code as string) : typeof code === 'string';
-  return passing ? unavailable('The database does not answer.', 1, error) : error;
+  const temporary = sqlState ? isTemporary(code as string) : typeof code === 'string';
+  return temporary ? unavailable('The database does not answer.', 1, error) : error;
 }
