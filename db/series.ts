@@ -1,7 +1,7 @@
 import type { Transaction } from './connect.ts';
 
 export interface NewSeries {
-  /** UUID text made of the first 16 bytes of SHA-256 (lib/meter's seriesKey). */
+  /** UUID text made of the first 16 bytes of SHA-256 of subject and group values (apps/aggregator/series.ts). */
   key: string;
   subject: string;
   groups: readonly string[];

@@ -12,11 +12,10 @@ import {
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { allSubjects, CellTable } from '@usage/lib/meter/cellTable.ts';
 import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
-import { seriesKey } from '@usage/lib/meter/series.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
 import { sumOf } from './compact.ts';
-import type { Series, SeriesIds } from './series.ts';
+import { type Series, type SeriesIds, seriesKey } from './series.ts';
 
 const minutesAnHour = 60;
 const minutesADay = 1_440;

@@ -7,6 +7,8 @@ export interface Series {
   groups: readonly string[];
 }
 
+const keySeparator = '\u0000';
+
 /** About 150 bytes an entry: 60 MB at most. */
 const entriesMax = 400_000;
 
@@ -40,6 +42,11 @@ export class SeriesIds {
     this.#builds.clear();
     this.#entries = 0;
   }
+}
+
+/** The key of a series within a build: subject and group values, which hold no NUL. */
+export function seriesKey(subject: string, groups: readonly string[]): string {
+  return groups.length === 0 ? subject : subject + keySeparator + groups.join(keySeparator);
 }
 
 async function lookUp(

@@ -79,7 +79,7 @@ export function createGateway(parts: GatewayParts) {
     .use(subjectRoutes({ sql, namespaceOf }))
     .use(deadLetterRoutes({ sql, stream, access }))
     .use(portalRoutes({ sql, access }))
-    .use(v3Routes({ sql, access, ingest }))
+    .use(v3Routes({ sql, namespaceOf, access, ingest }))
     .use(keyRoutes({ sql, access, keysChanged }))
     .use(readRoutes(config, access));
   return { app, gate, batcher };

@@ -1,5 +1,6 @@
 import { connect, type Sql } from '@usage/db/connect.ts';
 import { keySource } from '@usage/db/keySource.ts';
+import { defaultNamespace } from '@usage/lib/auth/key.ts';
 import { keysChannel, startAccess } from '@usage/lib/auth/start.ts';
 import { listen, stopListening } from '@usage/lib/http/server.ts';
 import { App } from '@usage/lib/service/app.ts';
@@ -15,7 +16,6 @@ import { gatewaySettings } from './config.ts';
 import { Outcomes } from './events/outcomes.ts';
 import { createGateway } from './gateway.ts';
 import { applyMetersFile } from './meters/file.ts';
-import { defaultNamespace } from './namespace.ts';
 
 const name = 'gateway';
 const connectionsMax = 4;

@@ -1,11 +1,11 @@
 import { Type } from '@sinclair/typebox';
 import type { Sql } from '@usage/db/connect.ts';
+import type { NamespaceOf } from '@usage/lib/auth/access.ts';
 import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
 import { Elysia } from 'elysia';
-import type { NamespaceOf } from '../namespace.ts';
 import {
   createExample,
   Meter,

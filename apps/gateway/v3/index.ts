@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import type { Sql } from '@usage/db/connect.ts';
-import type { Access } from '@usage/lib/auth/access.ts';
+import type { Access, NamespaceOf } from '@usage/lib/auth/access.ts';
 import { parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { type Fault, integerIn, invalid, pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
@@ -15,6 +15,7 @@ import { fromV3, toV3 } from './meter.ts';
 
 export interface V3Parts {
   sql: Sql;
+  namespaceOf: NamespaceOf;
   access: Access;
   ingest: Ingest;
 }
@@ -23,11 +24,7 @@ const pageSizeMax = 1_000;
 const pageSize = 100;
 
 /** /api/v3/openmeter: OpenMeter's v3 words around the same services. */
-export function v3Routes({ sql, access, ingest }: V3Parts) {
-  const namespaceOf = (
-    request: Request,
-    ...scopes: Parameters<Access['identify']> extends [Request, ...infer S] ? S : never
-  ) => access.identify(request, ...scopes).namespace;
+export function v3Routes({ sql, namespaceOf, access, ingest }: V3Parts) {
   return new Elysia({ name: 'v3', prefix: '/api/v3/openmeter' })
     .post(
       '/events',
