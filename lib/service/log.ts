@@ -18,9 +18,35 @@ export function createLog(service: string, level: string): Logger {
   });
 }
 
-/** What an error says; of the command that Redis refused its name alone, since it carries passwords and tenants' events. */
+/**
+ * What an error says, and the errors in it; of a command that Redis refused its name alone, since it carries passwords and
+ * tenants' events. Causes are in `message` and `stack`, without anything else of theirs.
+ */
 export function loggedError(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const { command, ...said } = pino.stdSerializers.err(error);
-  return command === undefined ? said : { ...said, command: (command as { name?: unknown }).name };
+  return error instanceof Error ? saidBy(error, []) : error;
+}
+
+function saidBy(error: Error, outer: readonly Error[]): Record<string, unknown> {
+  const { type, message, stack } = pino.stdSerializers.err(error);
+  const said: Record<string, unknown> = { type, message, stack };
+  const within = [...outer, error];
+  if (error instanceof AggregateError) said.aggregateErrors = errorsIn(error.errors, within);
+  for (const key in error) {
+    const value: unknown = error[key as keyof Error];
+    if (key in said || (key === 'cause' && value instanceof Error)) continue;
+    said[key] = key === 'command' ? nameOf(value) : errorsIn(value, within);
+  }
+  return said;
+}
+
+/** A property's value, each error in it as it is logged; one that it lies in itself by its message. */
+function errorsIn(value: unknown, outer: readonly Error[]): unknown {
+  if (Array.isArray(value)) return value.map((one) => errorsIn(one, outer));
+  if (!(value instanceof Error)) return value;
+  return outer.includes(value) ? value.message : saidBy(value, outer);
+}
+
+/** ioredis' commands are {name, args}. */
+function nameOf(command: unknown): unknown {
+  return (command as { name?: unknown } | null | undefined)?.name;
 }

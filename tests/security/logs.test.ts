@@ -57,3 +57,23 @@ test('events that Redis refuses are not in the log, but what Redis says and to w
   expect(JSON.parse(logged)).toMatchObject({ command: 'xadd' });
   expect(logged).toContain('WRONGTYPE');
 });
+
+test('nor are they where the refusal lies in other errors', async () => {
+  const redis = new Redis(urlWith(password));
+  await redis.set('text', 'x');
+  const frame = Buffer.from(eventText('secret'));
+  const refused = (await redis.xadd('text', '*', 'f', frame).catch((error: unknown) => error)) as Error;
+  redis.disconnect();
+  const asCause = new Error('not kept', { cause: refused });
+  const asProperty = Object.assign(new Error('no node answers'), { lastNodeError: refused });
+  const inList = Object.assign(new Error('discarded'), { previousErrors: [refused] });
+  const aggregated = new AggregateError([refused, new AggregateError([asProperty])], 'none of them');
+  for (const error of [asCause, asProperty, inList, aggregated]) {
+    const logged = JSON.stringify(loggedError(error));
+    expect(logged).not.toContain(JSON.stringify(frame));
+    expect(logged).toContain('WRONGTYPE');
+  }
+  expect(loggedError(aggregated)).toMatchObject({ aggregateErrors: [{ command: 'xadd' }, {}] });
+  Object.assign(refused, { outer: inList });
+  expect(JSON.stringify(loggedError(inList))).toContain('"outer":"discarded"');
+});
