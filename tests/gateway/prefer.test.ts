@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { withClient } from '../../db/server.ts';
 import { type RunningApps, startApps } from '../support/apps.ts';
 import { startTestRedis } from '../support/servers.ts';
+import { spawnApp } from '../support/spawnApp.ts';
 import { eventText, startGateway, type TestGateway } from './start.ts';
 
 const startMsMax = 60_000;
@@ -263,11 +264,8 @@ describe('application/x-ndjson', () => {
 
 /** A gateway as a process of its own, whose memory is no one else's. */
 async function startGatewayProcess(env: Record<string, string>) {
-  const main = Bun.fileURLToPath(import.meta.resolve('@usage/gateway/main.ts'));
-  const child = Bun.spawn([process.execPath, main], {
-    env: { PATH: process.env.PATH, AUTH: 'off', API_PORT: '0', ...env },
-    stdout: 'pipe',
-  });
+  const all = { PATH: process.env.PATH, AUTH: 'off', API_PORT: '0', ...env };
+  const child = spawnApp('gateway', all, 'inherit');
   let text = '';
   for await (const chunk of child.stdout.values({ preventCancel: true })) {
     text += new TextDecoder().decode(chunk);

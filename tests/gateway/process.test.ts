@@ -4,9 +4,8 @@ import { Redis } from 'ioredis';
 import type { LocalRedis } from '../../scripts/local/redis.ts';
 import { contentOfFrame } from '../support/frames.ts';
 import { startTestRedis } from '../support/servers.ts';
+import { spawnApp } from '../support/spawnApp.ts';
 import { eventText } from './start.ts';
-
-const main = Bun.fileURLToPath(import.meta.resolve('@usage/gateway/main.ts'));
 
 let server: LocalRedis;
 beforeAll(async () => {
@@ -15,11 +14,8 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 function spawn(env: Record<string, string>) {
-  return Bun.spawn([process.execPath, main], {
-    env: { PATH: process.env.PATH, REDIS_URL: server.url, API_PORT: '0', AUTH: 'off', ...env },
-    stdout: 'pipe',
-    stderr: 'pipe',
-  });
+  const all = { PATH: process.env.PATH, REDIS_URL: server.url, API_PORT: '0', AUTH: 'off', ...env };
+  return spawnApp('gateway', all, 'pipe');
 }
 
 /** The port from the line that says that it listens. */

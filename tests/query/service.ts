@@ -2,6 +2,7 @@ import { connect } from '@usage/db/connect.ts';
 import type { MeterDefinition } from '@usage/lib/meter/rules.ts';
 import { createDatabase } from '../support/database.ts';
 import { createRedis } from '../support/redis.ts';
+import { spawnApp } from '../support/spawnApp.ts';
 import { Pipeline } from '../usage/pipeline.ts';
 import { makeMeter } from './app.ts';
 
@@ -9,19 +10,16 @@ import { makeMeter } from './app.ts';
 export async function createTestService() {
   const [database, redis] = await Promise.all([createDatabase(), createRedis()]);
   const sql = connect({ url: database.url, name: 'query test', connectionsMax: 4, statementMsMax: 30_000 });
-  const child = Bun.spawn([process.execPath, `${import.meta.dir}/../../apps/query/main.ts`], {
-    env: {
-      ...process.env,
-      DATABASE_URL: database.url,
-      REDIS_URL: redis.url,
-      QUERY_PORT: '0',
-      API_HOST: '127.0.0.1',
-      AUTH: 'off',
-      LOG_LEVEL: 'info',
-    },
-    stdout: 'pipe',
-    stderr: 'inherit',
-  });
+  const env = {
+    ...process.env,
+    DATABASE_URL: database.url,
+    REDIS_URL: redis.url,
+    QUERY_PORT: '0',
+    API_HOST: '127.0.0.1',
+    AUTH: 'off',
+    LOG_LEVEL: 'info',
+  };
+  const child = spawnApp('query', env, 'inherit');
   const url = `http://127.0.0.1:${await portOf(child.stdout)}`;
   const stop = async () => {
     child.kill('SIGTERM');

@@ -3,6 +3,7 @@ import { loggedError } from '@usage/lib/service/log.ts';
 import { Redis } from 'ioredis';
 import { eventText } from '../gateway/start.ts';
 import { startTestRedis } from '../support/servers.ts';
+import { spawnApp } from '../support/spawnApp.ts';
 
 /** ioredis hands every command that was refused on with its error, arguments included. */
 const password = 'the-right-password-of-redis';
@@ -22,19 +23,9 @@ function urlWith(secret: string): string {
 }
 
 test('a password that Redis refuses is not in the log', async () => {
-  const child = Bun.spawn(
-    [process.execPath, Bun.fileURLToPath(import.meta.resolve('@usage/gateway/main.ts'))],
-    {
-      env: {
-        PATH: process.env.PATH,
-        AUTH: 'off',
-        API_PORT: '0',
-        REDIS_URL: urlWith('an-old-password-of-redis'),
-      },
-      stdout: 'pipe',
-      stderr: 'pipe',
-    },
-  );
+  const url = urlWith('an-old-password-of-redis');
+  const env = { PATH: process.env.PATH, AUTH: 'off', API_PORT: '0', REDIS_URL: url };
+  const child = spawnApp('gateway', env, 'pipe');
   const stderr = new Response(child.stderr).text();
   let said = '';
   for await (const chunk of child.stdout) {

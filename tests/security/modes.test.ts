@@ -3,6 +3,7 @@ import { openAccess } from '@usage/lib/auth/access.ts';
 import { isLoopback } from '@usage/lib/auth/settings.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { createRedis, type TestRedis } from '../support/redis.ts';
+import { spawnApp } from '../support/spawnApp.ts';
 
 let database: TestDatabase;
 let redis: TestRedis;
@@ -16,19 +17,15 @@ afterAll(async () => {
 
 /** Starts an app and stops it as soon as it listens; resolves with its exit code and all it said. */
 async function start(app: 'gateway' | 'query', env: Record<string, string>) {
-  const main = Bun.fileURLToPath(import.meta.resolve(`@usage/${app}/main.ts`));
-  const child = Bun.spawn([process.execPath, main], {
-    env: {
-      PATH: process.env.PATH,
-      DATABASE_URL: database.url,
-      REDIS_URL: redis.url,
-      API_PORT: '0',
-      QUERY_PORT: '0',
-      ...env,
-    },
-    stdout: 'pipe',
-    stderr: 'pipe',
-  });
+  const all = {
+    PATH: process.env.PATH,
+    DATABASE_URL: database.url,
+    REDIS_URL: redis.url,
+    API_PORT: '0',
+    QUERY_PORT: '0',
+    ...env,
+  };
+  const child = spawnApp(app, all, 'pipe');
   let said = '';
   let listened = false;
   const stderr = new Response(child.stderr).text();

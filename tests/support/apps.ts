@@ -1,6 +1,6 @@
-import { join } from 'node:path';
 import { createDatabase, type TestDatabase } from './database.ts';
 import { createRedis, type TestRedis } from './redis.ts';
+import { type AppName, spawnApp } from './spawnApp.ts';
 
 export interface RunningApps {
   /** Of the gateway. */
@@ -21,8 +21,6 @@ interface RunningApp {
   output: string[];
   stop(): Promise<number>;
 }
-
-const root = join(import.meta.dirname, '../..');
 
 /** The real processes of gateway, query, processor and aggregator, over a database and a Redis of their own. */
 export async function startApps(settings: Record<string, string> = {}): Promise<RunningApps> {
@@ -70,16 +68,11 @@ export async function startApps(settings: Record<string, string> = {}): Promise<
 
 /** Resolves when the app has logged `message` (at once where undefined); throws when it ends before. */
 async function startApp(
-  name: string,
+  name: AppName,
   message: string | undefined,
   env: Record<string, string | undefined>,
 ): Promise<RunningApp> {
-  const child = Bun.spawn([process.execPath, `apps/${name}/main.ts`], {
-    cwd: root,
-    env,
-    stdout: 'pipe',
-    stderr: 'inherit',
-  });
+  const child = spawnApp(name, env, 'inherit');
   const ready = Promise.withResolvers<number>();
   const output: string[] = [];
   void readLines(child.stdout, (line) => {
