@@ -5,7 +5,7 @@
 CREATE TABLE deltas (
   id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   build      bigint      NOT NULL,
-  cells      integer     NOT NULL,
+  cells      integer     NOT NULL, -- its weight: cells and their distinct values
   arrived_at timestamptz NOT NULL, -- arrival of its oldest event
   payload    bytea       NOT NULL
 );
