@@ -35,6 +35,6 @@ test('deltas of former processors are read', () => {
 
 test('a delta of a later version is refused by name, whatever it holds', () => {
   expect(() => decodeDelta(Buffer.from([2, 1, 2, 3]))).toThrow(
-    'delta version 2 is unknown: the processor that wrote it is newer than this app',
+    'delta version 2 is unknown: what wrote it is newer than this app',
   );
 });
