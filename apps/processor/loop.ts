@@ -109,9 +109,7 @@ export class Loop {
         this.store.prepare(inOrderOfIds(batch.rows), batch.copy),
       );
       if (!prepared) break;
-      // What is looked for may be on its way in the batch before: it is found once that one is committed.
-      const othersMax = prepared.suspects.length > 0 ? 0 : storesMax - 1;
-      while (storing.size > othersMax) await Promise.race(storing);
+      while (storing.size >= storesMax) await Promise.race(storing);
       const stored = this.#storeAndSettle(batch, prepared).finally(() => storing.delete(stored));
       storing.add(stored);
     }

@@ -97,3 +97,10 @@ export class Evaluation {
     return this.#tables[place].table;
   }
 }
+
+/** What the rows add to each meter, encoded; the earliest arrived at `fromMs`. */
+export function deltasOf(meters: MeterSet, rows: readonly Row[], fromMs: number): NewDelta[] {
+  const evaluation = new Evaluation(meters);
+  for (const row of rows) evaluation.add(row);
+  return evaluation.deltas(fromMs);
+}

@@ -1,4 +1,4 @@
-import { batchIdBlock, insertBatch, takeBatchIds } from '@usage/db/batches.ts';
+import { insertBatch } from '@usage/db/batches.ts';
 import type { Sql, Transaction } from '@usage/db/connect.ts';
 import { insertDeltas, type NewDelta } from '@usage/db/deltas.ts';
 import { copyEvents, findStored } from '@usage/db/events.ts';
@@ -10,8 +10,9 @@ import { endSilentTransactions } from '@usage/db/silence.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { nextTurn } from '@usage/lib/service/pause.ts';
 import type { Row } from './batch.ts';
+import { BatchIds } from './batchIds.ts';
 import { type Extent, extentOf, identitiesOf, withoutRepeats, withoutRows } from './extent.ts';
-import { Evaluation, MeterSet } from './meters.ts';
+import { deltasOf, Evaluation, MeterSet } from './meters.ts';
 import { type PeriodRules, periodsAround } from './period.ts';
 import { CopyBuffer } from './reading/tuples.ts';
 import { RecentIds } from './recentIds.ts';
@@ -51,6 +52,9 @@ export interface Prepared {
 /** About a millisecond's work: the batch before is on its way to PostgreSQL, whose socket must not run dry. */
 const rowsPerTurn = 1_000;
 
+/** For the batches before, while rows of this one are held: as long as one of them takes on a busy machine. */
+const earlierMsMax = 1_000;
+
 class Overtaken extends Error {}
 
 /** A batch of 20 thousand rows takes some 0.2 s. */
@@ -65,11 +69,12 @@ const heldCodes = new Set<unknown>([lockNotAvailable, NoAnswer.code]);
 export class Store {
   #meters: MeterSet | undefined;
   #openPeriods = new Set<number>();
-  #nextBatchId = 0n;
-  #batchIdsEnd = 0n;
   #idleBuffers: CopyBuffer[] = [];
   #recent = new RecentIds();
+  /** Being stored, by their ids, which rise from batch to batch. */
+  #underWay = new Map<bigint, Promise<Stored>>();
   #patience: Patience;
+  #batchIds: BatchIds;
   /** Called after every transaction: storing a batch may take many of them. */
   onProgress: () => void = () => {};
 
@@ -81,12 +86,13 @@ export class Store {
     readonly poolName = 'processor',
   ) {
     this.#patience = new Patience(sql, answerMsMin, answerMsMax);
+    this.#batchIds = new BatchIds(sql, this.#patience);
   }
 
   /** `straight` is filled, and must stay as it is until the batch is stored. */
   async prepare(rows: Row[], straight = new CopyBuffer()): Promise<Prepared> {
     const meters = await this.#currentMeters();
-    const batchId = await this.#takeBatchId();
+    const batchId = await this.#batchIds.next();
     straight.begin(batchId);
     const suspects: Row[] = [];
     const evaluation = new Evaluation(meters);
@@ -110,6 +116,12 @@ export class Store {
    * among the duplicates.
    */
   async store(prepared: Prepared): Promise<Stored> {
+    const stored = this.#store(prepared);
+    this.#underWay.set(prepared.batchId, stored);
+    return await stored.finally(() => this.#underWay.delete(prepared.batchId));
+  }
+
+  async #store(prepared: Prepared): Promise<Stored> {
     for (const period of prepared.extent.periods) await this.#ensurePeriod(period);
     const outcome: Stored = { stored: 0, duplicates: [], refused: [] };
     if (prepared.rows.length === 0) return outcome; // dead letters alone
@@ -161,20 +173,33 @@ export class Store {
     return this.#transaction(async (tx) => {
       if (suspects.length < rows.length) await copyEvents(tx, straight.finish());
       failPoint('after-copy');
+      if (suspects.length > 0) await this.#earlierEnded(batchId);
       const duplicates = await this.#copyNew(tx, suspects, batchId, 'straight');
-      const deltas = [...prepared.deltas, ...deltasOf(meters, withoutRows(suspects, duplicates), extent)];
+      const deltas = [
+        ...prepared.deltas,
+        ...deltasOf(meters, withoutRows(suspects, duplicates), extent.fromMs),
+      ];
       await this.#finish(tx, { rows, extent, duplicates, batchId, meters, deltas, way: 'straight' });
       return duplicates;
     }, prepared.vainWaits);
   }
 
+  /**
+   * What is looked for may be on its way in the batch before: it is found once that one is committed. Where that takes too
+   * long it is not waited for: the unique index knows the row then.
+   */
+  async #earlierEnded(batchId: bigint): Promise<void> {
+    const earlier = [...this.#underWay].filter(([id]) => id < batchId).map(([, stored]) => stored);
+    if (earlier.length > 0) await Promise.race([Promise.allSettled(earlier), Bun.sleep(earlierMsMax)]);
+  }
+
   async #commitSought(rows: Row[], way: Way, vainWaits: number): Promise<Row[]> {
     const meters = await this.#currentMeters();
-    const batchId = await this.#takeBatchId();
+    const batchId = await this.#batchIds.next();
     const extent = extentOf(rows);
     return this.#transaction(async (tx) => {
       const duplicates = await this.#copyNew(tx, rows, batchId, way);
-      const deltas = deltasOf(meters, withoutRows(rows, duplicates), extent);
+      const deltas = deltasOf(meters, withoutRows(rows, duplicates), extent.fromMs);
       await this.#finish(tx, { rows, extent, duplicates, batchId, meters, deltas, way });
       return duplicates;
     }, vainWaits);
@@ -219,7 +244,7 @@ export class Store {
     if (version !== batch.meters.version) {
       this.#meters = await MeterSet.load(this.sql);
       if (this.#meters.version !== version) throw new Error('the meters changed while their lock was held');
-      deltas = deltasOf(this.#meters, withoutRows(rows, duplicates), extent);
+      deltas = deltasOf(this.#meters, withoutRows(rows, duplicates), extent.fromMs);
     }
     await Promise.all([
       insertBatch(tx, {
@@ -254,14 +279,6 @@ export class Store {
     await this.#patience.run(() => openPeriod(this.sql, period));
     this.#openPeriods.add(period);
   }
-
-  async #takeBatchId(): Promise<bigint> {
-    if (this.#nextBatchId === this.#batchIdsEnd) {
-      this.#nextBatchId = await this.#patience.run(() => takeBatchIds(this.sql));
-      this.#batchIdsEnd = this.#nextBatchId + batchIdBlock;
-    }
-    return this.#nextBatchId++;
-  }
 }
 
 /** To store a batch: what it has come to until now. */
@@ -279,11 +296,4 @@ interface Unfinished {
   meters: MeterSet;
   deltas: NewDelta[];
   way: Way;
-}
-
-/** What the rows add to each meter, encoded. */
-function deltasOf(meters: MeterSet, rows: Row[], { fromMs }: Extent): NewDelta[] {
-  const evaluation = new Evaluation(meters);
-  for (const row of rows) evaluation.add(row);
-  return evaluation.deltas(fromMs);
 }

@@ -1,0 +1,22 @@
+import { batchIdBlock, takeBatchIds } from '@usage/db/batches.ts';
+import type { Sql } from '@usage/db/connect.ts';
+import type { Patience } from '@usage/db/patience.ts';
+
+/** Ids of batches, ascending, taken from the database a block at a time. */
+export class BatchIds {
+  #next = 0n;
+  #end = 0n;
+
+  constructor(
+    readonly sql: Sql,
+    readonly patience: Patience,
+  ) {}
+
+  async next(): Promise<bigint> {
+    if (this.#next === this.#end) {
+      this.#next = await this.patience.run(() => takeBatchIds(this.sql));
+      this.#end = this.#next + batchIdBlock;
+    }
+    return this.#next++;
+  }
+}
