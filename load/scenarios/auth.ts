@@ -10,12 +10,11 @@ const defaultSeconds = 8;
  * One process of the very same code takes up to 3 % more than another, as it happened to be compiled and laid out: so every
  * round has new ones.
  */
-const rounds = 7;
+const rounds = 5;
 /** Code that is compiled while it is measured would cost more than a key. */
 const warmUpSeconds = 6;
 /** Of each gateway, the same for all: the slower requests come, the fewer share a frame, and the more each of them costs. */
-const requestsPerSecond = 5_000;
-const rateDifferenceMax = 0.1;
+const requestsPerSecond = 4_000;
 /** Far more than one machine sends: the limiter counts, and refuses nothing. */
 const neverReached = 1_000_000;
 
@@ -72,10 +71,7 @@ async function pairOf(open: Stack, closed: Stack, seconds: number): Promise<Pair
   const [off, other] = await Promise.allSettled([costOf(open, seconds), costOf(closed, seconds)]);
   if (off.status === 'rejected') throw off.reason;
   if (other.status === 'rejected') throw other.reason;
-  const pair = { off: off.value, other: other.value };
-  const apart = Math.abs(pair.off.requestsPerSecond / pair.other.requestsPerSecond - 1);
-  if (apart > rateDifferenceMax) throw new Error(`the rates differ by ${round(100 * apart, 1)} %`);
-  return pair;
+  return { off: off.value, other: other.value };
 }
 
 async function withKey(stack: Stack, limits: Record<string, number>): Promise<Stack> {
@@ -111,6 +107,7 @@ function figuresOf(runs: readonly Costs[]): Figures {
       gatewayMicrosecondsPerRequest: round(median(pairs.map(({ other }) => other.microsecondsPerRequest)), 2),
       withAuthOff: round(median(pairs.map(({ off }) => off.microsecondsPerRequest)), 2),
       requestsPerSecond: Math.round(median(pairs.map(({ other }) => other.requestsPerSecond))),
+      requestsPerSecondWithAuthOff: Math.round(median(pairs.map(({ off }) => off.requestsPerSecond))),
       ratio: round(median(ratios), 3),
       ratioInEachRound: ratios.map((ratio) => round(ratio, 3)).join(' '),
     };
