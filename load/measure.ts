@@ -115,3 +115,8 @@ function read(path: string): string {
 export function round(value: number, digits: number): number {
   return Number(value.toFixed(digits));
 }
+
+/** Of two in the middle the larger one; 0 of none. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}

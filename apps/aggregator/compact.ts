@@ -1,16 +1,8 @@
 import type { Sql } from '@usage/db/connect.ts';
-import {
-  insertDeltas,
-  type MergeLimits,
-  type StoredDelta,
-  takeDeltas,
-  tryLockBuild,
-} from '@usage/db/deltas.ts';
-import { getMeterOfBuild } from '@usage/db/meters.ts';
-import { CellTable } from '@usage/lib/meter/cellTable.ts';
-import { decodeDelta, encodeDelta } from '@usage/lib/meter/delta.ts';
-import type { Aggregation } from '@usage/lib/meter/meter.ts';
+import { insertDeltas, type MergeLimits } from '@usage/db/deltas.ts';
+import { encodeDelta } from '@usage/lib/meter/delta.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
+import { sumOf, takeOldest } from './waiting.ts';
 
 /**
  * Makes one delta of the oldest of a build, in one transaction. Batch after batch adds to the same minutes and series, so the one
@@ -23,11 +15,10 @@ export async function compactBuild(
   limits: MergeLimits,
 ): Promise<number | undefined> {
   const compacted = (await sql.begin(async (tx) => {
-    if (!(await tryLockBuild(tx, build))) return undefined;
-    const deltas = await takeDeltas(tx, build, limits);
-    failPoint('compaction-taken');
-    const meter = await getMeterOfBuild(tx, build);
-    if (!meter || deltas.length === 0) return deltas.length; // the meter was deleted or rebuilt: nobody will ask for these
+    const taken = await takeOldest(tx, build, limits, 'compaction');
+    if (!taken) return undefined;
+    const { deltas, meter } = taken;
+    if (!meter || deltas.length === 0) return deltas.length;
     const cells = sumOf(meter.aggregation, deltas);
     const arrivedMs = Math.min(...deltas.map((delta) => delta.arrived_ms));
     await insertDeltas(tx, [{ build, weight: cells.weight, arrivedMs, payload: encodeDelta(cells) }]);
@@ -36,10 +27,4 @@ export async function compactBuild(
   })) as number | undefined;
   failPoint('compaction-after-commit');
   return compacted;
-}
-
-export function sumOf(aggregation: Aggregation, deltas: readonly StoredDelta[]): CellTable {
-  const sum = new CellTable(aggregation);
-  for (const { payload } of deltas) sum.addCells(decodeDelta(payload));
-  return sum;
 }

@@ -185,31 +185,36 @@ export class Loop {
   }
 
   async #mergeAll(): Promise<void> {
-    const builds = await this.#patience.run(() => buildsWithDeltas(this.sql));
     await this.#look();
-    await this.#eachBuild(builds, async ({ build, deltas }) => {
-      for (let left = deltas; left > 0 && !this.app.stopping; ) {
-        const merged = await this.#merge(build);
-        await this.#look();
-        if (merged === 0) break;
-        left -= merged;
-      }
+    await this.#pieceByPiece(0, async (build) => {
+      const merged = await this.#merge(build);
+      await this.#look();
+      return merged;
     });
   }
 
   /** Resolves to what is left waiting. */
   async #compactAll(): Promise<number> {
+    // What a piece comes to is the newest delta: the next piece begins after what this one took.
+    await this.#pieceByPiece(1, async (build) => {
+      const compact = () => compactBuild(this.sql, build, this.#mergeLimits);
+      const taken = (await this.#patiently(build, compact)) ?? 0;
+      this.metrics.compacted.inc(taken);
+      return taken;
+    });
+    return (await this.#look()).weight;
+  }
+
+  /** Takes the deltas that every build has now, until at most `restMax` of them are left or none could be taken. */
+  async #pieceByPiece(restMax: number, take: (build: bigint) => Promise<number>): Promise<void> {
     const builds = await this.#patience.run(() => buildsWithDeltas(this.sql));
     await this.#eachBuild(builds, async ({ build, deltas }) => {
-      // What was made last is the newest: the next piece begins after what this one took.
-      for (let left = deltas; left > 1 && !this.app.stopping; ) {
-        const taken = await this.#patiently(build, () => compactBuild(this.sql, build, this.#mergeLimits));
-        if (!taken) break;
-        this.metrics.compacted.inc(taken);
+      for (let left = deltas; left > restMax && !this.app.stopping; ) {
+        const taken = await take(build);
+        if (taken === 0) break;
         left -= taken;
       }
     });
-    return (await this.#look()).weight;
   }
 
   get #mergeLimits(): MergeLimits {

@@ -1,6 +1,5 @@
 import type { Sql, Transaction } from '@usage/db/connect.ts';
-import { type MergeLimits, type StoredDelta, takeDeltas, tryLockBuild } from '@usage/db/deltas.ts';
-import { getMeterOfBuild } from '@usage/db/meters.ts';
+import type { MergeLimits, StoredDelta } from '@usage/db/deltas.ts';
 import { daysClosedBefore } from '@usage/db/rollupDays.ts';
 import {
   addToRollups,
@@ -14,8 +13,8 @@ import { allSubjects, CellTable } from '@usage/lib/meter/cellTable.ts';
 import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
-import { sumOf } from './compact.ts';
 import { type Series, type SeriesIds, seriesKey } from './series.ts';
+import { sumOf, takeOldest } from './waiting.ts';
 
 const minutesAnHour = 60;
 const minutesADay = 1_440;
@@ -39,12 +38,11 @@ export async function mergeBuild(
 ): Promise<Merged | undefined> {
   const found = ids.of(build);
   const merged = (await sql.begin(async (tx) => {
-    if (!(await tryLockBuild(tx, build))) return undefined;
-    const deltas = await takeDeltas(tx, build, limits);
-    failPoint('merge-taken');
-    const meter = await getMeterOfBuild(tx, build);
+    const taken = await takeOldest(tx, build, limits, 'merge');
+    if (!taken) return undefined;
+    const { deltas, meter } = taken;
     const done = { deltas: deltas.length, rows: 0, arrivedMs: deltas.map((delta) => delta.arrived_ms) };
-    if (!meter || deltas.length === 0) return done; // the meter was deleted or rebuilt: nobody will ask for these
+    if (!meter || deltas.length === 0) return done;
     const closedUs = await daysClosedBefore(tx, build);
     const tables = addUp(meter.aggregation, deltas, closedUs === undefined ? 0 : closedUs / minuteUs);
     const idOf = await seriesIds(tx, found, tables.minute);

@@ -1,5 +1,5 @@
 import { ingest } from '../ingest.ts';
-import { round } from '../measure.ts';
+import { median, round } from '../measure.ts';
 import type { Figures, Progress } from '../report.ts';
 import type { Scenario } from '../scenario.ts';
 import { type Stack, startStack } from '../stack.ts';
@@ -113,8 +113,4 @@ function figuresOf(runs: readonly Costs[]): Figures {
     };
   };
   return { key: beside('key'), limitedKey: beside('limitedKey') };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }

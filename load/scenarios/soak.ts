@@ -1,6 +1,6 @@
 import { cleanBatches } from '../events.ts';
 import { ingest, ingestFigures } from '../ingest.ts';
-import { memoryMb } from '../measure.ts';
+import { median, memoryMb } from '../measure.ts';
 import type { Figures } from '../report.ts';
 import { type Scenario, withStack } from '../scenario.ts';
 import type { Stack } from '../stack.ts';
@@ -64,8 +64,4 @@ function drift(samples: readonly Sample[]): Figures {
     memoryMbEarly: memory(early),
     memoryMbLate: memory(late),
   };
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 }

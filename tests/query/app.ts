@@ -1,6 +1,7 @@
 import { connect, type Sql } from '@usage/db/connect.ts';
 import { createMeter } from '@usage/db/meters.ts';
 import { openAccess } from '@usage/lib/auth/access.ts';
+import type { Aggregation } from '@usage/lib/meter/meter.ts';
 import type { MeterDefinition } from '@usage/lib/meter/rules.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
@@ -31,11 +32,20 @@ export async function openQueryTest(stream?: EventStream, limits: Partial<QueryC
     registry,
     log: createLog('query', 'silent'),
   });
+  const pipeline = await Pipeline.open(sql);
+  let ownTypes = 0;
   return {
     sql,
     registry,
-    pipeline: await Pipeline.open(sql),
+    pipeline,
     meter: (meter: Partial<MeterDefinition> & { slug: string }) => makeMeter(sql, meter),
+    /** A meter of an event type of its own, with nothing to group by and nothing left to backfill. */
+    async meterOfItsOwn(aggregation: Aggregation) {
+      const eventType = `own_${ownTypes++}`;
+      const meter = await makeMeter(sql, { slug: eventType, eventType, aggregation, groupBy: {} });
+      await pipeline.backfill();
+      return meter;
+    },
     get: (path: string, headers: Record<string, string> = {}) =>
       Promise.resolve(app.handle(new Request(`http://localhost${path}`, { headers }))),
     post: (path: string, body: unknown, headers: Record<string, string> = {}) =>

@@ -265,11 +265,11 @@ describe('a wrong query is a 400 that says what is wrong', () => {
 
 test('what a snapshot waits for is there before it is taken', async () => {
   const before = Promise.withResolvers<void>();
-  const ids = async (tx: Executor) =>
+  const stored = async (tx: Executor) =>
     (await tx<{ id: string }[]>`SELECT id FROM events WHERE type = 'before'`).length;
-  const counted = usageSnapshot(query.sql, 5_000, before.promise, ids);
+  const counted = usageSnapshot(query.sql, 5_000, before.promise, stored);
   await query.pipeline.process([event('x', '2025-03-01T00:00:00Z', {}, { type: 'before' })], arrivedMs);
-  expect(await ids(query.sql)).toBe(1);
+  expect(await stored(query.sql)).toBe(1);
   before.resolve();
   expect(await counted).toBe(1);
 });

@@ -10,7 +10,6 @@ const arrivedMs = Date.parse('2026-03-20T00:00:00Z');
 const at = (text: string) => Date.parse(text);
 
 let service: QueryTest;
-let type = 0;
 beforeAll(async () => {
   service = await openQueryTest();
 }, 60_000);
@@ -18,12 +17,10 @@ afterAll(() => service.close());
 
 /** A meter of its own event type, and a way to store and merge events of it: pairs of time and value. */
 async function meterWith(aggregation: (typeof aggregations)[number] = 'SUM') {
-  const eventType = `days_${type++}`;
-  const meter = await service.meter({ slug: eventType, eventType, aggregation, groupBy: {} });
-  await service.pipeline.backfill();
+  const meter = await service.meterOfItsOwn(aggregation);
   const store = async (...events: [time: string, value: string, subject?: string][]) => {
     const texts = events.map(([time, value, subject = 'acme']) =>
-      event(subject, time, `{"tokens":${value}}`, { type: eventType }),
+      event(subject, time, `{"tokens":${value}}`, { type: meter.eventType }),
     );
     await service.pipeline.process(texts, arrivedMs);
     await service.pipeline.aggregate(1);

@@ -27,7 +27,6 @@ const loopSettings = {
 };
 
 let service: QueryTest;
-let type = 0;
 beforeAll(async () => {
   service = await openQueryTest();
 }, 60_000);
@@ -35,10 +34,8 @@ afterAll(() => service.close());
 
 /** A meter of distinct values with deltas that wait. */
 async function meterWithDeltas(deltas: number) {
-  const eventType = `deltas_${type++}`;
-  const meter = await service.meter({ slug: eventType, eventType, aggregation: 'UNIQUE_COUNT', groupBy: {} });
-  await service.pipeline.backfill();
-  for (let n = 0; n < deltas; n++) await storeValues(eventType, n);
+  const meter = await service.meterOfItsOwn('UNIQUE_COUNT');
+  for (let n = 0; n < deltas; n++) await storeValues(meter.eventType, n);
   return meter;
 }
 
