@@ -1,7 +1,7 @@
-import { type Books, OpenBooks } from './books.ts';
 import { type Driven, prepareDriver } from './driver.ts';
 import type { Workload } from './events.ts';
 import { round, type Use, UseMeter } from './measure.ts';
+import { type Books, OpenBooks } from './reconciliation.ts';
 import { type Figures, grouped, type Progress } from './report.ts';
 import type { Stack } from './stack.ts';
 

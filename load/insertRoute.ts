@@ -1,4 +1,4 @@
-import { connect } from '@usage/db/connect.ts';
+import { connect } from '@usage/db/connection/connect.ts';
 import { Elysia, t } from 'elysia';
 import { insertPlainEvents, type PlainEvent } from './sql/plainEvents.ts';
 

@@ -1,6 +1,6 @@
-import { encodeFrame } from '@usage/lib/frame/frame.ts';
-import { OpenBooks } from './books.ts';
+import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { cleanBatches, EventPool } from './events.ts';
+import { OpenBooks } from './reconciliation.ts';
 import { grouped, type Progress } from './report.ts';
 import type { Stack } from './stack.ts';
 

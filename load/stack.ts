@@ -1,9 +1,9 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { migrateSettings } from '@usage/db/config.ts';
-import { connect, type Sql } from '@usage/db/connect.ts';
-import { migrate } from '@usage/db/migrate.ts';
-import { serverInfo } from '@usage/db/server.ts';
+import { connect, type Sql } from '@usage/db/connection/connect.ts';
+import { serverInfo } from '@usage/db/connection/server.ts';
+import { migrateSettings } from '@usage/db/schema/config.ts';
+import { migrate } from '@usage/db/schema/migrate.ts';
 import { readConfig } from '@usage/lib/service/config.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Redis } from 'ioredis';

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { readKey } from '../apps/gateway/keys/rules.ts';
 import { keysMax, keysShownMax, toWire } from '../apps/gateway/keys/service.ts';
-import { connect, type Sql } from '../db/connect.ts';
-import { createKey, listKeys, revokeKey } from '../db/keys.ts';
+import { createKey, listKeys, revokeKey } from '../db/access/keys.ts';
+import { connect, type Sql } from '../db/connection/connect.ts';
 import { defaultNamespace } from '../lib/auth/key.ts';
 import { newKeyToken } from '../lib/auth/token.ts';
 import { readConfig } from '../lib/service/config.ts';

@@ -2,7 +2,7 @@ import { settings as aggregatorSettings } from '../apps/aggregator/config.ts';
 import { gatewaySettings } from '../apps/gateway/config.ts';
 import { settings as processorSettings } from '../apps/processor/config.ts';
 import { querySettings } from '../apps/query/config.ts';
-import { migrateSettings } from '../db/config.ts';
+import { migrateSettings } from '../db/schema/config.ts';
 import { authSettings, checkAuth } from '../lib/auth/settings.ts';
 import { ConfigError, readConfig, type Settings, text } from '../lib/service/config.ts';
 import { commonSettings } from '../lib/service/settings.ts';

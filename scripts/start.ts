@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
-import { migrateSettings } from '../db/config.ts';
-import { migrate } from '../db/migrate.ts';
+import { migrateSettings } from '../db/schema/config.ts';
+import { migrate } from '../db/schema/migrate.ts';
 import { ConfigError, readConfig } from '../lib/service/config.ts';
 import { commonSettings } from '../lib/service/settings.ts';
 import { type LocalApp, startApp } from './local/app.ts';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { serverInfo } from '../db/server.ts';
+import { serverInfo } from '../db/connection/server.ts';
 import { StartFault } from './local/fault.ts';
 import { type LocalPostgres, startPostgres } from './local/postgres.ts';
 import { redisBinary } from './local/redisBinary.ts';

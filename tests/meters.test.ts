@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
-import { connect, type Sql } from '@usage/db/connect.ts';
-import { changeMeters, MeterRegistryBusy } from '@usage/db/meterRegistry.ts';
+import { connect, type Sql } from '@usage/db/connection/connect.ts';
+import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import {
   createMeter,
   deleteMeter,
@@ -9,10 +9,10 @@ import {
   loadMeters,
   type MeterListing,
   metersPerNamespaceMax,
-  type StoredMeter,
   updateMeter,
-} from '@usage/db/meters.ts';
-import { readRegistry, readRegistryShared } from '@usage/db/registry.ts';
+} from '@usage/db/meters/meters.ts';
+import { readRegistry, readRegistryShared } from '@usage/db/meters/registry.ts';
+import { changeMeters, MeterRegistryBusy } from '@usage/db/meters/registryLock.ts';
 import type { MeterDefinition } from '@usage/lib/meter/rules.ts';
 import { createDatabase, type TestDatabase } from './support/database.ts';
 

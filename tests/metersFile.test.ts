@@ -2,9 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:tes
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, type Sql } from '@usage/db/connect.ts';
-import { createMeter, deleteMeter, getMeter, listMeters } from '@usage/db/meters.ts';
-import { readRegistry } from '@usage/db/registry.ts';
+import { connect, type Sql } from '@usage/db/connection/connect.ts';
+import { createMeter, deleteMeter, getMeter, listMeters } from '@usage/db/meters/meters.ts';
+import { readRegistry } from '@usage/db/meters/registry.ts';
 import { applyMetersFile } from '@usage/gateway/meters/file.ts';
 import { ConfigError } from '@usage/lib/service/config.ts';
 import { createLog } from '@usage/lib/service/log.ts';

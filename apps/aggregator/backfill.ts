@@ -1,11 +1,11 @@
-import { advanceBackfill, finishBackfill, lockBackfill, nextStretch } from '@usage/db/backfills.ts';
-import type { Sql } from '@usage/db/connect.ts';
-import { insertDeltas } from '@usage/db/deltas.ts';
-import { eventsOfBatches } from '@usage/db/events.ts';
-import { getMeterOfBuild } from '@usage/db/meters.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
+import { eventsOfBatches } from '@usage/db/events/events.ts';
+import { advanceBackfill, finishBackfill, lockBackfill, nextStretch } from '@usage/db/meters/backfills.ts';
+import { getMeterOfBuild } from '@usage/db/meters/meters.ts';
+import { insertDeltas } from '@usage/db/rollups/deltas.ts';
+import { CellTable } from '@usage/lib/cells/cellTable.ts';
+import { encodeDelta } from '@usage/lib/cells/delta.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
-import { CellTable } from '@usage/lib/meter/cellTable.ts';
-import { encodeDelta } from '@usage/lib/meter/delta.ts';
 import { compileMeter } from '@usage/lib/meter/evaluate.ts';
 
 /**

@@ -1,8 +1,8 @@
-import type { Sql } from '@usage/db/connect.ts';
-import { insertDeltas, type MergeLimits } from '@usage/db/deltas.ts';
-import { encodeDelta } from '@usage/lib/meter/delta.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
+import { insertDeltas, type MergeLimits } from '@usage/db/rollups/deltas.ts';
+import { encodeDelta } from '@usage/lib/cells/delta.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
-import { sumOf, takeOldest } from './waiting.ts';
+import { sumOf, takeOldest } from './pendingDeltas.ts';
 
 /**
  * Makes one delta of the oldest of a build, in one transaction. Batch after batch adds to the same minutes and series, so the one

@@ -1,13 +1,13 @@
-import type { Sql } from '@usage/db/connect.ts';
-import { tryLockBuild } from '@usage/db/deltas.ts';
-import { getMeterOfBuild } from '@usage/db/meters.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
+import { getMeterOfBuild } from '@usage/db/meters/meters.ts';
+import { tryLockBuild } from '@usage/db/rollups/deltas.ts';
 import {
   buildsWithOpenDays,
   daysClosedBefore,
   makeDays,
   nextHour,
   setDaysClosedBefore,
-} from '@usage/db/rollupDays.ts';
+} from '@usage/db/rollups/rollupDays.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { dayMs, dayUs } from '@usage/lib/windows/units.ts';
 

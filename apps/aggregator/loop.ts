@@ -1,12 +1,12 @@
-import type { Sql } from '@usage/db/connect.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
+import { NoAnswer, Patience } from '@usage/db/connection/patience.ts';
+import { endSilentTransactions } from '@usage/db/connection/stalledBackends.ts';
 import {
   buildsWithDeltas,
   type MergeLimits,
   type WaitingDeltas,
   waitingAltogether,
-} from '@usage/db/deltas.ts';
-import { NoAnswer, Patience } from '@usage/db/patience.ts';
-import { endSilentTransactions } from '@usage/db/silence.ts';
+} from '@usage/db/rollups/deltas.ts';
 import type { App } from '@usage/lib/service/app.ts';
 import { backfillStretch } from './backfill.ts';
 import { compactBuild } from './compact.ts';

@@ -1,20 +1,20 @@
-import type { Sql, Transaction } from '@usage/db/connect.ts';
-import type { MergeLimits, StoredDelta } from '@usage/db/deltas.ts';
-import { daysClosedBefore } from '@usage/db/rollupDays.ts';
+import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
+import type { MergeLimits, StoredDelta } from '@usage/db/rollups/deltas.ts';
+import { daysClosedBefore } from '@usage/db/rollups/rollupDays.ts';
 import {
   addToRollups,
   addUniques,
   type Grain,
   type RollupColumns,
   type UniqueColumns,
-} from '@usage/db/rollups.ts';
+} from '@usage/db/rollups/rollups.ts';
+import { allSubjects, CellTable } from '@usage/lib/cells/cellTable.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
-import { allSubjects, CellTable } from '@usage/lib/meter/cellTable.ts';
 import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
+import { sumOf, takeOldest } from './pendingDeltas.ts';
 import { type Series, type SeriesIds, seriesKey } from './series.ts';
-import { sumOf, takeOldest } from './waiting.ts';
 
 const minutesAnHour = 60;
 const minutesADay = 1_440;

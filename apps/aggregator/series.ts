@@ -1,5 +1,5 @@
-import type { Transaction } from '@usage/db/connect.ts';
-import { ensureSeries } from '@usage/db/series.ts';
+import type { Transaction } from '@usage/db/connection/connect.ts';
+import { ensureSeries } from '@usage/db/rollups/series.ts';
 
 export interface Series {
   key: string;

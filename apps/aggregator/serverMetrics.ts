@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
-import type { Sql } from '@usage/db/connect.ts';
-import { connectionsByApp, serverLoad } from '@usage/db/serverLoad.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
+import { connectionsByApp, serverLoad } from '@usage/db/connection/serverLoad.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import { Gauge, type Registry } from 'prom-client';
 

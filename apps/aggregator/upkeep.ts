@@ -1,6 +1,6 @@
-import type { Sql } from '@usage/db/connect.ts';
-import { dropDeadSeries } from '@usage/db/rollups.ts';
-import { dropOldPartitions, hasTimescale, setStoragePolicies } from '@usage/db/upkeep.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
+import { dropDeadSeries } from '@usage/db/rollups/rollups.ts';
+import { dropOldPartitions, hasTimescale, setStoragePolicies } from '@usage/db/schema/storagePolicies.ts';
 import type { App } from '@usage/lib/service/app.ts';
 import type { AggregatorConfig } from './config.ts';
 

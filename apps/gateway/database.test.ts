@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { connect } from '@usage/db/connect.ts';
+import { connect } from '@usage/db/connection/connect.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { createMeter, getMeter } from './meters/service.ts';
 

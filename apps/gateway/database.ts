@@ -1,5 +1,5 @@
-import { isTemporary } from '@usage/db/faults.ts';
-import { MeterRegistryBusy } from '@usage/db/meterRegistry.ts';
+import { isTemporary } from '@usage/db/connection/sqlStates.ts';
+import { MeterRegistryBusy } from '@usage/db/meters/registryLock.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
 
 const retrySeconds = 2;

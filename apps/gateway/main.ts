@@ -1,5 +1,5 @@
-import { connect, type Sql } from '@usage/db/connect.ts';
-import { keySource } from '@usage/db/keySource.ts';
+import { keySource } from '@usage/db/access/keySource.ts';
+import { connect, type Sql } from '@usage/db/connection/connect.ts';
 import { defaultNamespace } from '@usage/lib/auth/key.ts';
 import { keysChannel, startAccess } from '@usage/lib/auth/start.ts';
 import { listen, stopListening } from '@usage/lib/http/server.ts';

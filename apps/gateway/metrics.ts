@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { FrameBatcher } from './frames.ts';
+import type { FrameBatcher } from './frameBatcher.ts';
 import type { PressureGate } from './pressure.ts';
 
 export type GatewayMetrics = ReturnType<typeof createMetrics>;

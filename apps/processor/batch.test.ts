@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { parseTimeUs } from '@usage/lib/event/time.ts';
-import { encodeFrame } from '@usage/lib/frame/frame.ts';
+import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import { compileMeter } from '@usage/lib/meter/evaluate.ts';
 import type { Meter } from '@usage/lib/meter/meter.ts';

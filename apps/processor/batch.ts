@@ -1,10 +1,10 @@
-import type { NewDeadLetter } from '@usage/db/deadLetters.ts';
+import type { NewDeadLetter } from '@usage/db/events/deadLetters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
-import { type Part, readFrame } from '@usage/lib/frame/read.ts';
+import { type Part, readFrame } from '@usage/lib/frame/decode.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import { isObject, valueEnd } from '@usage/lib/json/scan.ts';
 import { entryMs, type StreamEntry } from '@usage/lib/stream/stream.ts';
-import { filingAt, type PeriodRules } from './period.ts';
+import { filingAt, type PeriodRules } from './partition.ts';
 import { EventReader } from './reading/events.ts';
 import { CopyBuffer, Tuples, textColumns } from './reading/tuples.ts';
 

@@ -1,6 +1,6 @@
-import { batchIdBlock, takeBatchIds } from '@usage/db/batches.ts';
-import type { Sql } from '@usage/db/connect.ts';
-import type { Patience } from '@usage/db/patience.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
+import type { Patience } from '@usage/db/connection/patience.ts';
+import { batchIdBlock, takeBatchIds } from '@usage/db/events/batches.ts';
 
 /** Ids of batches, ascending, taken from the database a block at a time. */
 export class BatchIds {

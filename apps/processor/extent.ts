@@ -1,4 +1,4 @@
-import type { Identities } from '@usage/db/events.ts';
+import type { Identities } from '@usage/db/events/events.ts';
 import { contentOf, type Row } from './batch.ts';
 
 /** What has to be known of rows as a whole. */

@@ -1,16 +1,16 @@
-import type { Sql } from '@usage/db/connect.ts';
-import { insertDeadLetter } from '@usage/db/deadLetters.ts';
-import { Patience } from '@usage/db/patience.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
+import { Patience } from '@usage/db/connection/patience.ts';
+import { insertDeadLetter } from '@usage/db/events/deadLetters.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import { nextTurn, pauseUnless } from '@usage/lib/service/pause.ts';
 import { entryMs, type StreamEntry } from '@usage/lib/stream/stream.ts';
 import { Batch, contentOf, eventBytes } from './batch.ts';
 import type { ProcessorConfig } from './config.ts';
-import type { FrameSource } from './frames.ts';
+import type { FrameSource } from './frameConsumer.ts';
 import { inOrderOfIds } from './idOrder.ts';
 import type { ProcessorMetrics } from './metrics.ts';
-import type { PeriodRules } from './period.ts';
+import type { PeriodRules } from './partition.ts';
 import { answerMsMax, type Prepared, type Store, type Stored } from './store.ts';
 
 const blockMs = 500;

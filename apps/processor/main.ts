@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
-import { connect } from '@usage/db/connect.ts';
-import { periodDays } from '@usage/db/periods.ts';
+import { connect } from '@usage/db/connection/connect.ts';
+import { periodDays } from '@usage/db/events/partitions.ts';
 import { createServer, listen, stopListening } from '@usage/lib/http/server.ts';
 import { App } from '@usage/lib/service/app.ts';
 import { Health } from '@usage/lib/service/health.ts';
@@ -10,11 +10,11 @@ import { connectRedis } from '@usage/lib/stream/redis.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { hourMs } from '@usage/lib/windows/units.ts';
 import { Registry } from 'prom-client';
-import { createAnnouncer } from './announce.ts';
 import { readProcessorConfig } from './config.ts';
-import { FrameSource } from './frames.ts';
+import { FrameSource } from './frameConsumer.ts';
 import { Loop } from './loop.ts';
 import { createMetrics } from './metrics.ts';
+import { createAnnouncer } from './publishOutcomes.ts';
 import { Store } from './store.ts';
 
 const connectionsMax = 4;

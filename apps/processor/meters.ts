@@ -1,8 +1,8 @@
-import type { Sql } from '@usage/db/connect.ts';
-import type { NewDelta } from '@usage/db/deltas.ts';
-import { loadMeters } from '@usage/db/meters.ts';
-import { CellTable } from '@usage/lib/meter/cellTable.ts';
-import { encodeDelta } from '@usage/lib/meter/delta.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
+import { loadMeters } from '@usage/db/meters/meters.ts';
+import type { NewDelta } from '@usage/db/rollups/deltas.ts';
+import { CellTable } from '@usage/lib/cells/cellTable.ts';
+import { encodeDelta } from '@usage/lib/cells/delta.ts';
 import { type CompiledMeter, compileMeter } from '@usage/lib/meter/evaluate.ts';
 import type { Meter } from '@usage/lib/meter/meter.ts';
 import type { Row } from './batch.ts';

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { connect, type Sql } from '@usage/db/connect.ts';
-import { createMeter } from '@usage/db/meters.ts';
+import { connect, type Sql } from '@usage/db/connection/connect.ts';
+import { createMeter } from '@usage/db/meters/meters.ts';
+import { decodeDelta } from '@usage/lib/cells/delta.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
-import { encodeFrame } from '@usage/lib/frame/frame.ts';
-import { decodeDelta } from '@usage/lib/meter/delta.ts';
+import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { dayMs } from '@usage/lib/windows/units.ts';
 import { createDatabase, type TestDatabase } from '@usage/tests/support/database.ts';
 import { Batch, contentOf, type Row } from './batch.ts';
-import type { PeriodRules } from './period.ts';
+import type { PeriodRules } from './partition.ts';
 import { Store } from './store.ts';
 
 const rules: PeriodRules = { periodDays: 7, dedupeWindowMs: dayMs };

@@ -1,6 +1,6 @@
-import { connect } from '@usage/db/connect.ts';
-import { keySource } from '@usage/db/keySource.ts';
-import { readRegistry } from '@usage/db/registry.ts';
+import { keySource } from '@usage/db/access/keySource.ts';
+import { connect } from '@usage/db/connection/connect.ts';
+import { readRegistry } from '@usage/db/meters/registry.ts';
 import { startAccess } from '@usage/lib/auth/start.ts';
 import { listen, stopListening } from '@usage/lib/http/server.ts';
 import { App } from '@usage/lib/service/app.ts';

@@ -1,4 +1,4 @@
-import type { Sql } from '@usage/db/connect.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
 import { type Access, namespacesOf } from '@usage/lib/auth/access.ts';
 import { createServer } from '@usage/lib/http/server.ts';
 import { apiDescription } from '@usage/lib/http/swagger.ts';
@@ -11,7 +11,7 @@ import { eventListRoutes } from './events/index.ts';
 import { usageRoutes } from './meters/index.ts';
 import { queryMetrics } from './metrics.ts';
 import { portalQueryRoutes } from './portal/index.ts';
-import { Reader } from './reader.ts';
+import { Reader } from './runner.ts';
 import { v3QueryRoutes } from './v3/index.ts';
 
 export interface QueryParts {

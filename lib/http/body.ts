@@ -1,7 +1,7 @@
-import { release } from '../memory/release.ts';
-import { Deadline } from './deadline.ts';
-import { encodingOf, unpack } from './encoding.ts';
-import { jsonFaultOf } from './jsonFault.ts';
+import { jsonFaultOf } from '../json/jsonFault.ts';
+import { Deadline } from '../service/deadline.ts';
+import { release } from '../service/release.ts';
+import { encodingOf, unpack } from './contentEncoding.ts';
 import { bodyTooLarge, Problem } from './problem.ts';
 
 export interface Body {

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
+import { ZstdFrames } from '../encoding/zstdFrames.ts';
 import { closing } from './body.ts';
-import { damaged, encodingOf, unpackingStream } from './encoding.ts';
+import { damaged, encodingOf, unpackingStream } from './contentEncoding.ts';
 import { Problem } from './problem.ts';
-import { ZstdFrames } from './zstdFrames.ts';
 
 export interface LineLimits {
   /** Longest line, in UTF-16 units: with the chunk in hand all that is held of a body. */

@@ -2,7 +2,7 @@ import { Elysia } from 'elysia';
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 import type { Health, HealthReport } from '../service/health.ts';
 import type { Logger } from '../service/log.ts';
-import { RequestDurations } from './durations.ts';
+import { RequestDurations } from '../service/requestDurations.ts';
 
 export interface Operations {
   health: Health;

@@ -1,7 +1,7 @@
-import { OpenBooks } from '../books.ts';
 import { prepareDriver } from '../driver.ts';
 import { cleanBatches } from '../events.ts';
 import { round } from '../measure.ts';
+import { OpenBooks } from '../reconciliation.ts';
 import { type Scenario, withStack } from '../scenario.ts';
 import { batchConnections } from './batch.ts';
 

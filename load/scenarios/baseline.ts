@@ -1,8 +1,8 @@
-import { BooksFault } from '../books.ts';
 import { type Driven, drive } from '../driver.ts';
 import { cleanBatches, type Workload } from '../events.ts';
 import { latencyFigures } from '../ingest.ts';
 import { round, UseMeter } from '../measure.ts';
+import { BooksFault } from '../reconciliation.ts';
 import type { Figures } from '../report.ts';
 import { startRoute } from '../routeProcess.ts';
 import { type Run, type Scenario, withStack } from '../scenario.ts';

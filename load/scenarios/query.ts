@@ -1,10 +1,10 @@
-import { OpenBooks } from '../books.ts';
 import { type Driven, drive, prepareDriver } from '../driver.ts';
 import { cleanBatches } from '../events.ts';
 import { ingest } from '../ingest.ts';
 import { round } from '../measure.ts';
 import { preload } from '../preload.ts';
 import { type HttpQuestion, liveness, type Question, questions } from '../questions.ts';
+import { OpenBooks } from '../reconciliation.ts';
 import type { Figures, Progress } from '../report.ts';
 import { type Scenario, withStack } from '../scenario.ts';
 import { sumRawEvents } from '../sql/rawUsage.ts';

@@ -1,4 +1,4 @@
-import type { Sql } from '@usage/db/connect.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
 
 /** The home-made events table that the load harness compares with: one table, one unique key, jsonb. */
 export interface PlainEvent {

@@ -1,4 +1,4 @@
-import type { Executor } from '@usage/db/connect.ts';
+import type { Executor } from '@usage/db/connection/connect.ts';
 
 /** A question about a SUM meter, answered from the events alone: what the load harness compares queries with. */
 export interface RawQuestion {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import type { Sql } from '@usage/db/connect.ts';
-import { hasTimescale } from '@usage/db/upkeep.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
+import { hasTimescale } from '@usage/db/schema/storagePolicies.ts';
 
 export type CopyFormat = 'text' | 'binary';
 

@@ -7,7 +7,7 @@ import {
   isAccepting,
   type ServerInfo,
   serverInfo,
-} from '../../db/server.ts';
+} from '../../db/connection/server.ts';
 import { StartFault } from './fault.ts';
 import { freePort } from './ports.ts';
 import { findPostgres } from './postgresBinaries.ts';

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { serverInfo } from '../../db/server.ts';
+import { serverInfo } from '../../db/connection/server.ts';
 import { StartFault } from './fault.ts';
 import { freePort, isPortFree } from './ports.ts';
 import { startPostgres } from './postgres.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { migrate } from '@usage/db/migrate.ts';
+import { migrate } from '@usage/db/schema/migrate.ts';
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
 import { parse } from 'yaml';
 import { type RunningApps, startApps } from '../support/apps.ts';

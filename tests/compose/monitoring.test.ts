@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parser as logql } from '@grafana/lezer-logql';
 import { parser as promql } from '@prometheus-io/lezer-promql';
-import { connect, type Sql } from '@usage/db/connect.ts';
+import { connect, type Sql } from '@usage/db/connection/connect.ts';
 import { Redis } from 'ioredis';
 import { freePort } from '../../scripts/local/ports.ts';
 import { type RunningApps, startApps } from '../support/apps.ts';

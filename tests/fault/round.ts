@@ -1,8 +1,8 @@
-import { type Books, closeBooks } from './books.ts';
 import type { Arena, Fault } from './fault.ts';
 import { Load } from './load.ts';
 import { createMeter, deleteMeters, metersOf } from './meters.ts';
 import type { Random } from './random.ts';
+import { type Books, closeBooks } from './reconciliation.ts';
 import type { AppName, Stack } from './stack.ts';
 
 export interface RoundOptions {

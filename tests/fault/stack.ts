@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Redis } from 'ioredis';
 import postgres from 'postgres';
-import { migrate } from '../../db/migrate.ts';
+import { migrate } from '../../db/schema/migrate.ts';
 import { freePort } from '../../scripts/local/ports.ts';
 import { type LocalPostgres, startPostgres } from '../../scripts/local/postgres.ts';
 import { type LocalRedis, startRedis } from '../../scripts/local/redis.ts';
@@ -282,7 +282,7 @@ function run(...command: string[]): void {
 
 /** As the build's own service does before its apps start. */
 async function migrateFrom(build: string, url: string): Promise<void> {
-  const command = [process.execPath, 'db/migrate.main.ts'];
+  const command = [process.execPath, 'db/schema/migrate.main.ts'];
   const { success, stderr } = Bun.spawnSync(command, {
     cwd: build,
     env: { ...process.env, DATABASE_URL: url },

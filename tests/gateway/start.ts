@@ -1,4 +1,4 @@
-import { connect } from '@usage/db/connect.ts';
+import { connect } from '@usage/db/connection/connect.ts';
 import { gatewaySettings } from '@usage/gateway/config.ts';
 import { Outcomes } from '@usage/gateway/events/outcomes.ts';
 import { createGateway } from '@usage/gateway/gateway.ts';

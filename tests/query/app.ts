@@ -1,5 +1,5 @@
-import { connect, type Sql } from '@usage/db/connect.ts';
-import { createMeter } from '@usage/db/meters.ts';
+import { connect, type Sql } from '@usage/db/connection/connect.ts';
+import { createMeter } from '@usage/db/meters/meters.ts';
 import { openAccess } from '@usage/lib/auth/access.ts';
 import type { Aggregation } from '@usage/lib/meter/meter.ts';
 import type { MeterDefinition } from '@usage/lib/meter/rules.ts';

@@ -1,4 +1,4 @@
-import { connect } from '@usage/db/connect.ts';
+import { connect } from '@usage/db/connection/connect.ts';
 import type { MeterDefinition } from '@usage/lib/meter/rules.ts';
 import { createDatabase } from '../support/database.ts';
 import { createRedis } from '../support/redis.ts';

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { connect as connectSocket, type Socket } from 'node:net';
-import { connect, type Sql } from '@usage/db/connect.ts';
-import { createKey, revokeKey } from '@usage/db/keys.ts';
-import { createPortalToken } from '@usage/db/portalTokens.ts';
+import { createKey, revokeKey } from '@usage/db/access/keys.ts';
+import { createPortalToken } from '@usage/db/access/portalTokens.ts';
+import { connect, type Sql } from '@usage/db/connection/connect.ts';
 import { noLimits } from '@usage/lib/auth/key.ts';
 import { newKeyToken, newPortalToken } from '@usage/lib/auth/token.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { queryMetrics } from '@usage/query/metrics.ts';
-import { Reader } from '@usage/query/reader.ts';
+import { Reader } from '@usage/query/runner.ts';
 import { Registry } from 'prom-client';
 import { eventText } from '../gateway/start.ts';
 import { type RunningApps, startApps } from '../support/apps.ts';

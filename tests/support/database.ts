@@ -1,8 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { migrate, migrationsFolder } from '../../db/migrate.ts';
-import { createTimescaleIfOffered, type ServerInfo, serverInfo, withClient } from '../../db/server.ts';
+import {
+  createTimescaleIfOffered,
+  type ServerInfo,
+  serverInfo,
+  withClient,
+} from '../../db/connection/server.ts';
+import { migrate, migrationsFolder } from '../../db/schema/migrate.ts';
 import { postgresUrl } from './servers.ts';
 
 export interface TestDatabase extends ServerInfo {

@@ -1,4 +1,4 @@
-import { unpackFrame } from '@usage/lib/frame/frame.ts';
+import { unpackFrame } from '@usage/lib/frame/encode.ts';
 
 export interface FrameContent {
   namespace: string;

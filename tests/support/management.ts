@@ -1,4 +1,4 @@
-import { connect, type Sql } from '@usage/db/connect.ts';
+import { connect, type Sql } from '@usage/db/connection/connect.ts';
 import { meterRoutes } from '@usage/gateway/meters/index.ts';
 import { subjectRoutes } from '@usage/gateway/subjects/index.ts';
 import { createServer } from '@usage/lib/http/server.ts';

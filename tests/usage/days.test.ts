@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { buildsToClose, closeDays } from '@usage/aggregator/days.ts';
-import { tryLockBuild } from '@usage/db/deltas.ts';
-import { deleteMeter } from '@usage/db/meters.ts';
-import { dropDeadSeries } from '@usage/db/rollups.ts';
+import { deleteMeter } from '@usage/db/meters/meters.ts';
+import { tryLockBuild } from '@usage/db/rollups/deltas.ts';
+import { dropDeadSeries } from '@usage/db/rollups/rollups.ts';
 import { aggregations } from '@usage/lib/meter/meter.ts';
 import { event, openQueryTest, type QueryTest } from '../query/app.ts';
 

@@ -3,7 +3,7 @@ import { Loop } from '@usage/aggregator/loop.ts';
 import { mergeBuild } from '@usage/aggregator/merge.ts';
 import { createMetrics } from '@usage/aggregator/metrics.ts';
 import { SeriesIds } from '@usage/aggregator/series.ts';
-import { tryLockBuild, waitingAltogether } from '@usage/db/deltas.ts';
+import { tryLockBuild, waitingAltogether } from '@usage/db/rollups/deltas.ts';
 import { App } from '@usage/lib/service/app.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { DeltaCache } from '@usage/query/meters/deltas.ts';

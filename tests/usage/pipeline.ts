@@ -3,10 +3,10 @@ import { compactBuild } from '@usage/aggregator/compact.ts';
 import { buildsToClose, closeDays } from '@usage/aggregator/days.ts';
 import { mergeBuild } from '@usage/aggregator/merge.ts';
 import { SeriesIds } from '@usage/aggregator/series.ts';
-import type { Sql } from '@usage/db/connect.ts';
-import { buildsWithDeltas, type MergeLimits } from '@usage/db/deltas.ts';
-import { periodDays } from '@usage/db/periods.ts';
-import { encodeFrame } from '@usage/lib/frame/frame.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
+import { periodDays } from '@usage/db/events/partitions.ts';
+import { buildsWithDeltas, type MergeLimits } from '@usage/db/rollups/deltas.ts';
+import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { Batch } from '@usage/processor/batch.ts';
 import { Store } from '@usage/processor/store.ts';
 

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import type { Sql } from '@usage/db/connect.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Access } from '@usage/lib/auth/access.ts';
 import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';

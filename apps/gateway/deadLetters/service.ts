@@ -1,14 +1,14 @@
-import type { Sql } from '@usage/db/connect.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
 import {
   type DeadLetter,
   type DeadLetterOwner,
   listDeadLetters,
   lockForRedrive,
   markRedriven,
-} from '@usage/db/deadLetters.ts';
+} from '@usage/db/events/deadLetters.ts';
 import type { Identity } from '@usage/lib/auth/access.ts';
-import { encodeFrame } from '@usage/lib/frame/frame.ts';
-import { readFrame } from '@usage/lib/frame/read.ts';
+import { readFrame } from '@usage/lib/frame/decode.ts';
+import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { type Fault, integerIn, invalid } from '@usage/lib/http/faults.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { valueEnd } from '@usage/lib/json/scan.ts';

@@ -1,7 +1,7 @@
 import type { Access } from '@usage/lib/auth/access.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { Elysia } from 'elysia';
-import type { Ingest } from './keep.ts';
+import type { Ingest } from './append.ts';
 import { ingestDetail } from './model.ts';
 import { ingestEvents } from './service.ts';
 

@@ -1,9 +1,9 @@
 import type { Access, Identity } from '@usage/lib/auth/access.ts';
 import { type EventFault, faultsOf } from '@usage/lib/event/event.ts';
+import { Shares } from '@usage/lib/http/concurrencyLimit.ts';
 import { linesOf } from '@usage/lib/http/lines.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
-import { Shares } from '@usage/lib/http/shares.ts';
-import { type Ingest, keepEvents } from './keep.ts';
+import { type Ingest, keepEvents } from './append.ts';
 import { type Preferences, preferenceApplied } from './prefer.ts';
 
 /** A stream's events are kept in parts of at most so many events or characters, so many of them on their way at once. */

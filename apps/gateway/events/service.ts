@@ -1,8 +1,8 @@
 import type { Access, Identity } from '@usage/lib/auth/access.ts';
 import { readBody } from '@usage/lib/http/body.ts';
 import { answerTo, isNothingToTell } from './answer.ts';
+import { type Ingest, keepEvents, refuseWhileFull } from './append.ts';
 import { isLines, layoutOf } from './contentType.ts';
-import { type Ingest, keepEvents, refuseWhileFull } from './keep.ts';
 import { ingestLines } from './lines.ts';
 import { preferencesOf } from './prefer.ts';
 import { eventsOf } from './read.ts';

@@ -1,5 +1,5 @@
-import type { Sql } from '@usage/db/connect.ts';
-import { createKey, listKeys, revokeKey, type StoredKey } from '@usage/db/keys.ts';
+import { createKey, listKeys, revokeKey, type StoredKey } from '@usage/db/access/keys.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Identity } from '@usage/lib/auth/access.ts';
 import { namespacePattern } from '@usage/lib/auth/key.ts';
 import { newKeyToken } from '@usage/lib/auth/token.ts';

@@ -1,13 +1,13 @@
-import type { Sql } from '@usage/db/connect.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
+import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import {
   createMeter,
   getMeter,
   type MeterChanges,
   metersPerNamespaceMax,
-  type StoredMeter,
   sameGroupBy,
   updateMeter,
-} from '@usage/db/meters.ts';
+} from '@usage/db/meters/meters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { type MeterDefinition, readMeterDefinition } from '@usage/lib/meter/rules.ts';
 import { ConfigError } from '@usage/lib/service/config.ts';

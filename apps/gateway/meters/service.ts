@@ -1,5 +1,6 @@
-import type { Sql } from '@usage/db/connect.ts';
-import * as store from '@usage/db/meters.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
+import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
+import * as store from '@usage/db/meters/meters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { type Fault, integerIn, invalid, oneOf } from '@usage/lib/http/faults.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
@@ -72,7 +73,7 @@ export async function listMeters(sql: Sql, namespace: string, query: URLSearchPa
 }
 
 /** As OpenMeter answers: what is not set, and an empty groupBy, is left out. */
-export function toWire(meter: store.StoredMeter): Meter {
+export function toWire(meter: StoredMeter): Meter {
   const { id, slug, name, description, metadata, eventType, eventFromUs, aggregation, valueProperty } = meter;
   return {
     id,
@@ -91,7 +92,7 @@ export function toWire(meter: store.StoredMeter): Meter {
   };
 }
 
-async function findMeter(sql: Sql, namespace: string, idOrSlug: string): Promise<store.StoredMeter> {
+async function findMeter(sql: Sql, namespace: string, idOrSlug: string): Promise<StoredMeter> {
   const meter = await fromDatabase(store.getMeter(sql, namespace, idOrSlug));
   if (!meter) throw meterNotFound(idOrSlug);
   return meter;

@@ -1,4 +1,4 @@
-import type { Sql } from '@usage/db/connect.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Access } from '@usage/lib/auth/access.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { urlOf } from '@usage/lib/http/url.ts';

@@ -1,11 +1,11 @@
-import type { Sql } from '@usage/db/connect.ts';
-import { getMeter } from '@usage/db/meters.ts';
 import {
   createPortalToken,
   deletePortalTokens,
   listPortalTokens,
   type PortalToken as StoredToken,
-} from '@usage/db/portalTokens.ts';
+} from '@usage/db/access/portalTokens.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
+import { getMeter } from '@usage/db/meters/meters.ts';
 import type { Identity } from '@usage/lib/auth/access.ts';
 import { newPortalToken } from '@usage/lib/auth/token.ts';
 import { formatTimeUs, parseTimeUs } from '@usage/lib/event/time.ts';

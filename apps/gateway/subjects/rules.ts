@@ -1,4 +1,4 @@
-import type { SubjectChange } from '@usage/db/subjects.ts';
+import type { SubjectChange } from '@usage/db/subjects/subjects.ts';
 import { attributeBytesMax } from '@usage/lib/event/event.ts';
 import { parseTimeUs, timeFault } from '@usage/lib/event/time.ts';
 import { isJsonObject, type MeterFault, textFault } from '@usage/lib/meter/fields.ts';

@@ -1,5 +1,5 @@
-import type { Sql } from '@usage/db/connect.ts';
-import * as store from '@usage/db/subjects.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
+import * as store from '@usage/db/subjects/subjects.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { type Fault, integerIn, invalid } from '@usage/lib/http/faults.ts';
 import { Problem } from '@usage/lib/http/problem.ts';

@@ -1,12 +1,12 @@
 import { Type } from '@sinclair/typebox';
-import type { Sql } from '@usage/db/connect.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Access, NamespaceOf } from '@usage/lib/auth/access.ts';
 import { parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { type Fault, integerIn, invalid, pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
 import { Elysia } from 'elysia';
-import type { Ingest } from '../events/keep.ts';
+import type { Ingest } from '../events/append.ts';
 import { ingestDetail } from '../events/model.ts';
 import { ingestEvents } from '../events/service.ts';
 import { meterBodyBytesMax } from '../meters/index.ts';

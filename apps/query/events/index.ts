@@ -3,7 +3,7 @@ import type { NamespaceOf } from '@usage/lib/auth/access.ts';
 import { jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
 import { Elysia } from 'elysia';
-import type { Reader } from '../reader.ts';
+import type { Reader } from '../runner.ts';
 import { encodePlace, limitMax, readCursorRequest, readListRequest } from './params.ts';
 import { listEvents } from './service.ts';
 

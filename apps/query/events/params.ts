@@ -1,4 +1,4 @@
-import type { EventFilters, ListPlace } from '@usage/db/eventLists.ts';
+import type { EventFilters, ListPlace } from '@usage/db/events/eventLists.ts';
 import { endUs, parseTimeUs, timeFault } from '@usage/lib/event/time.ts';
 import { readTextFilter } from '@usage/lib/filter/textFilter.ts';
 import { readTimeFilter } from '@usage/lib/filter/timeFilter.ts';

@@ -1,4 +1,4 @@
-import type { Transaction } from '@usage/db/connect.ts';
+import type { Transaction } from '@usage/db/connection/connect.ts';
 import {
   batchesByArrival,
   type EventFilters,
@@ -6,14 +6,14 @@ import {
   type ListedBatch,
   type ListedEvent,
   type ListPlace,
-} from '@usage/db/eventLists.ts';
-import { listMeters, metersPerNamespaceMax } from '@usage/db/meters.ts';
+} from '@usage/db/events/eventLists.ts';
+import { listMeters, metersPerNamespaceMax } from '@usage/db/meters/meters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { timeBounds } from '@usage/lib/filter/timeFilter.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import { type CompiledMeter, compileMeter } from '@usage/lib/meter/evaluate.ts';
-import type { Reader } from '../reader.ts';
+import type { Reader } from '../runner.ts';
 
 export interface EventPage {
   /** Each event as JSON text. */

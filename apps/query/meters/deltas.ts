@@ -1,8 +1,8 @@
-import type { Transaction } from '@usage/db/connect.ts';
-import { deltaPayloads } from '@usage/db/usage.ts';
-import type { Cells } from '@usage/lib/meter/cells.ts';
-import { allSubjects, CellTable } from '@usage/lib/meter/cellTable.ts';
-import { decodeDelta } from '@usage/lib/meter/delta.ts';
+import type { Transaction } from '@usage/db/connection/connect.ts';
+import { deltaPayloads } from '@usage/db/usage/usage.ts';
+import type { Cells } from '@usage/lib/cells/cells.ts';
+import { allSubjects, CellTable } from '@usage/lib/cells/cellTable.ts';
+import { decodeDelta } from '@usage/lib/cells/delta.ts';
 import type { QueryMetrics } from '../metrics.ts';
 
 /** Payloads fetched at once. */

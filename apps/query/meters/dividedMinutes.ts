@@ -1,5 +1,5 @@
-import type { DividedMinute } from '@usage/db/usage.ts';
-import type { NamedCell } from '@usage/lib/meter/cells.ts';
+import type { DividedMinute } from '@usage/db/usage/usage.ts';
+import type { NamedCell } from '@usage/lib/cells/cells.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
 import { bucketOf } from './plan.ts';
 

@@ -1,17 +1,17 @@
-import type { Transaction } from '@usage/db/connect.ts';
-import type { StoredMeter } from '@usage/db/meters.ts';
-import { eventsInRanges } from '@usage/db/usageEvents.ts';
-import type { TimeRange } from '@usage/db/usagePieces.ts';
+import type { Transaction } from '@usage/db/connection/connect.ts';
+import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
+import { eventsInRanges } from '@usage/db/usage/usageEvents.ts';
+import type { TimeRange } from '@usage/db/usage/usagePieces.ts';
+import { cellOf } from '@usage/lib/cells/cell.ts';
+import type { NamedCell } from '@usage/lib/cells/cells.ts';
 import { passes } from '@usage/lib/filter/textFilter.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
-import { cellOf } from '@usage/lib/meter/cell.ts';
-import type { NamedCell } from '@usage/lib/meter/cells.ts';
 import { compileMeter } from '@usage/lib/meter/evaluate.ts';
 import { groupByNames } from '@usage/lib/meter/meter.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
+import type { Tally } from './accumulator.ts';
+import type { UsageQuery, UsageTask } from './context.ts';
 import { bucketOf, floorTo } from './plan.ts';
-import type { Tally } from './tally.ts';
-import type { UsageQuery, UsageTask } from './task.ts';
 
 /** The query took longer than it may. */
 export class UsageTimeout extends Error {}

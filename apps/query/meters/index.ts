@@ -4,7 +4,7 @@ import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
 import { dayUs } from '@usage/lib/windows/units.ts';
 import { Elysia } from 'elysia';
-import type { Reader } from '../reader.ts';
+import type { Reader } from '../runner.ts';
 import { groupValuesDetail, queryDetail, queryPostDetail, subjectsDetail } from './model.ts';
 import { queryToBody, readQueryRequest, timeOf } from './params.ts';
 import { listGroupValues, listMeterSubjects, queryMeter } from './service.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import type { TimeRange } from '@usage/db/usagePieces.ts';
+import type { TimeRange } from '@usage/db/usage/usagePieces.ts';
 import { dayUs, hourUs, minuteUs } from '@usage/lib/windows/units.ts';
 import { windowBoundaries } from '@usage/lib/windows/windows.ts';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-import type { TimeRange } from '@usage/db/usagePieces.ts';
+import type { TimeRange } from '@usage/db/usage/usagePieces.ts';
 import { dayUs, hourUs, minuteUs } from '@usage/lib/windows/units.ts';
 
 /**

@@ -1,19 +1,20 @@
-import type { Transaction } from '@usage/db/connect.ts';
-import { queryCanceled } from '@usage/db/faults.ts';
-import { getMeterToRead, type MeterToRead, type StoredMeter } from '@usage/db/meters.ts';
-import { subjectNames } from '@usage/db/subjectNames.ts';
-import { buildSubjects } from '@usage/db/usage.ts';
+import type { Transaction } from '@usage/db/connection/connect.ts';
+import { queryCanceled } from '@usage/db/connection/sqlStates.ts';
+import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
+import { getMeterToRead, type MeterToRead } from '@usage/db/meters/meters.ts';
+import { subjectNames } from '@usage/db/subjects/subjectNames.ts';
+import { buildSubjects } from '@usage/db/usage/usage.ts';
 import { compareTexts } from '@usage/lib/filter/textFilter.ts';
 import { type Fault, invalid } from '@usage/lib/http/faults.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
-import type { Reader } from '../reader.ts';
+import type { Reader } from '../runner.ts';
 import { toV3 } from '../v3/answer.ts';
+import { rowsMax, tooManyRows } from './accumulator.ts';
 import { type AnswerRow, toJson, toRows } from './answer.ts';
+import type { UsageQuery } from './context.ts';
 import { toCsv } from './csv.ts';
 import { UsageTimeout } from './eventSums.ts';
 import type { QueryRequest } from './params.ts';
-import { rowsMax, tooManyRows } from './tally.ts';
-import type { UsageQuery } from './task.ts';
 import { readUsage, type UsageTotals } from './usage.ts';
 
 export interface Answer {

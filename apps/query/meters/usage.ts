@@ -1,5 +1,6 @@
-import type { Transaction } from '@usage/db/connect.ts';
-import type { MeterToRead, StoredMeter } from '@usage/db/meters.ts';
+import type { Transaction } from '@usage/db/connection/connect.ts';
+import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
+import type { MeterToRead } from '@usage/db/meters/meters.ts';
 import {
   countUniques,
   dividedMinutes,
@@ -7,21 +8,21 @@ import {
   rollupExtent,
   sumRollups,
   type UsageScope,
-} from '@usage/db/usage.ts';
-import { eventsExtent } from '@usage/db/usageEvents.ts';
-import type { TimeRange } from '@usage/db/usagePieces.ts';
+} from '@usage/db/usage/usage.ts';
+import { eventsExtent } from '@usage/db/usage/usageEvents.ts';
+import type { TimeRange } from '@usage/db/usage/usagePieces.ts';
+import type { NamedCell } from '@usage/lib/cells/cells.ts';
 import { endUs, formatTimeUs } from '@usage/lib/event/time.ts';
 import { passes, type TextFilter } from '@usage/lib/filter/textFilter.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
-import type { NamedCell } from '@usage/lib/meter/cells.ts';
 import { groupByNames, keptValues } from '@usage/lib/meter/meter.ts';
 import { hourUs, minuteUs } from '@usage/lib/windows/units.ts';
 import { windowBoundaries, windowUsTypical } from '@usage/lib/windows/windows.ts';
+import { rowsMax, Tally, type Total, tooManyRows } from './accumulator.ts';
+import type { UsageQuery, UsageReader, UsageTask } from './context.ts';
 import { DividedMinutes } from './dividedMinutes.ts';
 import { acceptor, EventSums, indexesOf, UsageTimeout } from './eventSums.ts';
 import { ceilTo, floorTo, planCuts, withoutMinutes } from './plan.ts';
-import { rowsMax, Tally, type Total, tooManyRows } from './tally.ts';
-import type { UsageQuery, UsageReader, UsageTask } from './task.ts';
 
 export interface UsageTotals {
   /** Bucket i of a total is [boundaries[i-1], boundaries[i]) where the query has windows. */

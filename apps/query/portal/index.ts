@@ -1,4 +1,4 @@
-import { findPortalToken } from '@usage/db/portalTokens.ts';
+import { findPortalToken } from '@usage/db/access/portalTokens.ts';
 import { bearerOf, unauthorized } from '@usage/lib/auth/access.ts';
 import { hashToken, isPortalToken } from '@usage/lib/auth/token.ts';
 import { pathText } from '@usage/lib/http/faults.ts';
@@ -9,7 +9,7 @@ import { formatOf } from '../meters/index.ts';
 import { queryDetail } from '../meters/model.ts';
 import { queryToBody, readQueryRequest } from '../meters/params.ts';
 import { queryMeter } from '../meters/service.ts';
-import type { Reader } from '../reader.ts';
+import type { Reader } from '../runner.ts';
 
 /** Pages of any site may ask: what they show is the token's, and no cookie is involved. */
 const portalCors = {

@@ -1,8 +1,8 @@
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import type { AnswerRow } from '../meters/answer.ts';
+import type { UsageQuery } from '../meters/context.ts';
 import type { QueryRequest } from '../meters/params.ts';
-import type { UsageQuery } from '../meters/task.ts';
 
 /** OpenMeter's v3 MeterQueryResult: exact values as texts. */
 export function toV3(request: QueryRequest, query: UsageQuery, rows: readonly AnswerRow[]) {

@@ -5,7 +5,7 @@ import { pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { Elysia } from 'elysia';
 import { queryMeter } from '../meters/service.ts';
-import type { Reader } from '../reader.ts';
+import type { Reader } from '../runner.ts';
 import { readV3Query } from './request.ts';
 
 const bodyBytesMax = 2 * 1024 * 1024;

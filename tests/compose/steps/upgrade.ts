@@ -36,7 +36,7 @@ export async function schemaUpgrade(stack: Stack, ledger: Ledger): Promise<strin
   const storedOn = await stack.psql('SELECT count(*) > 0 FROM events WHERE proof = 7');
   if (storedOn !== 't') throw new Error('no event stored in the new schema');
   const older = await migrate(stack, oldVersion);
-  const down = await migrate(stack, newVersion, ['bun', 'db/migrate.main.ts', 'down', '1']);
+  const down = await migrate(stack, newVersion, ['bun', 'db/schema/migrate.main.ts', 'down', '1']);
   if (!down.startsWith('Taken back: 900_proof.')) throw new Error(`down said: ${down}`);
   await Bun.sleep(loadMs / 2);
   const books = await ledger.close(load);

@@ -1,5 +1,5 @@
-import { checkTotal } from '../books.ts';
 import type { Fault } from '../fault.ts';
+import { checkTotal } from '../reconciliation.ts';
 
 const mergeFailPoints = ['merge-taken', 'merge-before-commit', 'merge-after-commit'] as const;
 const compactionFailPoints = [

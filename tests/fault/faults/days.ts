@@ -1,4 +1,4 @@
-import { daysClosedBefore, setDaysClosedBefore } from '@usage/db/rollupDays.ts';
+import { daysClosedBefore, setDaysClosedBefore } from '@usage/db/rollups/rollupDays.ts';
 import type { Arena, Fault } from '../fault.ts';
 import { formerDays } from '../load.ts';
 import type { Stack } from '../stack.ts';

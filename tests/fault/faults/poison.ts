@@ -1,4 +1,4 @@
-import { encodeFrame } from '@usage/lib/frame/frame.ts';
+import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import type { Arena, Fault } from '../fault.ts';
 
 interface Letter {

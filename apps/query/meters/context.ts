@@ -1,0 +1,34 @@
+import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
+import type { TextFilter } from '@usage/lib/filter/textFilter.ts';
+import type { WindowSize } from '@usage/lib/windows/windows.ts';
+import type { QueryMetrics } from '../metrics.ts';
+import type { DeltaCache } from './deltas.ts';
+
+export interface UsageQuery {
+  fromUs: number | undefined;
+  toUs: number | undefined;
+  windows: { size: WindowSize; zone: string } | undefined;
+  /** undefined = all; where it is given, groupBySubject is true or there is one subject. */
+  subjects: readonly string[] | undefined;
+  groupBySubject: boolean;
+  /** Group-by names of the meter. */
+  groupBy: readonly string[];
+  /** By group-by name. */
+  filters: ReadonlyMap<string, TextFilter>;
+}
+
+export interface UsageReader {
+  deltas: DeltaCache;
+  metrics: QueryMetrics;
+  /** performance.now() at which the query must have ended. */
+  deadlineMs: number;
+}
+
+/** A query with its windows worked out. */
+export interface UsageTask {
+  meter: StoredMeter;
+  query: UsageQuery;
+  /** Ascending; what lies before the first or from the last on is not asked for. */
+  cuts: readonly number[];
+  reader: UsageReader;
+}

@@ -1,0 +1,25 @@
+import type { KeySource } from '@usage/lib/auth/keyRing.ts';
+import { connect, type Sql } from '../connection/connect.ts';
+import { activeKeys, keysVersion } from './keys.ts';
+
+const statementMsMax = 2_000;
+
+export interface PostgresKeySource extends KeySource {
+  end(): Promise<void>;
+}
+
+/** The keys over a connection of their own: no query that fills the app's pool holds a revocation up. */
+export function keySource(url: string, app: string): PostgresKeySource {
+  const open = () => connect({ url, name: `${app} keys`, connectionsMax: 1, statementMsMax });
+  let sql: Sql = open();
+  return {
+    version: () => keysVersion(sql),
+    keys: () => activeKeys(sql),
+    reset() {
+      const hanging = sql;
+      sql = open();
+      void hanging.end({ timeout: 0 }).catch(() => {});
+    },
+    end: () => sql.end({ timeout: 1 }),
+  };
+}

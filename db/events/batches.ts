@@ -1,0 +1,27 @@
+import type { Executor, Sql } from '../connection/connect.ts';
+
+export interface BatchRow {
+  id: bigint;
+  processor: string;
+  metersVersion: bigint;
+  events: number;
+  duplicates: number;
+  arrivedFromMs: number;
+  arrivedToMs: number;
+}
+
+/** The sequence's increment: a block of this many ids belongs to who asked. */
+export const batchIdBlock = 64n;
+
+/** The first id of a block of batchIdBlock ids. */
+export async function takeBatchIds(sql: Sql): Promise<bigint> {
+  const [row] = await sql<{ first: bigint }[]>`SELECT nextval('batch_ids') AS first`;
+  return row!.first;
+}
+
+export async function insertBatch(sql: Executor, batch: BatchRow): Promise<void> {
+  await sql`
+    INSERT INTO batches (id, processor, meters_version, events, duplicates, arrived_from, arrived_to)
+    VALUES (${batch.id}, ${batch.processor}, ${batch.metersVersion}, ${batch.events}, ${batch.duplicates},
+            to_timestamp(${batch.arrivedFromMs}::float8 / 1000), to_timestamp(${batch.arrivedToMs}::float8 / 1000))`;
+}

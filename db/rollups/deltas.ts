@@ -1,0 +1,77 @@
+import type { Executor, Transaction } from '../connection/connect.ts';
+
+export interface NewDelta {
+  build: bigint;
+  /** Cells and their distinct values (lib/cells/cells.ts); the column is called cells. */
+  weight: number;
+  arrivedMs: number;
+  payload: Buffer;
+}
+
+export async function insertDeltas(sql: Executor, deltas: NewDelta[]): Promise<void> {
+  if (deltas.length === 0) return;
+  // As texts: postgres.js takes an array of bigint or Buffer for a single one.
+  const hex = deltas.map((delta) => delta.payload.toString('hex'));
+  await sql`
+    INSERT INTO deltas (build, cells, arrived_at, payload)
+    SELECT build, cells, to_timestamp(arrived_ms / 1000), decode(payload, 'hex')
+    FROM unnest(${deltas.map((d) => String(d.build))}::bigint[], ${deltas.map((d) => d.weight)}::int[],
+                ${deltas.map((d) => d.arrivedMs)}::float8[], ${hex}::text[])
+      AS d (build, cells, arrived_ms, payload)`;
+}
+
+export interface StoredDelta {
+  id: bigint;
+  payload: Buffer;
+  arrived_ms: number;
+}
+
+/** Builds that have deltas, those with the oldest events first. */
+export async function buildsWithDeltas(sql: Executor): Promise<{ build: bigint; deltas: number }[]> {
+  return sql<{ build: bigint; deltas: number }[]>`
+    SELECT build, count(*)::int AS deltas FROM deltas GROUP BY build ORDER BY min(arrived_at)`;
+}
+
+export interface WaitingDeltas {
+  deltas: number;
+  /** Of the one written last, by a processor or a compaction; null when none waits. */
+  newest: bigint | null;
+  /** Cells and distinct values in all of them. */
+  weight: number;
+  /** Since the arrival of the oldest event in them. */
+  waitingMs: number;
+}
+
+export async function waitingAltogether(sql: Executor): Promise<WaitingDeltas> {
+  const [row] = await sql<WaitingDeltas[]>`
+    SELECT count(*)::int AS deltas, max(id) AS newest, coalesce(sum(cells), 0)::float8 AS weight,
+           coalesce(extract(epoch FROM now() - min(arrived_at)) * 1000, 0)::float8 AS "waitingMs" FROM deltas`;
+  return row!;
+}
+
+/** Makes this transaction the only one that takes deltas of the build; false when another is at it. */
+export async function tryLockBuild(tx: Transaction, build: bigint): Promise<boolean> {
+  const [row] = await tx<{ locked: boolean }[]>`SELECT pg_try_advisory_xact_lock(${build}) AS locked`;
+  return row!.locked;
+}
+
+/** What one merge or compaction takes on at most: so many deltas, and no further one once they weigh so much. */
+export interface MergeLimits {
+  deltasMax: number;
+  weightMax: number;
+}
+
+/** Takes the oldest deltas of the build out of the table; at least one, if there is any. */
+export async function takeDeltas(
+  tx: Transaction,
+  build: bigint,
+  { deltasMax, weightMax }: MergeLimits,
+): Promise<StoredDelta[]> {
+  return tx<StoredDelta[]>`
+    DELETE FROM deltas WHERE id IN (
+      SELECT id FROM (
+        SELECT id, sum(cells) OVER (ORDER BY id) - cells AS weight_before
+        FROM (SELECT id, cells FROM deltas WHERE build = ${build} ORDER BY id LIMIT ${deltasMax}) oldest
+      ) running WHERE weight_before < ${weightMax})
+    RETURNING id, payload, (extract(epoch FROM arrived_at) * 1000)::float8 AS arrived_ms`;
+}

@@ -1,0 +1,150 @@
+import type { Aggregation } from '../../lib/meter/meter.ts';
+import type { Executor, Transaction } from '../connection/connect.ts';
+
+/** Cells to be added to a rollup table, column by column, sorted by series and start. */
+export interface RollupColumns {
+  series: number[];
+  /** Minutes since 1970 at which the cell's window starts. */
+  startMinutes: number[];
+  firstUs: number[];
+  lastUs: number[];
+  counts: number[];
+  /** Decimal text; null for COUNT and UNIQUE_COUNT. */
+  values: (string | null)[];
+}
+
+export type Grain = 'minute' | 'hour' | 'day';
+
+export function rollupTable(sql: Executor, grain: Grain) {
+  switch (grain) {
+    case 'minute':
+      return sql`rollup_minutes`;
+    case 'hour':
+      return sql`rollup_hours`;
+    case 'day':
+      return sql`rollup_days`;
+    default:
+      return grain satisfies never;
+  }
+}
+
+/** Of the distinct values of UNIQUE_COUNT. */
+export function uniqueTable(sql: Executor, grain: Grain) {
+  switch (grain) {
+    case 'minute':
+      return sql`unique_minutes`;
+    case 'hour':
+      return sql`unique_hours`;
+    case 'day':
+      return sql`unique_days`;
+    default:
+      return grain satisfies never;
+  }
+}
+
+/** Adds cells to the rollups of a grain. The same as mergeCell of lib/cells/cell.ts, in SQL. */
+export async function addToRollups(
+  tx: Transaction,
+  grain: Grain,
+  aggregation: Aggregation,
+  cells: RollupColumns,
+): Promise<void> {
+  if (cells.series.length === 0) return;
+  await tx`
+    INSERT INTO ${rollupTable(tx, grain)} AS r (series_id, start, first_at, last_at, count, value)
+    SELECT series_id, to_timestamp(start_minute::float8 * 60),
+           TIMESTAMPTZ 'epoch' + first_us * INTERVAL '1 microsecond', TIMESTAMPTZ 'epoch' + last_us * INTERVAL '1 microsecond',
+           count, value
+    FROM unnest(${arrayText(cells.series)}::text::bigint[], ${arrayText(cells.startMinutes)}::text::int[],
+                ${arrayText(cells.firstUs)}::text::float8[], ${arrayText(cells.lastUs)}::text::float8[],
+                ${arrayText(cells.counts)}::text::bigint[], ${arrayText(cells.values)}::text::numeric[])
+      AS c (series_id, start_minute, first_us, last_us, count, value)
+    ON CONFLICT (series_id, start) DO UPDATE SET
+      first_at = least(r.first_at, excluded.first_at),
+      last_at = greatest(r.last_at, excluded.last_at),
+      count = r.count + excluded.count,
+      value = ${mergedValue(tx, aggregation)}`;
+}
+
+/** An array of numbers as PostgreSQL writes it; postgres.js would quote and escape every element. */
+function arrayText(values: readonly (number | string | null)[]): string {
+  return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
+}
+
+function mergedValue(tx: Transaction, aggregation: Aggregation) {
+  switch (aggregation) {
+    case 'SUM':
+    case 'AVG':
+      return tx`r.value + excluded.value`;
+    case 'MIN':
+      return tx`least(r.value, excluded.value)`;
+    case 'MAX':
+      return tx`greatest(r.value, excluded.value)`;
+    case 'LATEST':
+      return tx`CASE WHEN (excluded.last_at, excluded.value) > (r.last_at, r.value) THEN excluded.value ELSE r.value END`;
+    case 'COUNT':
+    case 'UNIQUE_COUNT':
+      return tx`NULL`;
+    default:
+      return aggregation satisfies never;
+  }
+}
+
+/** The value of many cells together; of sums of cells as well. The same as mergeCell of lib/cells/cell.ts, in SQL. */
+export function summedValue(tx: Executor, aggregation: Aggregation) {
+  switch (aggregation) {
+    case 'SUM':
+    case 'AVG':
+      return tx`sum(value)`;
+    case 'MIN':
+      return tx`min(value)`;
+    case 'MAX':
+      return tx`max(value)`;
+    case 'LATEST':
+      return tx`(array_agg(value ORDER BY last_at DESC, value DESC))[1]`;
+    case 'COUNT':
+    case 'UNIQUE_COUNT':
+      return tx`NULL::numeric`;
+    default:
+      return aggregation satisfies never;
+  }
+}
+
+export interface UniqueColumns {
+  series: number[];
+  startMinutes: number[];
+  values: string[];
+}
+
+/** Adds distinct values to those of a grain. */
+export async function addUniques(tx: Transaction, grain: Grain, uniques: UniqueColumns): Promise<void> {
+  if (uniques.series.length === 0) return;
+  await tx`
+    INSERT INTO ${uniqueTable(tx, grain)} (series_id, start, value)
+    SELECT series_id, to_timestamp(start_minute::float8 * 60), value
+    FROM unnest(${arrayText(uniques.series)}::text::bigint[], ${arrayText(uniques.startMinutes)}::text::int[], ${uniques.values}::text[])
+      AS u (series_id, start_minute, value)
+    ON CONFLICT DO NOTHING`;
+}
+
+/** Removes up to `seriesMax` series, with their rollups, of builds that no meter has any more; returns how many. */
+export async function dropDeadSeries(sql: Executor, seriesMax: number): Promise<number> {
+  const rows = await sql`
+    WITH dead AS (
+      SELECT s.id FROM series s
+      WHERE NOT EXISTS (SELECT FROM meters m WHERE m.build = s.build AND m.deleted_at IS NULL)
+      LIMIT ${seriesMax}
+    ),
+    minutes AS (DELETE FROM rollup_minutes WHERE series_id IN (SELECT id FROM dead)),
+    hours AS (DELETE FROM rollup_hours WHERE series_id IN (SELECT id FROM dead)),
+    days AS (DELETE FROM rollup_days WHERE series_id IN (SELECT id FROM dead)),
+    unique_m AS (DELETE FROM unique_minutes WHERE series_id IN (SELECT id FROM dead)),
+    unique_h AS (DELETE FROM unique_hours WHERE series_id IN (SELECT id FROM dead)),
+    unique_d AS (DELETE FROM unique_days WHERE series_id IN (SELECT id FROM dead)),
+    closed AS (
+      DELETE FROM rollup_days_closed c
+      WHERE NOT EXISTS (SELECT FROM meters m WHERE m.build = c.build AND m.deleted_at IS NULL)
+    )
+    DELETE FROM series WHERE id IN (SELECT id FROM dead) RETURNING id`;
+  return rows.length;
+}

@@ -1,0 +1,89 @@
+import { runner } from 'node-pg-migrate';
+import pg from 'pg';
+import { lockNotAvailable } from '../connection/sqlStates.ts';
+import { applyPeriodDays, type MigrationClient, type PeriodDaysOutcome } from './storageSettings.ts';
+
+export interface MigrateOptions {
+  direction: 'up' | 'down';
+  /** How many migrations; all that are missing for up, 1 for down. */
+  count?: number;
+  /** How the events table is cut, in days; applied after `up` as long as no period is open. Left alone where undefined. */
+  periodDays?: number;
+  log?: (line: string) => void;
+  /** Of the SQL files, in place of db/migrations. */
+  folder?: string;
+  /** Longest wait for another migration to finish. */
+  turnWaitMsMax?: number;
+}
+
+export interface MigrateOutcome {
+  /** Names of the migrations that ran, in order. */
+  ran: string[];
+  periodDays: PeriodDaysOutcome | undefined;
+}
+
+export const migrationsFolder = `${import.meta.dirname}/../migrations`;
+
+const connectMsMax = 10_000;
+const turnWaitMsUsual = 120_000;
+/** Longest wait of a migration's statement for a table in use: while it waits, everyone behind it waits as well. */
+const tableWaitMsMax = 15_000;
+export const migrationTurn = 4_711_250_001;
+
+/**
+ * Brings the schema up (or some migrations down). Each migration is one transaction: it holds wholly or not at all.
+ * Safe to run twice and from several places at once: they take turns by an advisory lock that PostgreSQL gives back
+ * when the connection dies. Throws when the turn doesn't come within two minutes.
+ */
+export async function migrate(url: string, options: MigrateOptions): Promise<MigrateOutcome> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'usage_migrate',
+    connectionTimeoutMillis: connectMsMax,
+  });
+  client.on('error', () => {}); // a connection that dies fails its query; it must not end the process as well
+  await client.connect();
+  try {
+    await waitForTurn(client, options.turnWaitMsMax ?? turnWaitMsUsual);
+    return await runMigrations(client as MigrationClient, options);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** The migrations over a connection that holds the turn already. */
+async function runMigrations(client: MigrationClient, options: MigrateOptions): Promise<MigrateOutcome> {
+  const silent = () => {};
+  const log = options.log ?? silent;
+  const migrations = await runner({
+    dbClient: client as unknown as pg.ClientBase,
+    dir: options.folder ?? migrationsFolder,
+    ignorePattern: '(?!.*\\.sql$).*',
+    migrationsTable: 'migrations',
+    direction: options.direction,
+    ...(options.count === undefined ? {} : { count: options.count }),
+    singleTransaction: false,
+    noLock: true,
+    logger: { debug: silent, info: silent, warn: log, error: log },
+  });
+  const ran = migrations.map((migration) => migration.name);
+  const periodDays =
+    options.direction === 'up' && options.periodDays !== undefined
+      ? await applyPeriodDays(client, options.periodDays)
+      : undefined;
+  return { ran, periodDays };
+}
+
+async function waitForTurn(client: pg.Client, turnWaitMsMax: number): Promise<void> {
+  await client.query(`SET lock_timeout = ${turnWaitMsMax}`);
+  try {
+    await client.query('SELECT pg_advisory_lock($1)', [migrationTurn]);
+  } catch (error) {
+    if ((error as { code?: string }).code !== lockNotAvailable) throw error;
+    throw new Error(
+      `another migration has been running for ${turnWaitMsMax / 1_000} s: see pg_stat_activity for usage_migrate`,
+      { cause: error },
+    );
+  }
+  await client.query(`SET lock_timeout = ${tableWaitMsMax}`);
+}

@@ -1,0 +1,41 @@
+import type { Executor, Sql } from '../connection/connect.ts';
+
+export async function hasTimescale(sql: Executor): Promise<boolean> {
+  const [row] = await sql<{ found: boolean }[]>`
+    SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') AS found`;
+  return row!.found;
+}
+
+/**
+ * With TimescaleDB: its own jobs compress periods that no event and no retry reaches any more, and drop those past their
+ * retention. Setting the same policies again changes nothing. A chunk holds one period, but its bounds are TimescaleDB's
+ * own and may end soon after the period's first day: both ages are counted from there.
+ */
+export async function setStoragePolicies(
+  sql: Sql,
+  of: { quietDays: number; retentionDays: number | undefined },
+): Promise<void> {
+  await sql.begin(async (tx) => {
+    await tx`SELECT pg_advisory_xact_lock(hashtext('usage.storage.policies'))`;
+    const [settings] = await tx<{ period_days: number }[]>`SELECT period_days FROM storage_settings`;
+    const { period_days: periodDays } = settings!;
+    await tx`SELECT remove_compression_policy('events', if_exists => true)`;
+    await tx`SELECT add_compression_policy('events', compress_after => make_interval(days => ${periodDays + of.quietDays}))`;
+    await tx`SELECT remove_retention_policy('events', if_exists => true)`;
+    if (of.retentionDays !== undefined) {
+      await tx`SELECT add_retention_policy('events', drop_after => make_interval(days => ${periodDays + of.retentionDays}))`;
+    }
+  });
+}
+
+/** On native partitions: drops those whose last day is older than the retention; returns their names. */
+export async function dropOldPartitions(sql: Sql, retentionDays: number): Promise<string[]> {
+  const old = await sql<{ name: string }[]>`
+    SELECT c.relname AS name
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid, storage_settings s
+    WHERE i.inhparent = 'events'::regclass
+      AND to_date(right(c.relname, 8), 'YYYYMMDD') + s.period_days + ${retentionDays}::int < current_date
+    ORDER BY 1`;
+  for (const { name } of old) await sql`DROP TABLE IF EXISTS ${sql(name)}`;
+  return old.map(({ name }) => name);
+}

@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { readdir } from 'node:fs/promises';
+import { createDatabase } from '../../tests/support/database.ts';
+import { postgresUrl } from '../../tests/support/servers.ts';
+import { startTimescaleInProcess } from '../../tests/support/timescale.ts';
+import { connect, type Sql } from '../connection/connect.ts';
+import { serverInfo } from '../connection/server.ts';
+import { openPeriod } from '../events/partitions.ts';
+import { migrate, migrationsFolder } from './migrate.ts';
+import { hasTimescale, setStoragePolicies } from './storagePolicies.ts';
+
+const migrations = (await readdir(migrationsFolder)).length;
+
+/** Whatever versions the server has: `npm test` on another one shows what it lacks. */
+async function startOnServer(): Promise<Storage> {
+  const { url, drop } = await createDatabase();
+  return { url, stop: drop };
+}
+
+interface Storage {
+  url: string;
+  stop(): Promise<void>;
+}
+
+const hasServer = (await serverInfo(await postgresUrl())).timescale !== undefined;
+
+describe.each<[string, () => Promise<Storage>]>([
+  ['in process', startTimescaleInProcess],
+  ...(hasServer ? [['of the server', startOnServer] satisfies [string, () => Promise<Storage>]] : []),
+])('storage on TimescaleDB, %s', (_where, start) => {
+  let timescale: Storage;
+  let sql: Sql;
+
+  beforeAll(async () => {
+    timescale = await start();
+    await migrate(timescale.url, { direction: 'up', periodDays: 3 });
+    sql = connect({ url: timescale.url, name: 'test', connectionsMax: 1, statementMsMax: 10_000 });
+  }, 30_000);
+  afterAll(async () => {
+    await sql.end();
+    await timescale.stop();
+  });
+
+  test('events is a hypertable whose chunks hold a period each', async () => {
+    expect(await hasTimescale(sql)).toBe(true);
+    for (const day of [19_998, 20_001, 20_004]) {
+      await openPeriod(sql, day);
+      await insertEvent(sql, day, 'a');
+      await insertEvent(sql, day + 2, 'b');
+    }
+    const chunks = await sql`
+      SELECT range_start::date - DATE '1970-01-01' AS first, range_end::date - range_start::date AS days
+      FROM timescaledb_information.chunks ORDER BY 1`;
+    expect(chunks.map(({ first, days }) => [first, days])).toEqual([
+      [19_998, 3],
+      [20_001, 3],
+      [20_004, 3],
+    ]);
+  });
+
+  test('an identity is unique within its period', async () => {
+    await expect(insertEvent(sql, 19_998, 'a')).rejects.toMatchObject({ code: '23505' });
+  });
+
+  test('compression and retention are policies, setting them again changes nothing', async () => {
+    const policies = { quietDays: 14, retentionDays: 400 };
+    await setStoragePolicies(sql, policies);
+    await setStoragePolicies(sql, policies);
+    const jobs = await sql`
+      SELECT proc_name FROM timescaledb_information.jobs WHERE hypertable_name = 'events' ORDER BY proc_name`;
+    expect(jobs.map((job) => job.proc_name)).toEqual(['policy_compression', 'policy_retention']);
+  });
+
+  test('a compressed period answers the same, and still refuses a replay', async () => {
+    const before = await allEvents(sql);
+    await sql`SELECT compress_chunk(chunk) FROM show_chunks('events', older_than => DATE '1970-01-01' + 20001) AS chunk`;
+    const [compressed] = await sql`
+      SELECT count(*)::int AS count FROM timescaledb_information.chunks WHERE is_compressed`;
+    expect(compressed?.count).toBe(1);
+    expect(await allEvents(sql)).toEqual(before);
+    await expect(insertEvent(sql, 19_998, 'a')).rejects.toMatchObject({ code: '23505' });
+  });
+
+  test('a period past its retention goes as a whole', async () => {
+    await sql`SELECT drop_chunks('events', older_than => DATE '1970-01-01' + 20001)`;
+    expect((await allEvents(sql)).map((event) => event.day)).toEqual([20_001, 20_003, 20_004, 20_006]);
+  });
+
+  test('the jobs of the policies compress quiet periods and drop old ones', async () => {
+    const today = Math.floor(Date.now() / 86_400_000);
+    const quiet = today - 30 - (today % 3);
+    for (const day of [quiet, today - (today % 3)]) {
+      await openPeriod(sql, day);
+      await insertEvent(sql, day, 'c');
+    }
+    const jobs = await sql`SELECT job_id FROM timescaledb_information.jobs WHERE hypertable_name = 'events'`;
+    for (const { job_id: id } of jobs) await sql.unsafe(`CALL run_job(${id})`);
+    const chunks = await sql`
+      SELECT range_start::date - DATE '1970-01-01' AS first, is_compressed AS compressed
+      FROM timescaledb_information.chunks ORDER BY 1`;
+    expect(chunks.map(({ first, compressed }) => [first, compressed])).toEqual([
+      [quiet, true],
+      [today - (today % 3), false],
+    ]);
+    await expect(insertEvent(sql, quiet, 'c')).rejects.toMatchObject({ code: '23505' });
+  });
+
+  test('all migrations down and up again', async () => {
+    await sql.end();
+    expect((await migrate(timescale.url, { direction: 'down', count: migrations })).ran).toHaveLength(
+      migrations,
+    );
+    expect((await migrate(timescale.url, { direction: 'up' })).ran).toHaveLength(migrations);
+  });
+});
+
+async function insertEvent(sql: Sql, day: number, id: string): Promise<void> {
+  await sql`
+    INSERT INTO events (time, ingested_at, batch_id, period, namespace, source, id, type, subject, data)
+    VALUES (now(), now(), 1, DATE '1970-01-01' + ${day}::int, 'default', 'test', ${id}, 'request', 'me', '{"n": 1}')`;
+}
+
+async function allEvents(sql: Sql) {
+  return sql`SELECT period - DATE '1970-01-01' AS day, id, data FROM events ORDER BY 1, 2`;
+}

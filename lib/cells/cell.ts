@@ -1,0 +1,68 @@
+import { addDecimals, compareDecimals, type Decimal } from '../decimal/decimal.ts';
+import type { Measurement } from '../meter/evaluate.ts';
+import type { Aggregation } from '../meter/meter.ts';
+
+/**
+ * What some events of one series and window add up to. Cells of disjoint sets of events merge in any order to the
+ * same cell: a rollup row, a delta's entry and a query's row are all cells.
+ *
+ *   SUM, AVG      value = exact sum
+ *   MIN, MAX      value = least, greatest
+ *   LATEST        value = value of the event with the greatest time; at the same time the greater value
+ *   COUNT         value undefined
+ *   UNIQUE_COUNT  value undefined, `uniques` holds the distinct values
+ */
+export interface Cell {
+  count: number;
+  value: Decimal | undefined;
+  /** Time of the first and the last event, in µs since 1970. */
+  firstUs: number;
+  lastUs: number;
+  uniques: Set<string> | undefined;
+}
+
+/** The cell of one event. */
+export function cellOf(timeUs: number, { value, unique }: Measurement): Cell {
+  const uniques = unique === undefined ? undefined : new Set([unique]);
+  return { count: 1, value, firstUs: timeUs, lastUs: timeUs, uniques };
+}
+
+/** Adds `from` to `into`. */
+export function mergeCell(aggregation: Aggregation, into: Cell, from: Cell): void {
+  into.value = mergeValues(aggregation, into.value, into.lastUs, from.value, from.lastUs);
+  into.count += from.count;
+  if (from.firstUs < into.firstUs) into.firstUs = from.firstUs;
+  if (from.lastUs > into.lastUs) into.lastUs = from.lastUs;
+  if (from.uniques) {
+    into.uniques ??= new Set();
+    for (const value of from.uniques) into.uniques.add(value);
+  }
+}
+
+/** The value of two cells together, each with the time of its last event. */
+export function mergeValues(
+  aggregation: Aggregation,
+  a: Decimal | undefined,
+  aLastUs: number,
+  b: Decimal | undefined,
+  bLastUs: number,
+): Decimal | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  switch (aggregation) {
+    case 'SUM':
+    case 'AVG':
+      return addDecimals(a, b);
+    case 'MIN':
+      return compareDecimals(a, b) <= 0 ? a : b;
+    case 'MAX':
+      return compareDecimals(a, b) >= 0 ? a : b;
+    case 'LATEST':
+      if (aLastUs !== bLastUs) return aLastUs > bLastUs ? a : b;
+      return compareDecimals(a, b) >= 0 ? a : b;
+    case 'COUNT':
+    case 'UNIQUE_COUNT':
+      return undefined;
+    default:
+      return aggregation satisfies never;
+  }
+}
