@@ -234,13 +234,14 @@ function parameters(tx: Executor, scope: UsageScope, cuts: readonly number[]) {
     )`;
 }
 
+/** The rows of all subjects together have the subject ''. No event's subject is empty, but a client may ask for it. */
 function seriesOf(tx: Executor, scope: UsageScope) {
   const subject =
     scope.subjects === 'all'
       ? tx`s.subject = ''`
       : scope.subjects === 'each'
         ? tx`s.subject <> ''`
-        : tx`s.subject = ANY(${[...scope.subjects]}::text[])`;
+        : tx`s.subject = ANY(${[...scope.subjects]}::text[]) AND s.subject <> ''`;
   return scope.allowed.reduce(
     (condition, { index, values }) =>
       tx`${condition} AND s.group_values[${index + 1}::int] = ANY(${[...values]}::text[])`,

@@ -110,8 +110,11 @@ function storable(text: string): string {
   return unstorable.test(text) ? text.toWellFormed().replaceAll('\0', '\ufffd') : text;
 }
 
+/** Looks like what a long value is kept as. It is hashed as well, so that no value can pass for another's hash. */
+const hashed = /^sha256:[0-9a-f]{64}$/;
+
 function shorten(text: string): string {
-  if (text.length <= uniqueLengthMax) return text;
+  if (text.length <= uniqueLengthMax && !hashed.test(text)) return text;
   return `sha256:${new Bun.CryptoHasher('sha256').update(text).digest('hex')}`;
 }
 

@@ -81,12 +81,18 @@ async function append(stream: EventStream, letter: DeadLetter): Promise<void> {
     return;
   }
   const part = {
-    namespace: letter.namespace ?? '',
+    namespace: ownerOf(letter),
     receivedMs: Date.parse(letter.created_at),
     events: letter.payload.toString(),
     count: 1,
   };
   await stream.append(encodeFrame([part]), 1);
+}
+
+/** Who an event belongs to is known from its frame; a dead letter without an owner is a frame, and goes back as one. */
+function ownerOf({ id, namespace }: DeadLetter): string {
+  if (namespace === null) throw new Error(`dead letter ${id} holds an event of no namespace`);
+  return namespace;
 }
 
 /** 0 where the frame still can't be decoded: a newer processor may be able to. */
