@@ -6,9 +6,9 @@ import { Shares } from '@usage/lib/http/concurrencyLimit.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
+import { DeltaCache } from '@usage/lib/usage/deltaCache.ts';
+import { UsageTimeout } from '@usage/lib/usage/eventSums.ts';
 import { WindowsError } from '@usage/lib/windows/windows.ts';
-import { DeltaCache } from './meters/deltas.ts';
-import { UsageTimeout } from './meters/eventSums.ts';
 import type { QueryMetrics } from './metrics.ts';
 
 export interface ReaderLimits {

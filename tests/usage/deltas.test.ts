@@ -6,7 +6,7 @@ import { SeriesIds } from '@usage/aggregator/series.ts';
 import { tryLockBuild, waitingAltogether } from '@usage/db/rollups/deltas.ts';
 import { App } from '@usage/lib/service/app.ts';
 import { createLog } from '@usage/lib/service/log.ts';
-import { DeltaCache } from '@usage/query/meters/deltas.ts';
+import { DeltaCache } from '@usage/lib/usage/deltaCache.ts';
 import { queryMetrics } from '@usage/query/metrics.ts';
 import { Registry } from 'prom-client';
 import { event, openQueryTest, type QueryTest } from '../query/app.ts';

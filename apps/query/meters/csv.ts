@@ -1,7 +1,7 @@
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
+import type { UsageQuery } from '@usage/lib/usage/context.ts';
 import type { AnswerRow } from './answer.ts';
-import type { UsageQuery } from './context.ts';
 
 /**
  * OpenMeter's columns as RFC 4180 writes them. Values stand in full, where OpenMeter prints six decimals.

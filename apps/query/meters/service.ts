@@ -7,15 +7,15 @@ import { buildSubjects } from '@usage/db/usage/usage.ts';
 import { compareTexts } from '@usage/lib/filter/textFilter.ts';
 import { type Fault, invalid } from '@usage/lib/http/faults.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import { rowsMax, tooManyRows } from '@usage/lib/usage/accumulator.ts';
+import type { UsageQuery } from '@usage/lib/usage/context.ts';
+import { UsageTimeout } from '@usage/lib/usage/eventSums.ts';
+import { readUsage, type UsageTotals } from '@usage/lib/usage/usage.ts';
 import type { Reader } from '../runner.ts';
 import { toV3 } from '../v3/answer.ts';
-import { rowsMax, tooManyRows } from './accumulator.ts';
 import { type AnswerRow, toJson, toRows } from './answer.ts';
-import type { UsageQuery } from './context.ts';
 import { toCsv } from './csv.ts';
-import { UsageTimeout } from './eventSums.ts';
 import type { QueryRequest } from './params.ts';
-import { readUsage, type UsageTotals } from './usage.ts';
 
 export interface Answer {
   body: string;

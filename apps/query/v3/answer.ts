@@ -1,7 +1,7 @@
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
+import type { UsageQuery } from '@usage/lib/usage/context.ts';
 import type { AnswerRow } from '../meters/answer.ts';
-import type { UsageQuery } from '../meters/context.ts';
 import type { QueryRequest } from '../meters/params.ts';
 
 /** OpenMeter's v3 MeterQueryResult: exact values as texts. */

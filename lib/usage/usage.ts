@@ -57,15 +57,21 @@ export async function readUsage(
   reader: UsageReader,
 ): Promise<UsageTotals> {
   const { meter } = found;
-  const fromUs = Math.max(query.fromUs ?? beginningUs, meter.eventFromUs ?? beginningUs);
-  const range = { fromUs, toUs: query.toUs ?? endUs };
+  const beginUs = Math.max(beginningUs, meter.eventFromUs ?? beginningUs);
+  const range = {
+    fromUs: Math.max(query.cuts?.[0] ?? query.fromUs ?? beginUs, beginUs),
+    toUs: query.cuts?.at(-1) ?? query.toUs ?? endUs,
+  };
   const nothing = { boundaries: undefined, totals: [] };
   if (range.fromUs >= range.toUs) return nothing;
 
   const scope = await scopeOf(tx, meter, query, reader.deadlineMs);
   const asked = query.windows ? await narrow(tx, found, query, scope, range, reader) : range;
   if (!asked) return nothing;
-  const boundaries = query.windows && windowBoundaries({ ...asked, ...query.windows });
+  // A cut before the meter's first event counts as that: the ranges before it stay, and are empty.
+  const boundaries =
+    query.cuts?.map((cut) => Math.max(cut, beginUs)) ??
+    (query.windows && windowBoundaries({ ...asked, ...query.windows }));
   const cuts = boundaries
     ? [asked.fromUs, ...boundaries.slice(1, -1), asked.toUs]
     : [range.fromUs, range.toUs];

@@ -3,7 +3,13 @@ import { deltaPayloads } from '@usage/db/usage/usage.ts';
 import type { Cells } from '@usage/lib/cells/cells.ts';
 import { allSubjects, CellTable } from '@usage/lib/cells/cellTable.ts';
 import { decodeDelta } from '@usage/lib/cells/delta.ts';
-import type { QueryMetrics } from '../metrics.ts';
+import type { Counter } from 'prom-client';
+
+/** What reading usage counts. */
+export interface UsageMetrics {
+  deltaCache: Counter<'outcome'>;
+  rawEvents: Counter<'reason'>;
+}
 
 /** Payloads fetched at once. */
 const payloadsMax = 16;
@@ -42,7 +48,7 @@ export class DeltaCache {
   /** A cell takes 55 to 80 bytes, a distinct value of UNIQUE_COUNT, which weighs as much as a cell, 170. */
   constructor(
     readonly weightMax: number,
-    readonly metrics: QueryMetrics,
+    readonly metrics: UsageMetrics,
   ) {}
 
   /** Of what is held. */

@@ -1,13 +1,14 @@
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import type { TextFilter } from '@usage/lib/filter/textFilter.ts';
 import type { WindowSize } from '@usage/lib/windows/windows.ts';
-import type { QueryMetrics } from '../metrics.ts';
-import type { DeltaCache } from './deltas.ts';
+import type { DeltaCache, UsageMetrics } from './deltaCache.ts';
 
 export interface UsageQuery {
   fromUs: number | undefined;
   toUs: number | undefined;
   windows: { size: WindowSize; zone: string } | undefined;
+  /** Instead of from, to and windows: ascending instants, at least two; totals come for each range between two of them. */
+  cuts?: readonly number[];
   /** undefined = all; where it is given, groupBySubject is true or there is one subject. */
   subjects: readonly string[] | undefined;
   groupBySubject: boolean;
@@ -19,7 +20,7 @@ export interface UsageQuery {
 
 export interface UsageReader {
   deltas: DeltaCache;
-  metrics: QueryMetrics;
+  metrics: UsageMetrics;
   /** performance.now() at which the query must have ended. */
   deadlineMs: number;
 }
