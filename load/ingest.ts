@@ -1,7 +1,7 @@
 import { type Driven, prepareDriver } from './driver.ts';
 import type { Workload } from './events.ts';
 import { round, type Use, UseMeter } from './measure.ts';
-import { type Books, OpenBooks } from './reconciliation.ts';
+import { OpenReconciliation, type Reconciliation } from './reconciliation.ts';
 import { type Figures, grouped, type Progress } from './report.ts';
 import type { Stack } from './stack.ts';
 
@@ -14,7 +14,7 @@ export interface IngestPlan {
 
 export interface Ingested {
   driven: Driven;
-  books: Books;
+  reconciliation: Reconciliation;
   use: Use;
   /** From the first request until every accepted event was committed and rolled up. */
   seconds: number;
@@ -22,7 +22,7 @@ export interface Ingested {
   storedPerSecond: number;
 }
 
-/** Drives events into the gateway, waits until they are stored and rolled up, and balances the books. */
+/** Drives events into the gateway, waits until they are stored and rolled up, and reconciles them. */
 export async function ingest(stack: Stack, plan: IngestPlan, progress: Progress): Promise<Ingested> {
   const { workload, connections, seconds, eventsPerSecond } = plan;
   const driver = await prepareDriver(
@@ -38,19 +38,21 @@ export async function ingest(stack: Stack, plan: IngestPlan, progress: Progress)
     },
     ({ events }) => progress(`${grouped(events)} events accepted`),
   );
-  const books = await OpenBooks.open(stack);
+  const reconciliation = await OpenReconciliation.open(stack);
   const meter = new UseMeter(stack.processes);
   meter.start();
   const driven = await driver.go();
-  const settledMs = await books.settled((events, deltas) =>
+  const settledMs = await reconciliation.settled((events, deltas) =>
     progress(`${grouped(events)} events wait to be stored, ${deltas} deltas to be merged`),
   );
   const use = meter.stop();
-  const closed = await books.close(driven.connectionErrors === 0 ? driven.eventsAccepted : undefined);
+  const closed = await reconciliation.close(
+    driven.connectionErrors === 0 ? driven.eventsAccepted : undefined,
+  );
   const tookSeconds = (settledMs - driven.startedMs) / 1_000;
   return {
     driven,
-    books: closed,
+    reconciliation: closed,
     use,
     seconds: tookSeconds,
     acceptedPerSecond: driven.eventsAccepted / ((driven.endedMs - driven.startedMs) / 1_000),
@@ -59,18 +61,21 @@ export async function ingest(stack: Stack, plan: IngestPlan, progress: Progress)
 }
 
 /** The figures that all ingest scenarios have. */
-export function ingestFigures({ driven, books, use, seconds, ...rates }: Ingested): Figures {
+export function ingestFigures({ driven, reconciliation, use, seconds, ...rates }: Ingested): Figures {
   const cpuSeconds: Record<string, number> = { ...use.cpuSeconds, driver: round(driven.cpuSeconds, 2) };
   return {
     acceptedPerSecond: Math.round(rates.acceptedPerSecond),
     storedPerSecond: Math.round(rates.storedPerSecond),
     seconds: round(seconds, 1),
-    books: { ...books },
+    reconciliation: { ...reconciliation },
     statuses: driven.statuses,
     latencyMs: latencyFigures(driven),
     cpuSeconds,
     cpuMicrosecondsPerEvent: Object.fromEntries(
-      Object.entries(cpuSeconds).map(([name, used]) => [name, round((used / books.accepted) * 1_000_000, 2)]),
+      Object.entries(cpuSeconds).map(([name, used]) => [
+        name,
+        round((used / reconciliation.accepted) * 1_000_000, 2),
+      ]),
     ),
     peakMemoryMb: use.peakMemoryMb,
   };

@@ -7,7 +7,7 @@ import type { Outcome } from './report.ts';
 const runMsMax = 180_000;
 
 test(
-  'batch: real processes, books that balance, JSON for machines',
+  'batch: real processes, reconciliation that balances, JSON for machines',
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'usage-load-test-'));
     const json = join(folder, 'outcomes.json');
@@ -32,11 +32,13 @@ test(
 
     expect(outcomes.map(({ name }) => name)).toEqual(['batch']);
     const { ratio, figures } = outcomes[0]!;
-    const books = figures.books as Record<string, number>;
+    const reconciliation = figures.reconciliation as Record<string, number>;
     expect(ratio).toBeGreaterThan(0);
     expect(figures.storedPerSecond).toBeGreaterThan(0);
-    expect(books.accepted).toBeGreaterThan(0);
-    expect(books.accepted).toBe(books.stored! + books.duplicates! + books.deadLetters!);
+    expect(reconciliation.accepted).toBeGreaterThan(0);
+    expect(reconciliation.accepted).toBe(
+      reconciliation.stored! + reconciliation.duplicates! + reconciliation.deadLetters!,
+    );
     expect(figures.cpuSeconds).toContainKeys(['gateway', 'processor', 'aggregator', 'query', 'driver']);
     expect(figures.peakMemoryMb).toContainKeys(['gateway', 'processor', 'redis', 'postgres']);
     expect(table).toContain('batch: ');

@@ -15,7 +15,7 @@ import { single } from './scenarios/single.ts';
 import { soak } from './scenarios/soak.ts';
 import type { StackUrls } from './stack.ts';
 
-/** `bun run load`: see `--help`. Exits with 1 when a scenario fails or the books don't balance. */
+/** `bun run load`: see `--help`. Exits with 1 when a scenario fails or the reconciliation fails. */
 const scenarios: Record<string, Scenario> = {
   batch,
   single,

@@ -1,6 +1,6 @@
 import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { cleanBatches, EventPool } from './events.ts';
-import { OpenBooks } from './reconciliation.ts';
+import { OpenReconciliation } from './reconciliation.ts';
 import { grouped, type Progress } from './report.ts';
 import type { Stack } from './stack.ts';
 
@@ -22,7 +22,7 @@ export async function preload(
   { events, fromMs, toMs }: Preload,
   progress: Progress,
 ): Promise<void> {
-  const books = await OpenBooks.open(stack);
+  const reconciliation = await OpenReconciliation.open(stack);
   const perFrame = cleanBatches.eventsPerRequest;
   const pool = new EventPool(cleanBatches);
   const frames = Math.ceil(events / perFrame);
@@ -38,8 +38,8 @@ export async function preload(
     progress(`${grouped(n * perFrame)} of ${grouped(events)} events put into the stream`);
     while ((await stack.redis.xlen(stack.stream.key)) > framesWaitingMax) await Bun.sleep(waitMs);
   }
-  await books.settled((events, deltas) =>
+  await reconciliation.settled((events, deltas) =>
     progress(`${grouped(events)} events wait to be stored, ${deltas} deltas to be merged`),
   );
-  await books.close(frames * perFrame);
+  await reconciliation.close(frames * perFrame);
 }

@@ -1,16 +1,16 @@
 import { countBooks, countDeltas } from './sql/reconciliation.ts';
 import type { Stack } from './stack.ts';
 
-/** Events by what has become of them, since the books were opened. */
-export interface Books {
+/** Events by what has become of them, since the reconciliation was opened. */
+export interface Reconciliation {
   accepted: number;
   stored: number;
   duplicates: number;
   deadLetters: number;
 }
 
-export class BooksFault extends Error {
-  override name = 'BooksFault';
+export class ReconciliationError extends Error {
+  override name = 'ReconciliationError';
 }
 
 /** Near the end; looking so often while much waits would take a twentieth of a processor from those it waits for. */
@@ -21,14 +21,14 @@ const framesNearTheEnd = 200;
 const standstillMsMax = 60_000;
 
 /** Counts every event from here to `close`, which throws when one is missing or too many. */
-export class OpenBooks {
+export class OpenReconciliation {
   private constructor(
     readonly stack: Stack,
-    readonly before: Books,
+    readonly before: Reconciliation,
   ) {}
 
-  static async open(stack: Stack): Promise<OpenBooks> {
-    return new OpenBooks(stack, await readBooks(stack));
+  static async open(stack: Stack): Promise<OpenReconciliation> {
+    return new OpenReconciliation(stack, await countEvents(stack));
   }
 
   /**
@@ -47,42 +47,42 @@ export class OpenBooks {
       if (state !== last) movedMs = performance.now();
       last = state;
       if (performance.now() - movedMs > standstillMsMax) {
-        throw new BooksFault(`Nothing has moved for ${standstillMsMax / 1_000} s: ${state}.`);
+        throw new ReconciliationError(`Nothing has moved for ${standstillMsMax / 1_000} s: ${state}.`);
       }
       await Bun.sleep(frames > framesNearTheEnd ? pollMsMax : pollMsMin);
     }
   }
 
   /** `answered` = events of requests that were answered with 2xx, where somebody counted them. */
-  async close(answered?: number): Promise<Books> {
-    const now = await readBooks(this.stack);
-    const books: Books = {
+  async close(answered?: number): Promise<Reconciliation> {
+    const now = await countEvents(this.stack);
+    const reconciliation: Reconciliation = {
       accepted: now.accepted - this.before.accepted,
       stored: now.stored - this.before.stored,
       duplicates: now.duplicates - this.before.duplicates,
       deadLetters: now.deadLetters - this.before.deadLetters,
     };
-    const { accepted, stored, duplicates, deadLetters } = books;
+    const { accepted, stored, duplicates, deadLetters } = reconciliation;
     const missing = accepted - stored - duplicates - deadLetters;
     if (missing !== 0) {
-      throw new BooksFault(
+      throw new ReconciliationError(
         `THE BOOKS DON'T BALANCE: of ${accepted} accepted events ${stored} are stored, ${duplicates} were duplicates, ${deadLetters} are dead letters: ${missing} ${missing > 0 ? 'are missing' : 'too many'}.`,
       );
     }
     if (answered !== undefined && answered !== accepted) {
-      throw new BooksFault(
+      throw new ReconciliationError(
         `THE BOOKS DON'T BALANCE: clients were told that ${answered} events are kept, the stream has taken ${accepted}.`,
       );
     }
-    return books;
+    return reconciliation;
   }
 }
 
-async function readBooks({ redis, sql, stream }: Stack): Promise<Books> {
+async function countEvents({ redis, sql, stream }: Stack): Promise<Reconciliation> {
   const accepted = Number((await redis.get(`{${stream.name}}:accepted`)) ?? 0);
   const counts = await countBooks(sql);
   if (counts.dead_frames > 0) {
-    throw new BooksFault(`${counts.dead_frames} frames could not be decoded: see the dead letters.`);
+    throw new ReconciliationError(`${counts.dead_frames} frames could not be decoded: see the dead letters.`);
   }
   return {
     accepted,

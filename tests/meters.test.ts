@@ -73,7 +73,7 @@ describe('creating a meter', () => {
     const before = await version();
     const created = await create('tokens');
     expect(await version()).toBe(before + 1n);
-    expect(created.buildVersion).toBe(before + 1n);
+    expect(created.generationVersion).toBe(before + 1n);
     expect(created.backfillAfter).toBe(-1n);
     expect(created.backfilledAt).toBeInstanceOf(Date);
   });
@@ -93,14 +93,14 @@ describe('creating a meter', () => {
     expect(await create('tokens', 'another namespace')).toMatchObject({ slug: 'tokens' });
   });
 
-  test('of one slug by ten at once makes one meter, of ten slugs makes ten builds', async () => {
+  test('of one slug by ten at once makes one meter, of ten slugs makes ten generations', async () => {
     const before = await version();
     const same = await Promise.all(Array.from({ length: 10 }, () => createMeter(sql, 'default', tokens)));
     expect(same.filter((outcome) => 'meter' in outcome)).toHaveLength(1);
     expect(await version()).toBe(before + 1n);
     const others = await Promise.all(Array.from({ length: 10 }, (_, i) => create(`tokens_${i}`)));
-    expect(new Set(others.map(({ build }) => build)).size).toBe(10);
-    expect(new Set(others.map(({ buildVersion }) => buildVersion)).size).toBe(10);
+    expect(new Set(others.map(({ generation }) => generation)).size).toBe(10);
+    expect(new Set(others.map(({ generationVersion }) => generationVersion)).size).toBe(10);
     expect(await version()).toBe(before + 11n);
   });
 
@@ -114,7 +114,7 @@ describe('creating a meter', () => {
 });
 
 describe('changing a meter', () => {
-  test('in name, description and metadata leaves build and version', async () => {
+  test('in name, description and metadata leaves generation and version', async () => {
     await storeBatch(1);
     const created = await create('tokens');
     const before = await version();
@@ -139,7 +139,7 @@ describe('changing a meter', () => {
     });
   });
 
-  test('in groupBy starts a build to backfill and counts a version', async () => {
+  test('in groupBy starts a generation to backfill and counts a version', async () => {
     const created = await create('tokens');
     await storeBatch(1);
     await sql`UPDATE meters SET backfill_after = 7, backfilled_at = now()`;
@@ -149,12 +149,12 @@ describe('changing a meter', () => {
     });
     expect(changed).toMatchObject({
       groupBy: { model: '$.model', b: '$.b' },
-      buildVersion: before + 1n,
+      generationVersion: before + 1n,
       backfillAfter: -1n,
       backfilledAt: undefined,
       name: 'Tokens',
     });
-    expect(changed!.build).toBeGreaterThan(created.build);
+    expect(changed!.generation).toBeGreaterThan(created.generation);
     expect(await version()).toBe(before + 1n);
   });
 
@@ -179,7 +179,7 @@ describe('deleting a meter', () => {
     expect(await getMeter(sql, 'default', 'tokens')).toBeUndefined();
     expect((await getMeter(sql, 'default', created.id))!.deletedAt).toBeInstanceOf(Date);
     const next = await create('tokens');
-    expect(next.build).not.toBe(created.build);
+    expect(next.generation).not.toBe(created.generation);
     expect((await getMeter(sql, 'default', 'tokens'))!.id).toBe(next.id);
   });
 });
@@ -217,7 +217,7 @@ describe('the registry', () => {
     release();
     await batch;
     const created = await creation;
-    expect(created.buildVersion).toBe(seen! + 1n);
+    expect(created.generationVersion).toBe(seen! + 1n);
     expect(created.backfilledAt).toBeUndefined();
   });
 

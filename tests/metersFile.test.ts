@@ -92,7 +92,7 @@ describe('a meters file', () => {
     expect({ meters: await stored(), registry: await readRegistry(sql) }).toEqual(before);
   });
 
-  test('changes what can be changed; only groupBy makes a new build', async () => {
+  test('changes what can be changed; only groupBy makes a new generation', async () => {
     await apply(calls + tokens);
     const before = await stored();
     const changedCalls = calls.replace('API Requests', 'All requests');
@@ -104,10 +104,10 @@ describe('a meters file', () => {
     });
     const after = await stored();
     expect(after).toMatchObject([
-      { description: 'All requests', build: before[0]!.build },
+      { description: 'All requests', generation: before[0]!.generation },
       { name: 'tokens_total', metadata: undefined, groupBy: { model: '$.model' } },
     ]);
-    expect(after[1]!.build).toBeGreaterThan(before[1]!.build);
+    expect(after[1]!.generation).toBeGreaterThan(before[1]!.generation);
   });
 
   test('leaves meters that it does not name, and other namespaces', async () => {

@@ -1,7 +1,7 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { eventsOfBatches } from '@usage/db/events/events.ts';
 import { advanceBackfill, finishBackfill, lockBackfill, nextStretch } from '@usage/db/meters/backfills.ts';
-import { getMeterOfBuild } from '@usage/db/meters/meters.ts';
+import { getMeterOfGeneration } from '@usage/db/meters/meters.ts';
 import { insertDeltas } from '@usage/db/rollups/deltas.ts';
 import { CellTable } from '@usage/lib/cells/cellTable.ts';
 import { encodeDelta } from '@usage/lib/cells/delta.ts';
@@ -17,8 +17,8 @@ export async function backfillStretch(sql: Sql, eventsMax: number): Promise<bool
   return (await sql.begin(async (tx) => {
     const backfill = await lockBackfill(tx);
     if (!backfill) return false;
-    const meter = await getMeterOfBuild(tx, backfill.build);
-    const range = { afterBatch: backfill.backfill_after, versionBelow: backfill.build_version };
+    const meter = await getMeterOfGeneration(tx, backfill.generation);
+    const range = { afterBatch: backfill.backfill_after, versionBelow: backfill.generation_version };
     const toBatch = meter && (await nextStretch(tx, { ...range, eventsMax }));
     if (!meter || toBatch === undefined) {
       await finishBackfill(tx, backfill.id);
@@ -41,7 +41,7 @@ export async function backfillStretch(sql: Sql, eventsMax: number): Promise<bool
     if (table.size > 0) {
       await insertDeltas(tx, [
         {
-          build: backfill.build,
+          generation: backfill.generation,
           weight: table.weight,
           arrivedMs: Date.now(),
           payload: encodeDelta(table),

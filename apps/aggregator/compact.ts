@@ -5,23 +5,23 @@ import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { sumOf, takeOldest } from './pendingDeltas.ts';
 
 /**
- * Makes one delta of the oldest of a build, in one transaction. Batch after batch adds to the same minutes and series, so the one
+ * Makes one delta of the oldest of a generation, in one transaction. Batch after batch adds to the same minutes and series, so the one
  * weighs a fraction of what they did, and can wait for more where they could not: the rollups are written less often.
  * Returns how many it took; undefined when another aggregator is at it.
  */
-export async function compactBuild(
+export async function compactGeneration(
   sql: Sql,
-  build: bigint,
+  generation: bigint,
   limits: MergeLimits,
 ): Promise<number | undefined> {
   const compacted = (await sql.begin(async (tx) => {
-    const taken = await takeOldest(tx, build, limits, 'compaction');
+    const taken = await takeOldest(tx, generation, limits, 'compaction');
     if (!taken) return undefined;
     const { deltas, meter } = taken;
     if (!meter || deltas.length === 0) return deltas.length;
     const cells = sumOf(meter.aggregation, deltas);
     const arrivedMs = Math.min(...deltas.map((delta) => delta.arrived_ms));
-    await insertDeltas(tx, [{ build, weight: cells.weight, arrivedMs, payload: encodeDelta(cells) }]);
+    await insertDeltas(tx, [{ generation, weight: cells.weight, arrivedMs, payload: encodeDelta(cells) }]);
     failPoint('compaction-before-commit');
     return deltas.length;
   })) as number | undefined;

@@ -1,18 +1,18 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { NoAnswer, Patience } from '@usage/db/connection/patience.ts';
-import { endSilentTransactions } from '@usage/db/connection/stalledBackends.ts';
+import { terminateStalledBackends } from '@usage/db/connection/stalledBackends.ts';
 import {
-  buildsWithDeltas,
+  generationsWithDeltas,
   type MergeLimits,
   type WaitingDeltas,
   waitingAltogether,
 } from '@usage/db/rollups/deltas.ts';
 import type { App } from '@usage/lib/service/app.ts';
 import { backfillStretch } from './backfill.ts';
-import { compactBuild } from './compact.ts';
+import { compactGeneration } from './compact.ts';
 import type { AggregatorConfig } from './config.ts';
-import { buildsToClose, closeDays } from './days.ts';
-import { mergeBuild } from './merge.ts';
+import { closeDays, generationsToClose } from './days.ts';
+import { mergeGeneration } from './merge.ts';
 import type { AggregatorMetrics } from './metrics.ts';
 import { SeriesIds } from './series.ts';
 import { Upkeep } from './upkeep.ts';
@@ -34,11 +34,11 @@ const mergeWeightMax = 200_000;
 const answerMsMin = 6_000;
 const answerMsMax = 105_000;
 /** A loop that waits patiently is not stuck. */
-export const loopSilenceMsMax = answerMsMax + 15_000;
+export const loopStallMsMax = answerMsMax + 15_000;
 /** An aggregator that has kept PostgreSQL waiting for this long in a transaction is stopped or out of reach. */
-const silentMsMin = 5_000;
+const stalledMsMin = 5_000;
 /** After a call without an answer its transaction is looked for in every round for so long: it isn't silent yet at first. */
-const silentWatchMs = 20_000;
+const stalledWatchMs = 20_000;
 
 /** Rounds of: merge what waits, read a stretch for new meters, close days, now and then the upkeep. Any number may run at once. */
 export class Loop {
@@ -52,7 +52,7 @@ export class Loop {
   #newest: bigint | undefined;
   #newestSinceMs = Number.POSITIVE_INFINITY;
   #compactAfterMs = Number.NEGATIVE_INFINITY;
-  #silentUntilMs = Number.NEGATIVE_INFINITY;
+  #watchStalledUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     readonly app: App,
@@ -91,9 +91,9 @@ export class Loop {
   }
 
   get stuck(): string | undefined {
-    const silentMs = performance.now() - this.#lastSeenMs;
-    return silentMs > loopSilenceMsMax
-      ? `the loop has been silent for ${Math.round(silentMs / 1000)} s`
+    const stalledMs = performance.now() - this.#lastSeenMs;
+    return stalledMs > loopStallMsMax
+      ? `the loop has stalled for ${Math.round(stalledMs / 1000)} s`
       : undefined;
   }
 
@@ -102,7 +102,7 @@ export class Loop {
     let mergedMs = Number.NEGATIVE_INFINITY;
     let mergeNow = true;
     while (!this.app.stopping) {
-      if (performance.now() < this.#silentUntilMs) await this.#endSilent().catch(() => {});
+      if (performance.now() < this.#watchStalledUntilMs) await this.#terminateStalled().catch(() => {});
       if (mergeNow || failures > 0 || performance.now() - mergedMs >= this.config.mergeWaitMs) {
         await this.#step('merge', () => this.#mergeAll());
         mergedMs = performance.now();
@@ -170,7 +170,7 @@ export class Loop {
     } catch (error) {
       this.#faults.set(name, (error as Error).message);
       this.metrics.faults.inc({ step: name });
-      if (error instanceof NoAnswer) this.#silentUntilMs = performance.now() + silentWatchMs;
+      if (error instanceof NoAnswer) this.#watchStalledUntilMs = performance.now() + stalledWatchMs;
       this.app.log.warn({ err: error, step: name }, 'trying again in the next round');
       return undefined;
     } finally {
@@ -179,15 +179,17 @@ export class Loop {
   }
 
   /** Frees what the dead connections of this and other aggregators have locked. */
-  async #endSilent(): Promise<void> {
-    const ended = await this.#patience.run(() => endSilentTransactions(this.sql, 'aggregator', silentMsMin));
-    if (ended > 0) this.app.log.warn({ ended }, 'ended transactions whose aggregator is silent');
+  async #terminateStalled(): Promise<void> {
+    const ended = await this.#patience.run(() =>
+      terminateStalledBackends(this.sql, 'aggregator', stalledMsMin),
+    );
+    if (ended > 0) this.app.log.warn({ ended }, 'ended transactions whose aggregator does not answer');
   }
 
   async #mergeAll(): Promise<void> {
     await this.#look();
-    await this.#pieceByPiece(0, async (build) => {
-      const merged = await this.#merge(build);
+    await this.#pieceByPiece(0, async (generation) => {
+      const merged = await this.#merge(generation);
       await this.#look();
       return merged;
     });
@@ -196,21 +198,21 @@ export class Loop {
   /** Resolves to what is left waiting. */
   async #compactAll(): Promise<number> {
     // What a piece comes to is the newest delta: the next piece begins after what this one took.
-    await this.#pieceByPiece(1, async (build) => {
-      const compact = () => compactBuild(this.sql, build, this.#mergeLimits);
-      const taken = (await this.#patiently(build, compact)) ?? 0;
+    await this.#pieceByPiece(1, async (generation) => {
+      const compact = () => compactGeneration(this.sql, generation, this.#mergeLimits);
+      const taken = (await this.#patiently(generation, compact)) ?? 0;
       this.metrics.compacted.inc(taken);
       return taken;
     });
     return (await this.#look()).weight;
   }
 
-  /** Takes the deltas that every build has now, until at most `restMax` of them are left or none could be taken. */
-  async #pieceByPiece(restMax: number, take: (build: bigint) => Promise<number>): Promise<void> {
-    const builds = await this.#patience.run(() => buildsWithDeltas(this.sql));
-    await this.#eachBuild(builds, async ({ build, deltas }) => {
+  /** Takes the deltas that every generation has now, until at most `restMax` of them are left or none could be taken. */
+  async #pieceByPiece(restMax: number, take: (generation: bigint) => Promise<number>): Promise<void> {
+    const generations = await this.#patience.run(() => generationsWithDeltas(this.sql));
+    await this.#eachGeneration(generations, async ({ generation, deltas }) => {
       for (let left = deltas; left > restMax && !this.app.stopping; ) {
-        const taken = await take(build);
+        const taken = await take(generation);
         if (taken === 0) break;
         left -= taken;
       }
@@ -221,41 +223,41 @@ export class Loop {
     return { deltasMax: this.config.mergeDeltasMax, weightMax: mergeWeightMax };
   }
 
-  /** One build's fault does not keep the others from their turn; the first one is thrown at the end. */
-  async #eachBuild<T>(builds: readonly T[], run: (build: T) => Promise<void>): Promise<void> {
+  /** One generation's fault does not keep the others from their turn; the first one is thrown at the end. */
+  async #eachGeneration<T>(generations: readonly T[], run: (generation: T) => Promise<void>): Promise<void> {
     const faults: unknown[] = [];
-    for (const build of builds) {
+    for (const generation of generations) {
       if (this.app.stopping) break;
-      await run(build).catch((error) => faults.push(error));
+      await run(generation).catch((error) => faults.push(error));
       this.#lastSeenMs = performance.now();
     }
     if (faults.length > 0) throw faults[0];
   }
 
-  /** Waits for a build's transaction longer each time that it was waited for in vain. */
-  async #patiently<T>(build: bigint, run: () => Promise<T>): Promise<T> {
-    const vainWaits = this.#vainWaits.get(build) ?? 0;
+  /** Waits for a generation's transaction longer each time that it was waited for in vain. */
+  async #patiently<T>(generation: bigint, run: () => Promise<T>): Promise<T> {
+    const vainWaits = this.#vainWaits.get(generation) ?? 0;
     try {
       const result = await this.#patience.run(run, vainWaits);
       // Locked says nothing: it may be the transaction that was waited for in vain.
-      if (result !== undefined) this.#vainWaits.delete(build);
+      if (result !== undefined) this.#vainWaits.delete(generation);
       return result;
     } catch (error) {
-      if (error instanceof NoAnswer) this.#vainWaits.set(build, vainWaits + 1);
+      if (error instanceof NoAnswer) this.#vainWaits.set(generation, vainWaits + 1);
       throw error;
     }
   }
 
-  async #merge(build: bigint): Promise<number> {
+  async #merge(generation: bigint): Promise<number> {
     const startedMs = performance.now();
-    const merge = () => mergeBuild(this.sql, this.#ids, build, this.#mergeLimits);
-    const merged = await this.#patiently(build, merge).catch((error) => {
+    const merge = () => mergeGeneration(this.sql, this.#ids, generation, this.#mergeLimits);
+    const merged = await this.#patiently(generation, merge).catch((error) => {
       // Perhaps another server answers now, that doesn't know the latest series (a failover).
       this.#ids = new SeriesIds();
       throw error;
     });
     this.#lastSeenMs = performance.now();
-    if (!merged) await this.#endSilent(); // another one is at it, or was
+    if (!merged) await this.#terminateStalled(); // another one is at it, or was
     if (!merged || merged.deltas === 0) return 0;
     this.metrics.merged.inc(merged.deltas);
     this.metrics.rows.inc(merged.rows);
@@ -270,9 +272,9 @@ export class Loop {
   async #closeDays(): Promise<boolean> {
     const nowMs = Date.now();
     let closed = 0;
-    const builds = await this.#patience.run(() => buildsToClose(this.sql, nowMs));
-    await this.#eachBuild(builds, async (build) => {
-      const days = (await this.#patiently(build, () => closeDays(this.sql, build, nowMs))) ?? 0;
+    const generations = await this.#patience.run(() => generationsToClose(this.sql, nowMs));
+    await this.#eachGeneration(generations, async (generation) => {
+      const days = (await this.#patiently(generation, () => closeDays(this.sql, generation, nowMs))) ?? 0;
       this.metrics.daysClosed.inc(days);
       closed += days;
     });

@@ -27,23 +27,23 @@ export interface Merged {
 }
 
 /**
- * Adds the oldest deltas of a build to its rollups, in one transaction that takes them out of the deltas: each counts
+ * Adds the oldest deltas of a generation to its rollups, in one transaction that takes them out of the deltas: each counts
  * exactly once, however often this is tried and however many aggregators there are. Undefined when another one is at it.
  */
-export async function mergeBuild(
+export async function mergeGeneration(
   sql: Sql,
   ids: SeriesIds,
-  build: bigint,
+  generation: bigint,
   limits: MergeLimits,
 ): Promise<Merged | undefined> {
-  const found = ids.of(build);
+  const found = ids.of(generation);
   const merged = (await sql.begin(async (tx) => {
-    const taken = await takeOldest(tx, build, limits, 'merge');
+    const taken = await takeOldest(tx, generation, limits, 'merge');
     if (!taken) return undefined;
     const { deltas, meter } = taken;
     const done = { deltas: deltas.length, rows: 0, arrivedMs: deltas.map((delta) => delta.arrived_ms) };
     if (!meter || deltas.length === 0) return done;
-    const closedUs = await daysClosedBefore(tx, build);
+    const closedUs = await daysClosedBefore(tx, generation);
     const tables = addUp(meter.aggregation, deltas, closedUs === undefined ? 0 : closedUs / minuteUs);
     const idOf = await seriesIds(tx, found, tables.minute);
     const countsDistinct = keptValues[meter.aggregation] === 'distinct';

@@ -1,7 +1,12 @@
 import type { Transaction } from '@usage/db/connection/connect.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
-import { getMeterOfBuild } from '@usage/db/meters/meters.ts';
-import { type MergeLimits, type StoredDelta, takeDeltas, tryLockBuild } from '@usage/db/rollups/deltas.ts';
+import { getMeterOfGeneration } from '@usage/db/meters/meters.ts';
+import {
+  type MergeLimits,
+  type StoredDelta,
+  takeDeltas,
+  tryLockGeneration,
+} from '@usage/db/rollups/deltas.ts';
 import { CellTable } from '@usage/lib/cells/cellTable.ts';
 import { decodeDelta } from '@usage/lib/cells/delta.ts';
 import type { Aggregation } from '@usage/lib/meter/meter.ts';
@@ -14,19 +19,19 @@ export interface Taken {
 }
 
 /**
- * Takes the oldest deltas of a build out of those that wait, for this transaction alone; undefined when another one is at
+ * Takes the oldest deltas of a generation out of those that wait, for this transaction alone; undefined when another one is at
  * it. What comes of them has to be written in the same transaction.
  */
 export async function takeOldest(
   tx: Transaction,
-  build: bigint,
+  generation: bigint,
   limits: MergeLimits,
   step: 'merge' | 'compaction',
 ): Promise<Taken | undefined> {
-  if (!(await tryLockBuild(tx, build))) return undefined;
-  const deltas = await takeDeltas(tx, build, limits);
+  if (!(await tryLockGeneration(tx, generation))) return undefined;
+  const deltas = await takeDeltas(tx, generation, limits);
   failPoint(`${step}-taken`);
-  return { deltas, meter: await getMeterOfBuild(tx, build) };
+  return { deltas, meter: await getMeterOfGeneration(tx, generation) };
 }
 
 export function sumOf(aggregation: Aggregation, deltas: readonly StoredDelta[]): CellTable {

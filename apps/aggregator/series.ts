@@ -14,51 +14,51 @@ const entriesMax = 400_000;
 
 /** The ids of series that were used lately. They never change, so any number of aggregators may remember them. */
 export class SeriesIds {
-  #builds = new Map<bigint, Map<string, number>>();
+  #generations = new Map<bigint, Map<string, number>>();
   #entries = 0;
 
   /** What one transaction finds out becomes known to others by keep(), after its commit. */
-  of(build: bigint) {
-    const known = this.#builds.get(build) ?? new Map<string, number>();
+  of(generation: bigint) {
+    const known = this.#generations.get(generation) ?? new Map<string, number>();
     const found = new Map<string, number>();
     return {
       /** The ids, in the order of the series. */
       resolve: async (tx: Transaction, series: readonly Series[]): Promise<number[]> => {
         const unknown = series.filter((one) => !known.has(one.key));
-        if (unknown.length > 0) await lookUp(tx, build, unknown, found);
+        if (unknown.length > 0) await lookUp(tx, generation, unknown, found);
         return series.map((one) => known.get(one.key) ?? found.get(one.key)!);
       },
       keep: (): void => {
         if (this.#entries + found.size > entriesMax) this.#forget();
         for (const [key, id] of found) known.set(key, id);
         this.#entries += found.size;
-        if (known.size > 0) this.#builds.set(build, known);
+        if (known.size > 0) this.#generations.set(generation, known);
       },
     };
   }
 
   #forget(): void {
-    for (const build of this.#builds.values()) build.clear();
-    this.#builds.clear();
+    for (const generation of this.#generations.values()) generation.clear();
+    this.#generations.clear();
     this.#entries = 0;
   }
 }
 
-/** The key of a series within a build: subject and group values, which hold no NUL. */
+/** The key of a series within a generation: subject and group values, which hold no NUL. */
 export function seriesKey(subject: string, groups: readonly string[]): string {
   return groups.length === 0 ? subject : subject + keySeparator + groups.join(keySeparator);
 }
 
 async function lookUp(
   tx: Transaction,
-  build: bigint,
+  generation: bigint,
   series: Series[],
   found: Map<string, number>,
 ): Promise<void> {
   const uuids = series.map((one) => uuidOf(one.key));
   const ids = await ensureSeries(
     tx,
-    build,
+    generation,
     series.map(({ subject, groups }, i) => ({ key: uuids[i]!, subject, groups })),
   );
   series.forEach((one, i) => {

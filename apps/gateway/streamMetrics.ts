@@ -21,8 +21,8 @@ export function watchStream(registry: Registry, look: () => Promise<StreamBacklo
         else this.remove();
       },
     });
-  gauge('usage_stream_frames', 'Frames in the stream, not settled yet', ({ frames }) => frames);
-  gauge('usage_stream_events', 'Events in the stream, not settled yet', ({ eventsWaiting }) => eventsWaiting);
+  gauge('usage_stream_frames', 'Frames in the stream, not acked yet', ({ frames }) => frames);
+  gauge('usage_stream_events', 'Events in the stream, not acked yet', ({ eventsWaiting }) => eventsWaiting);
   gauge('usage_stream_bytes', 'Memory of Redis that the stream takes', ({ bytes }) => bytes);
   gauge('usage_stream_oldest_seconds', 'Age of the oldest frame', ({ oldestMs }) => oldestMs / 1_000);
   gauge('usage_stream_lag_frames', 'Frames that no processor has had yet', ({ frames, framesHeld }) =>

@@ -34,13 +34,13 @@ export interface Frame {
   waiting: { token: string; fromPosition: number; toPosition: number }[];
 }
 
-/** Frames and their rows, gathered to be committed together. A batch is filled again once it is settled. */
+/** Frames and their rows, gathered to be committed together. A batch is filled again once it is acked. */
 export class Batch {
   readonly frames: Frame[] = [];
   readonly rows: Row[] = [];
   readonly rejected: NewDeadLetter[] = [];
   /** How many of the rejected are in the table of dead letters. */
-  buried = 0;
+  deadLettersWritten = 0;
   startedMs = performance.now();
   /** Every row there ever was, to be used again: making new ones was a tenth of the processor's time. */
   readonly #spare: Row[] = [];
@@ -69,7 +69,7 @@ export class Batch {
     this.frames.length = 0;
     this.rows.length = 0;
     this.rejected.length = 0;
-    this.buried = 0;
+    this.deadLettersWritten = 0;
     this.#rejectedBytes = 0;
     this.#isAwaited = false;
     this.#tuples.clear();

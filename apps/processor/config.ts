@@ -32,7 +32,7 @@ export const settings = {
     default: 5_000,
     min: 1_000,
     max: 600_000,
-    about: 'ms after which frames of a silent processor are taken over',
+    about: 'ms after which frames of a processor that stopped answering are taken over',
   }),
   dedupeWindowHours,
 };

@@ -2,10 +2,10 @@ import type { Logger } from '@usage/lib/service/log.ts';
 import { type EventStream, processorGroup, type StreamEntry } from '@usage/lib/stream/stream.ts';
 import type { Redis } from 'ioredis';
 
-const silentConsumerMsMin = 600_000;
+const idleConsumerMsMin = 600_000;
 
 /**
- * This processor's side of the consumer group. A frame that was read is held until it is settled: while it is held, its
+ * This processor's side of the consumer group. A frame that was read is held until it is acked: while it is held, its
  * idle time is reset now and then, so that other processors take over only what a dead or stopped one has left behind.
  */
 export class FrameSource {
@@ -16,14 +16,14 @@ export class FrameSource {
 
   constructor(
     readonly reading: EventStream,
-    readonly settling: EventStream,
-    readonly settlingRedis: Redis,
+    readonly ackStream: EventStream,
+    readonly ackRedis: Redis,
     readonly consumer: string,
     readonly claimIdleMsMin: number,
     readonly log: Logger,
   ) {}
 
-  /** New frames, and at times those of silent processors; waits up to blockMs for the first. */
+  /** New frames, and at times those of processors that stopped answering; waits up to blockMs for the first. */
   async read(count: number, blockMs: number): Promise<{ fresh: StreamEntry[]; claimed: StreamEntry[] }> {
     const claimed = await this.#claim(count);
     const fresh = claimed.length > 0 ? [] : await this.#readFresh(count, blockMs);
@@ -48,7 +48,7 @@ export class FrameSource {
     const nowMs = performance.now();
     if (nowMs - this.#lastClaimMs < this.claimIdleMsMin / 2) return [];
     try {
-      const { entries, next } = await this.settling.claim(
+      const { entries, next } = await this.ackStream.claim(
         this.consumer,
         this.claimIdleMsMin,
         count,
@@ -71,28 +71,21 @@ export class FrameSource {
     const nowMs = performance.now();
     if (this.#held.size === 0 || nowMs - this.#lastKeepMs < this.claimIdleMsMin / 4) return;
     this.#lastKeepMs = nowMs;
-    await this.settlingRedis.xclaim(
-      this.settling.key,
-      processorGroup,
-      this.consumer,
-      0,
-      ...this.#held,
-      'JUSTID',
-    );
+    await this.ackRedis.xclaim(this.ackStream.key, processorGroup, this.consumer, 0, ...this.#held, 'JUSTID');
   }
 
   /** Forgets processors of earlier runs that hold nothing. */
-  async dropSilentConsumers(): Promise<void> {
-    await this.settling.dropIdleConsumers(silentConsumerMsMin);
+  async dropIdleConsumers(): Promise<void> {
+    await this.ackStream.dropIdleConsumers(idleConsumerMsMin);
   }
 
-  async settle(ids: readonly { id: string; events: number }[]): Promise<void> {
-    await this.settling.settle(ids);
+  async ack(ids: readonly { id: string; events: number }[]): Promise<void> {
+    await this.ackStream.ack(ids);
     for (const { id } of ids) this.#held.delete(id);
   }
 
   /** Leaves the group, unless frames are still held, or pending in a reply that never came. */
   async leave(): Promise<void> {
-    await this.settling.dropConsumer(this.consumer);
+    await this.ackStream.dropConsumer(this.consumer);
   }
 }

@@ -3,8 +3,8 @@ import { dayMs } from '@usage/lib/windows/units.ts';
 import { Batch, contentOf } from './batch.ts';
 
 /**
- * Frames as builds of the past wrote them, byte by byte: two requests, one of five events, one of a single event without
- * time whose client waits. They may lie in a stream when this build takes over.
+ * Frames as generations of the past wrote them, byte by byte: two requests, one of five events, one of a single event without
+ * time whose client waits. They may lie in a stream when this generation takes over.
  */
 const frames = {
   1:

@@ -26,10 +26,10 @@ const storesMax = 2;
 const retryMsMin = 50;
 const retryMsMax = 2_000;
 /** For one dead letter's answer from PostgreSQL. */
-const buryMsMin = 5_000;
-const buryMsMax = 60_000;
+const deadLetterMsMin = 5_000;
+const deadLetterMsMax = 60_000;
 /** A loop in which nothing has ended for this long is stuck: no transaction takes longer. */
-export const loopSilenceMsMax = answerMsMax + 15_000;
+export const loopStallMsMax = answerMsMax + 15_000;
 
 /**
  * Frames become committed batches, some being stored while the next one is gathered.
@@ -37,7 +37,7 @@ export const loopSilenceMsMax = answerMsMax + 15_000;
  *   1. gather   read and unpack frames until the batch is full, or the database is idle and the wait is over
  *   2. store    one transaction, or several where PostgreSQL refuses rows (store.ts); from here on the events are durable
  *               and counted exactly once
- *   3. settle   dead letters written, waiting requests told, frames acknowledged and deleted
+ *   3. ack   dead letters written, waiting requests told, frames acknowledged and deleted
  *
  * A crash before 2 leaves the frames to be claimed by another processor, a crash after it leaves them to be replayed
  * against rows that are there already.
@@ -65,9 +65,9 @@ export class Loop {
     readonly sql: Sql,
     readonly metrics: ProcessorMetrics,
     readonly log: Logger,
-    readonly announce: (batch: Batch, outcome: Stored) => Promise<void>,
+    readonly publishOutcomes: (batch: Batch, outcome: Stored) => Promise<void>,
   ) {
-    this.#patience = new Patience(sql, buryMsMin, buryMsMax);
+    this.#patience = new Patience(sql, deadLetterMsMin, deadLetterMsMax);
     store.onProgress = () => {
       this.#lastSeenMs = performance.now();
     };
@@ -90,9 +90,9 @@ export class Loop {
   }
 
   get stuck(): string | undefined {
-    const silentMs = performance.now() - this.#lastSeenMs;
-    return silentMs > loopSilenceMsMax
-      ? `the loop has been silent for ${Math.round(silentMs / 1000)} s`
+    const stalledMs = performance.now() - this.#lastSeenMs;
+    return stalledMs > loopStallMsMax
+      ? `the loop has stalled for ${Math.round(stalledMs / 1000)} s`
       : undefined;
   }
 
@@ -110,7 +110,7 @@ export class Loop {
       );
       if (!prepared) break;
       while (storing.size >= storesMax) await Promise.race(storing);
-      const stored = this.#storeAndSettle(batch, prepared).finally(() => storing.delete(stored));
+      const stored = this.#storeAndAck(batch, prepared).finally(() => storing.delete(stored));
       storing.add(stored);
     }
     await Promise.all(storing);
@@ -138,7 +138,7 @@ export class Loop {
       if (!frames) break;
       wasStreamEmpty = frames.claimed.length + frames.fresh.length < asked;
       this.metrics.claimed.inc(frames.claimed.length);
-      if (frames.claimed.length > 0) await this.#retrying('claim', () => this.store.endSilent());
+      if (frames.claimed.length > 0) await this.#retrying('claim', () => this.store.terminateStalled());
       await this.#add([...frames.claimed, ...frames.fresh], batch, isFull, databaseIdle);
     }
     return batch;
@@ -164,7 +164,7 @@ export class Loop {
     }
   }
 
-  async #storeAndSettle(batch: Batch, prepared: Prepared): Promise<void> {
+  async #storeAndAck(batch: Batch, prepared: Prepared): Promise<void> {
     const startedMs = performance.now();
     const outcome = await this.#retrying('store', () => this.store.store(prepared));
     if (!outcome) return;
@@ -177,12 +177,12 @@ export class Loop {
     this.metrics.stored.inc(outcome.stored);
     this.metrics.duplicates.inc(outcome.duplicates.length);
 
-    await this.#retrying('settle', async () => {
-      await this.#bury(batch, outcome);
-      await this.announce(batch, outcome);
-      await this.source.settle(batch.frames);
+    await this.#retrying('ack', async () => {
+      await this.#writeDeadLetters(batch, outcome);
+      await this.publishOutcomes(batch, outcome);
+      await this.source.ack(batch.frames);
     });
-    failPoint('after-settle');
+    failPoint('after-ack');
     this.#idle.push(batch);
     this.log.debug(
       { events: outcome.stored, duplicates: outcome.duplicates.length, frames: batch.frames.length },
@@ -190,7 +190,7 @@ export class Loop {
     );
   }
 
-  async #bury(batch: Batch, outcome: Stored): Promise<void> {
+  async #writeDeadLetters(batch: Batch, outcome: Stored): Promise<void> {
     for (const { row, reason } of outcome.refused) {
       const { frame, position } = row;
       batch.rejected.push({
@@ -203,8 +203,8 @@ export class Loop {
       });
     }
     outcome.refused = [];
-    for (; batch.buried < batch.rejected.length; batch.buried++) {
-      const letter = batch.rejected[batch.buried]!;
+    for (; batch.deadLettersWritten < batch.rejected.length; batch.deadLettersWritten++) {
+      const letter = batch.rejected[batch.deadLettersWritten]!;
       await this.#patience.run(() => insertDeadLetter(this.sql, letter));
       this.#lastSeenMs = performance.now();
       this.metrics.dead.inc({ kind: letter.kind });

@@ -14,7 +14,7 @@ import { readProcessorConfig } from './config.ts';
 import { FrameSource } from './frameConsumer.ts';
 import { Loop } from './loop.ts';
 import { createMetrics } from './metrics.ts';
-import { createAnnouncer } from './publishOutcomes.ts';
+import { createOutcomePublisher } from './publishOutcomes.ts';
 import { Store } from './store.ts';
 
 const connectionsMax = 4;
@@ -66,7 +66,7 @@ app.use('operations server', listen(server, config.host, config.port), () => sto
 const started = waitFor(app, 'the database and Redis', async () => {
   const rules = { periodDays: await periodDays(sql), dedupeWindowMs: config.dedupeWindowHours * hourMs };
   await stream.ensureGroup();
-  await source.dropSilentConsumers();
+  await source.dropIdleConsumers();
   loop = new Loop(
     config,
     rules,
@@ -75,7 +75,7 @@ const started = waitFor(app, 'the database and Redis', async () => {
     sql,
     metrics,
     log,
-    createAnnouncer(redis, config.streamName),
+    createOutcomePublisher(redis, config.streamName),
   );
   loop.start();
   log.info({ processor: name, ...rules }, 'processing');

@@ -64,7 +64,7 @@ const texts = new Texts();
 /** Sums what rows add to each meter. */
 export class Evaluation {
   /** By the meter's place. */
-  #tables: { build: bigint; table: CellTable }[] = [];
+  #tables: { generation: bigint; table: CellTable }[] = [];
 
   constructor(readonly meters: MeterSet) {}
 
@@ -89,11 +89,16 @@ export class Evaluation {
   deltas(arrivedMs: number): NewDelta[] {
     return this.#tables
       .filter((entry) => entry !== undefined)
-      .map(({ build, table }) => ({ build, weight: table.weight, arrivedMs, payload: encodeDelta(table) }));
+      .map(({ generation, table }) => ({
+        generation,
+        weight: table.weight,
+        arrivedMs,
+        payload: encodeDelta(table),
+      }));
   }
 
-  #tableOf({ place, meter: { build, aggregation } }: PlacedMeter): CellTable {
-    this.#tables[place] ??= { build, table: new CellTable(aggregation) };
+  #tableOf({ place, meter: { generation, aggregation } }: PlacedMeter): CellTable {
+    this.#tables[place] ??= { generation, table: new CellTable(aggregation) };
     return this.#tables[place].table;
   }
 }

@@ -50,7 +50,7 @@ export function createMetrics(registry: Registry) {
     }),
     claimed: new Counter({
       name: 'usage_frames_claimed_total',
-      help: 'Frames taken over from a silent processor.',
+      help: 'Frames taken over from a processor that stopped answering.',
       registers,
     }),
     lastLoop: new Gauge({

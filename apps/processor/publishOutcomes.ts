@@ -4,7 +4,7 @@ import type { Batch } from './batch.ts';
 import type { Stored } from './store.ts';
 
 /** Tells the gateways whose requests wait for the commit (`Prefer: wait`) what became of their events. */
-export function createAnnouncer(redis: Redis, streamName: string) {
+export function createOutcomePublisher(redis: Redis, streamName: string) {
   return async (batch: Batch, outcome: Stored): Promise<void> => {
     const waiting = batch.frames.filter((frame) => frame.waiting.length > 0);
     if (waiting.length === 0) return;

@@ -72,14 +72,17 @@ function typed(count: number, prefix = 'e'): { type: string; events: Sent[] } {
 }
 
 /** Rows stored of a type, and what its deltas count and sum up to. */
-async function totals(type: string, build?: bigint): Promise<{ rows: number; counted: number; sum: number }> {
+async function totals(
+  type: string,
+  generation?: bigint,
+): Promise<{ rows: number; counted: number; sum: number }> {
   const [{ rows } = { rows: 0 }] = await sql<
     { rows: number }[]
   >`SELECT count(*)::int AS rows FROM events WHERE type = ${type}`;
   const deltas =
-    build === undefined
+    generation === undefined
       ? []
-      : await sql<{ payload: Buffer }[]>`SELECT payload FROM deltas WHERE build = ${build}`;
+      : await sql<{ payload: Buffer }[]>`SELECT payload FROM deltas WHERE build = ${generation}`;
   const cells = deltas.flatMap(({ payload }) => [...decodeDelta(payload).named()]).map(({ cell }) => cell);
   return {
     rows,
@@ -101,63 +104,63 @@ async function sumOf(type: string): Promise<bigint> {
     groupBy: {},
   });
   if (!('meter' in made)) throw new Error(made.refused);
-  return made.meter.build;
+  return made.meter.generation;
 }
 
 describe('each identity once, and its amount once', () => {
   test('straight: a batch of strangers', async () => {
     const { type, events } = typed(1_000);
-    const build = await sumOf(type);
+    const generation = await sumOf(type);
     const outcome = await store(processor(), events);
     expect(outcome).toMatchObject({ stored: 1_000, duplicates: [], refused: [] });
-    expect(await totals(type, build)).toEqual({ rows: 1_000, counted: 1_000, sum: 100 });
+    expect(await totals(type, generation)).toEqual({ rows: 1_000, counted: 1_000, sum: 100 });
   });
 
   test('a replay, by the same processor and by another one, changes nothing', async () => {
     const { type, events } = typed(500);
-    const build = await sumOf(type);
+    const generation = await sumOf(type);
     const first = processor();
     await store(first, events);
     for (const by of [first, processor()]) {
       const { stored, duplicates } = await store(by, events, midweek + 1);
       expect([stored, duplicates.length]).toEqual([0, 500]);
     }
-    expect(await totals(type, build)).toEqual({ rows: 500, counted: 500, sum: 50 });
+    expect(await totals(type, generation)).toEqual({ rows: 500, counted: 500, sum: 50 });
   });
 
   test('the answer to the commit got lost: the same prepared batch once more', async () => {
     const { type, events } = typed(300);
-    const build = await sumOf(type);
+    const generation = await sumOf(type);
     const by = processor();
     const prepared = await by.prepare(rowsOf(events, midweek));
     expect((await by.store(prepared)).stored).toBe(300);
     expect((await by.store(prepared)).stored).toBe(0);
-    expect(await totals(type, build)).toEqual({ rows: 300, counted: 300, sum: 30 });
+    expect(await totals(type, generation)).toEqual({ rows: 300, counted: 300, sum: 30 });
   });
 
   test('new ones among stored ones and among repeats within the batch', async () => {
     const { type, events } = typed(200);
-    const build = await sumOf(type);
+    const generation = await sumOf(type);
     await store(processor(), events.slice(0, 50));
     const again = [...events, ...events.slice(100, 150), ...events.slice(0, 10)];
     const { stored, duplicates } = await store(processor(), again);
     expect([stored, duplicates.length]).toEqual([150, 110]);
-    expect(await totals(type, build)).toEqual({ rows: 200, counted: 200, sum: 20 });
+    expect(await totals(type, generation)).toEqual({ rows: 200, counted: 200, sum: 20 });
   });
 
   test('two processors with the same frames at once', async () => {
     const { type, events } = typed(400);
-    const build = await sumOf(type);
+    const generation = await sumOf(type);
     const both = await Promise.all([0, 1].map((n) => storeUntilDone(processor(), events, midweek + n)));
     expect(both.reduce((sum, stored) => sum + stored, 0)).toBe(400);
-    expect(await totals(type, build)).toEqual({ rows: 400, counted: 400, sum: 40 });
+    expect(await totals(type, generation)).toEqual({ rows: 400, counted: 400, sum: 40 });
   });
 });
 
 describe('what PostgreSQL refuses', () => {
   test('is left out alone, with the reason, and the rest of its batch is stored', async () => {
     const { type, events } = typed(333);
-    const build = await sumOf(type);
+    const generation = await sumOf(type);
     const poison = [7, 200, 201].map((n) => ({ id: `${type}\0${n}`, type }));
     const { stored, refused } = await store(processor(), [
       ...events.slice(0, 100),
@@ -167,7 +170,7 @@ describe('what PostgreSQL refuses', () => {
     expect(stored).toBe(333);
     expect(refused.map(({ row }) => contentOf(row).id).sort()).toEqual(poison.map(({ id }) => id).sort());
     expect(refused[0]!.reason).toContain('0x00');
-    expect(await totals(type, build)).toEqual({ rows: 333, counted: 333, sum: 33.3 });
+    expect(await totals(type, generation)).toEqual({ rows: 333, counted: 333, sum: 33.3 });
   });
 
   test('a batch of nothing else', async () => {
@@ -225,13 +228,13 @@ test('a meter that is made while the batch waits counts it: in its deltas, not i
   const { type, events } = typed(100);
   const by = processor();
   const prepared = await by.prepare(rowsOf(events, midweek));
-  const build = await sumOf(type);
+  const generation = await sumOf(type);
   expect((await by.store(prepared)).stored).toBe(100);
   const [batch] = await sql`
-    SELECT meters_version >= (SELECT build_version FROM meters WHERE build = ${build}) AS counted FROM batches
+    SELECT meters_version >= (SELECT build_version FROM meters WHERE build = ${generation}) AS counted FROM batches
     WHERE id = (SELECT max(batch_id) FROM events WHERE type = ${type})`;
   expect(batch!.counted).toBe(true);
-  expect(await totals(type, build)).toEqual({ rows: 100, counted: 100, sum: 10 });
+  expect(await totals(type, generation)).toEqual({ rows: 100, counted: 100, sum: 10 });
 });
 
 describe('across the boundary of two periods', () => {
@@ -250,30 +253,30 @@ describe('across the boundary of two periods', () => {
 
     test(`${kind}: sent again after it`, async () => {
       const { type, events } = make();
-      const build = await sumOf(type);
+      const generation = await sumOf(type);
       expect((await store(processor(), events, monday - hourMs)).stored).toBe(60);
       expect((await store(processor(), events, monday + hourMs)).stored).toBe(0);
-      expect(await totals(type, build)).toEqual({ rows: 60, counted: 60, sum: 6 });
+      expect(await totals(type, generation)).toEqual({ rows: 60, counted: 60, sum: 6 });
     });
 
     test(`${kind}: the later copy is stored first`, async () => {
       const { type, events } = make();
-      const build = await sumOf(type);
+      const generation = await sumOf(type);
       expect((await store(processor(), events, monday + hourMs)).stored).toBe(60);
       expect((await store(processor(), events, monday - hourMs)).stored).toBe(0);
-      expect(await totals(type, build)).toEqual({ rows: 60, counted: 60, sum: 6 });
+      expect(await totals(type, generation)).toEqual({ rows: 60, counted: 60, sum: 6 });
     });
 
     test(`${kind}: both copies at once, by two processors`, async () => {
       const { type, events } = make();
-      const build = await sumOf(type);
+      const generation = await sumOf(type);
       const stored = await Promise.all([
         storeUntilDone(processor(), events, monday - hourMs),
         storeUntilDone(processor(), events, monday + hourMs),
         storeUntilDone(processor(), events.slice(0, 30), monday + 2 * hourMs),
       ]);
       expect(stored.reduce((sum, count) => sum + count, 0)).toBe(60);
-      expect(await totals(type, build)).toEqual({ rows: 60, counted: 60, sum: 6 });
+      expect(await totals(type, generation)).toEqual({ rows: 60, counted: 60, sum: 6 });
     });
   }
 });

@@ -1,7 +1,7 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import { NoAnswer, Patience } from '@usage/db/connection/patience.ts';
 import { faultOf, lockNotAvailable } from '@usage/db/connection/sqlStates.ts';
-import { endSilentTransactions } from '@usage/db/connection/stalledBackends.ts';
+import { terminateStalledBackends } from '@usage/db/connection/stalledBackends.ts';
 import { insertBatch } from '@usage/db/events/batches.ts';
 import { copyEvents, findStored } from '@usage/db/events/events.ts';
 import { openPeriod } from '@usage/db/events/partitions.ts';
@@ -62,7 +62,7 @@ const answerMsMin = 6_000;
 /** As long as a statement may take (main.ts). */
 export const answerMsMax = 60_000;
 /** A processor that has kept PostgreSQL waiting for this long in a transaction is stopped or out of reach. */
-const silentMsMin = 5_000;
+const stalledMsMin = 5_000;
 /** The lock was not to be had, or no answer came: rows may be held by somebody who is gone. */
 const heldCodes = new Set<unknown>([lockNotAvailable, NoAnswer.code]);
 
@@ -130,15 +130,15 @@ export class Store {
     } catch (error) {
       if (error instanceof NoAnswer) prepared.vainWaits++;
       // Somebody holds these very rows: a processor whose frames were taken over, or a connection of ours that is dead.
-      if (heldCodes.has((error as { code?: unknown }).code)) await this.endSilent();
+      if (heldCodes.has((error as { code?: unknown }).code)) await this.terminateStalled();
       throw error;
     }
     return outcome;
   }
 
   /** Frees the rows that silent processors hold in transactions they can't finish. */
-  async endSilent(): Promise<void> {
-    await this.#patience.run(() => endSilentTransactions(this.sql, this.poolName, silentMsMin));
+  async terminateStalled(): Promise<void> {
+    await this.#patience.run(() => terminateStalledBackends(this.sql, this.poolName, stalledMsMin));
   }
 
   /** One transaction where all goes well; halves of it, down to the single row, where PostgreSQL refuses the data. */

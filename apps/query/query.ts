@@ -11,7 +11,7 @@ import { eventListRoutes } from './events/index.ts';
 import { usageRoutes } from './meters/index.ts';
 import { queryMetrics } from './metrics.ts';
 import { portalQueryRoutes } from './portal/index.ts';
-import { Reader } from './runner.ts';
+import { QueryRunner } from './runner.ts';
 import { v3QueryRoutes } from './v3/index.ts';
 
 export interface QueryParts {
@@ -30,13 +30,13 @@ const bodyBytesMax = 2 * 1024 * 1024;
 /** The query service without its connections. */
 export function createQuery({ config, sql, access, stream, health, registry, log }: QueryParts) {
   const namespaceOf = namespacesOf(access);
-  const reader = new Reader(sql, stream, config, queryMetrics(registry), log);
+  const runner = new QueryRunner(sql, stream, config, queryMetrics(registry), log);
   return createServer({ log, health, registry, bodyBytesMax, headersFor: access.headersFor })
     .use(apiDescription(description))
-    .use(usageRoutes(reader, namespaceOf))
-    .use(eventListRoutes(reader, namespaceOf))
-    .use(portalQueryRoutes(reader))
-    .use(v3QueryRoutes(reader, namespaceOf));
+    .use(usageRoutes(runner, namespaceOf))
+    .use(eventListRoutes(runner, namespaceOf))
+    .use(portalQueryRoutes(runner))
+    .use(v3QueryRoutes(runner, namespaceOf));
 }
 
 const description = {

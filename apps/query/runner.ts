@@ -2,7 +2,7 @@ import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import { isTemporary, queryCanceled } from '@usage/db/connection/sqlStates.ts';
 import { usageSnapshot } from '@usage/db/usage/usage.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
-import { Shares } from '@usage/lib/http/concurrencyLimit.ts';
+import { ConcurrencyLimit } from '@usage/lib/http/concurrencyLimit.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
@@ -11,7 +11,7 @@ import { UsageTimeout } from '@usage/lib/usage/eventSums.ts';
 import { WindowsError } from '@usage/lib/windows/windows.ts';
 import type { QueryMetrics } from './metrics.ts';
 
-export interface ReaderLimits {
+export interface RunnerLimits {
   /** From the first statement to the last. */
   queryMsMax: number;
   /** Queries that run or wait for a connection; more of them get 503. */
@@ -23,20 +23,20 @@ export interface ReaderLimits {
 export type QueryKind = 'meter' | 'subjects' | 'group_values' | 'events' | 'portal_token';
 
 /** Everything that a read needs, and the one place that decides what its failures mean for the client. */
-export class Reader {
+export class QueryRunner {
   readonly deltas: DeltaCache;
-  readonly #running: Shares;
+  readonly #running: ConcurrencyLimit;
   #freshnessFault = false;
 
   constructor(
     readonly sql: Sql,
     readonly stream: EventStream | undefined,
-    readonly limits: ReaderLimits,
+    readonly limits: RunnerLimits,
     readonly metrics: QueryMetrics,
     readonly log: Logger,
   ) {
     this.deltas = new DeltaCache(limits.deltaCellsMax, metrics);
-    this.#running = new Shares(limits.queriesMax, limits.queriesPerNamespaceMax);
+    this.#running = new ConcurrencyLimit(limits.queriesMax, limits.queriesPerNamespaceMax);
   }
 
   /**

@@ -4,17 +4,17 @@ import type { Executor } from './connect.ts';
 const lookMs = 1_000;
 
 /**
- * Ends transactions in which PostgreSQL has waited for its client for longer than `silentMsMin`: the client is stopped,
+ * Ends transactions in which PostgreSQL has waited for its client for longer than `stalledMsMin`: the client is stopped,
  * or behind a network that swallows packets, and nobody else gets past the rows that it has stored and not committed.
  * (In the middle of a COPY no time-out of PostgreSQL's own applies.) A COPY that is slow and alive waits for its client
  * now and then as well: only one that has taken no byte between two looks is ended. Returns how many were ended.
  */
-export async function endSilentTransactions(
+export async function terminateStalledBackends(
   sql: Executor,
   name: string,
-  silentMsMin: number,
+  stalledMsMin: number,
 ): Promise<number> {
-  const silent = () => silentTransactions(sql, name, silentMsMin);
+  const silent = () => stalledTransactions(sql, name, stalledMsMin);
   const before = new Set(await silent());
   if (before.size === 0) return 0;
   await Bun.sleep(lookMs);
@@ -26,12 +26,12 @@ export async function endSilentTransactions(
 }
 
 /** A text for each: its pid, then what changes when it goes on. */
-async function silentTransactions(sql: Executor, name: string, silentMsMin: number): Promise<string[]> {
+async function stalledTransactions(sql: Executor, name: string, stalledMsMin: number): Promise<string[]> {
   const rows = await sql<{ mark: string }[]>`
     SELECT concat_ws(' ', a.pid, a.xact_start, a.state_change, c.bytes_processed) AS mark
     FROM pg_stat_activity a LEFT JOIN pg_stat_progress_copy c USING (pid)
     WHERE a.datname = current_database() AND a.usename = current_user AND a.application_name = ${name} AND a.pid <> pg_backend_pid()
       AND a.xact_start IS NOT NULL AND a.wait_event = 'ClientRead'
-      AND a.state_change < now() - ${silentMsMin}::float8 * INTERVAL '1 millisecond'`;
+      AND a.state_change < now() - ${stalledMsMin}::float8 * INTERVAL '1 millisecond'`;
   return rows.map(({ mark }) => mark);
 }

@@ -3,15 +3,15 @@ import type { Executor, Transaction } from '../connection/connect.ts';
 export interface Backfill {
   id: string;
   namespace: string;
-  build: bigint;
-  build_version: bigint;
+  generation: bigint;
+  generation_version: bigint;
   backfill_after: bigint;
 }
 
 /** A meter whose rollups lack the batches stored before it, for this transaction alone. */
 export async function lockBackfill(tx: Transaction): Promise<Backfill | undefined> {
   const [row] = await tx<Backfill[]>`
-    SELECT id, namespace, build, build_version, backfill_after FROM meters
+    SELECT id, namespace, build AS generation, build_version AS generation_version, backfill_after FROM meters
     WHERE backfilled_at IS NULL AND deleted_at IS NULL
     ORDER BY build LIMIT 1 FOR UPDATE SKIP LOCKED`;
   return row;

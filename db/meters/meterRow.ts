@@ -13,8 +13,8 @@ export interface StoredMeter extends Meter {
   createdAt: Date;
   updatedAt: Date;
   deletedAt: Date | undefined;
-  /** Batches with a lower meters_version came without deltas for this build. */
-  buildVersion: bigint;
+  /** Batches with a lower meters_version came without deltas for this generation. */
+  generationVersion: bigint;
   /** The backfill has read the batches up to this id; -1 before the first. */
   backfillAfter: bigint;
   /** Undefined while the backfill runs: queries read raw events until then. */
@@ -37,8 +37,8 @@ export interface MeterRow {
   created_at: Date;
   updated_at: Date;
   deleted_at: Date | null;
-  build: bigint;
-  build_version: bigint;
+  generation: bigint;
+  generation_version: bigint;
   backfill_after: bigint;
   backfilled_at: Date | null;
 }
@@ -47,7 +47,7 @@ export interface MeterRow {
 export function meterColumns(sql: Executor) {
   return sql`m.id, m.namespace, m.slug, m.name, m.description, m.event_type,
     (extract(epoch FROM m.event_from) * 1000000)::bigint AS event_from_us, m.aggregation, m.value_property, m.group_by,
-    m.metadata, m.created_at, m.updated_at, m.deleted_at, m.build, m.build_version, m.backfill_after, m.backfilled_at`;
+    m.metadata, m.created_at, m.updated_at, m.deleted_at, m.build AS generation, m.build_version AS generation_version, m.backfill_after, m.backfilled_at`;
 }
 
 export function toMeter(row: MeterRow): StoredMeter {
@@ -66,8 +66,8 @@ export function toMeter(row: MeterRow): StoredMeter {
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     deletedAt: row.deleted_at ?? undefined,
-    build: row.build,
-    buildVersion: row.build_version,
+    generation: row.generation,
+    generationVersion: row.generation_version,
     backfillAfter: row.backfill_after,
     backfilledAt: row.backfilled_at ?? undefined,
   };

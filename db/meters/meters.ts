@@ -45,7 +45,7 @@ export async function createMeter(
 }
 
 /**
- * Changes a meter that is not deleted; undefined where there is none. A `groupBy` that differs starts a new build
+ * Changes a meter that is not deleted; undefined where there is none. A `groupBy` that differs starts a new generation
  * under a new registry version; everything else leaves both as they are. Throws MeterRegistryBusy.
  */
 export async function updateMeter(
@@ -58,7 +58,7 @@ export async function updateMeter(
     const before = await getMeter(tx, namespace, id);
     if (!before || before.deletedAt) return undefined;
     if (changes.groupBy && !sameGroupBy(before.groupBy, changes.groupBy)) {
-      await startMeterBuild(tx, id, changes.groupBy);
+      await startMeterGeneration(tx, id, changes.groupBy);
       await bumpRegistryVersion(tx);
     }
     return await updateMeterTexts(tx, id, changes);
@@ -130,10 +130,13 @@ export async function getMeterToRead(
   return row && { meter: toMeter(row), daysClosedBeforeUs: row.closed_us ?? undefined, waiting: row.waiting };
 }
 
-/** The meter whose rollups the build makes; undefined where it was deleted or has a newer build. */
-export async function getMeterOfBuild(sql: Executor, build: bigint): Promise<StoredMeter | undefined> {
+/** The meter whose rollups the generation makes; undefined where it was deleted or has a newer generation. */
+export async function getMeterOfGeneration(
+  sql: Executor,
+  generation: bigint,
+): Promise<StoredMeter | undefined> {
   const [row] = await sql<MeterRow[]>`
-    SELECT ${meterColumns(sql)} FROM meters m WHERE m.build = ${build} AND m.deleted_at IS NULL`;
+    SELECT ${meterColumns(sql)} FROM meters m WHERE m.build = ${generation} AND m.deleted_at IS NULL`;
   return row && toMeter(row);
 }
 
@@ -177,7 +180,11 @@ async function insertMeter(
 }
 
 /** New rollups for a meter whose grouping changes. */
-async function startMeterBuild(tx: Transaction, id: string, groupBy: Record<string, string>): Promise<void> {
+async function startMeterGeneration(
+  tx: Transaction,
+  id: string,
+  groupBy: Record<string, string>,
+): Promise<void> {
   await tx`
     UPDATE meters SET group_by = ${tx.json(groupBy)}, build = nextval('meter_builds'),
            build_version = (SELECT version + 1 FROM meter_registry),

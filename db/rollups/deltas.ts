@@ -1,7 +1,7 @@
 import type { Executor, Transaction } from '../connection/connect.ts';
 
 export interface NewDelta {
-  build: bigint;
+  generation: bigint;
   /** Cells and their distinct values (lib/cells/cells.ts); the column is called cells. */
   weight: number;
   arrivedMs: number;
@@ -15,7 +15,7 @@ export async function insertDeltas(sql: Executor, deltas: NewDelta[]): Promise<v
   await sql`
     INSERT INTO deltas (build, cells, arrived_at, payload)
     SELECT build, cells, to_timestamp(arrived_ms / 1000), decode(payload, 'hex')
-    FROM unnest(${deltas.map((d) => String(d.build))}::bigint[], ${deltas.map((d) => d.weight)}::int[],
+    FROM unnest(${deltas.map((d) => String(d.generation))}::bigint[], ${deltas.map((d) => d.weight)}::int[],
                 ${deltas.map((d) => d.arrivedMs)}::float8[], ${hex}::text[])
       AS d (build, cells, arrived_ms, payload)`;
 }
@@ -26,10 +26,12 @@ export interface StoredDelta {
   arrived_ms: number;
 }
 
-/** Builds that have deltas, those with the oldest events first. */
-export async function buildsWithDeltas(sql: Executor): Promise<{ build: bigint; deltas: number }[]> {
-  return sql<{ build: bigint; deltas: number }[]>`
-    SELECT build, count(*)::int AS deltas FROM deltas GROUP BY build ORDER BY min(arrived_at)`;
+/** Generations that have deltas, those with the oldest events first. */
+export async function generationsWithDeltas(
+  sql: Executor,
+): Promise<{ generation: bigint; deltas: number }[]> {
+  return sql<{ generation: bigint; deltas: number }[]>`
+    SELECT build AS generation, count(*)::int AS deltas FROM deltas GROUP BY build ORDER BY min(arrived_at)`;
 }
 
 export interface WaitingDeltas {
@@ -49,9 +51,9 @@ export async function waitingAltogether(sql: Executor): Promise<WaitingDeltas> {
   return row!;
 }
 
-/** Makes this transaction the only one that takes deltas of the build; false when another is at it. */
-export async function tryLockBuild(tx: Transaction, build: bigint): Promise<boolean> {
-  const [row] = await tx<{ locked: boolean }[]>`SELECT pg_try_advisory_xact_lock(${build}) AS locked`;
+/** Makes this transaction the only one that takes deltas of the generation; false when another is at it. */
+export async function tryLockGeneration(tx: Transaction, generation: bigint): Promise<boolean> {
+  const [row] = await tx<{ locked: boolean }[]>`SELECT pg_try_advisory_xact_lock(${generation}) AS locked`;
   return row!.locked;
 }
 
@@ -61,17 +63,17 @@ export interface MergeLimits {
   weightMax: number;
 }
 
-/** Takes the oldest deltas of the build out of the table; at least one, if there is any. */
+/** Takes the oldest deltas of the generation out of the table; at least one, if there is any. */
 export async function takeDeltas(
   tx: Transaction,
-  build: bigint,
+  generation: bigint,
   { deltasMax, weightMax }: MergeLimits,
 ): Promise<StoredDelta[]> {
   return tx<StoredDelta[]>`
     DELETE FROM deltas WHERE id IN (
       SELECT id FROM (
         SELECT id, sum(cells) OVER (ORDER BY id) - cells AS weight_before
-        FROM (SELECT id, cells FROM deltas WHERE build = ${build} ORDER BY id LIMIT ${deltasMax}) oldest
+        FROM (SELECT id, cells FROM deltas WHERE build = ${generation} ORDER BY id LIMIT ${deltasMax}) oldest
       ) running WHERE weight_before < ${weightMax})
     RETURNING id, payload, (extract(epoch FROM arrived_at) * 1000)::float8 AS arrived_ms`;
 }

@@ -127,7 +127,7 @@ export async function addUniques(tx: Transaction, grain: Grain, uniques: UniqueC
     ON CONFLICT DO NOTHING`;
 }
 
-/** Removes up to `seriesMax` series, with their rollups, of builds that no meter has any more; returns how many. */
+/** Removes up to `seriesMax` series, with their rollups, of generations that no meter has any more; returns how many. */
 export async function dropDeadSeries(sql: Executor, seriesMax: number): Promise<number> {
   const rows = await sql`
     WITH dead AS (

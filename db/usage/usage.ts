@@ -14,7 +14,7 @@ import { bucketOfRow, cellsOf, grainsOf, type TimeRange, type UsagePieces, union
 
 /** Which series are summed, and by what they are grouped. */
 export interface UsageScope {
-  build: bigint;
+  generation: bigint;
   /** 'all': the series of all subjects together; 'each': every subject's own; or those of certain subjects. */
   subjects: 'all' | 'each' | readonly string[];
   /** Values that the group at an index (of groupByNames) may have; no entry = any. */
@@ -212,10 +212,14 @@ export async function groupValues(
   return rows.map((row) => row.value);
 }
 
-/** The subjects that a build has series of; at most subjectsMax. */
-export async function buildSubjects(tx: Executor, build: bigint, subjectsMax: number): Promise<string[]> {
+/** The subjects that a generation has series of; at most subjectsMax. */
+export async function generationSubjects(
+  tx: Executor,
+  generation: bigint,
+  subjectsMax: number,
+): Promise<string[]> {
   const rows = await tx<{ subject: string }[]>`
-    SELECT DISTINCT subject FROM series WHERE build = ${build} AND subject <> '' LIMIT ${subjectsMax}`;
+    SELECT DISTINCT subject FROM series WHERE build = ${generation} AND subject <> '' LIMIT ${subjectsMax}`;
   return rows.map((row) => row.subject);
 }
 
@@ -245,7 +249,7 @@ function seriesOf(tx: Executor, scope: UsageScope) {
   return scope.allowed.reduce(
     (condition, { index, values }) =>
       tx`${condition} AND s.group_values[${index + 1}::int] = ANY(${[...values]}::text[])`,
-    tx`s.build = ${scope.build} AND ${subject}`,
+    tx`s.build = ${scope.generation} AND ${subject}`,
   );
 }
 

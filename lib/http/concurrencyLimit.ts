@@ -2,7 +2,7 @@
  * Bounds how much goes on at once, in all and for one namespace, so that no tenant takes everything. What is taken must be
  * given back.
  */
-export class Shares {
+export class ConcurrencyLimit {
   #taken = 0;
   /** Those that have taken something now. */
   readonly #takenBy = new Map<string, number>();

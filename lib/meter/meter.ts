@@ -25,7 +25,7 @@ export interface Meter {
   /** Group-by name to JSONPath. */
   groupBy: Record<string, string>;
   /** Which rollups it feeds (meters.build). */
-  build: bigint;
+  generation: bigint;
 }
 
 /** The names in the order in which group values stand in cells and series. */

@@ -25,13 +25,13 @@ test('a processor that leaves with frames pending stays in the group, and anothe
   const { entries } = await stream.claim('other', 0, 10);
   expect(entries.map(({ events }) => events)).toEqual([7]);
 
-  await stream.settle(entries);
+  await stream.ack(entries);
   await stream.dropConsumer('other');
   await stream.dropConsumer('leaver');
   expect(await redis.xinfo('CONSUMERS', stream.key, 'processors')).toEqual([]);
 });
 
-test("a foreign writer's entry without frame or count is an empty frame of no events, and settles beside others", async () => {
+test("a foreign writer's entry without frame or count is an empty frame of no events, and is acked beside others", async () => {
   const stream = new EventStream(redis, 'foreign');
   await stream.ensureGroup();
   await stream.append(Buffer.from('frame'), 7);
@@ -47,6 +47,6 @@ test("a foreign writer's entry without frame or count is an empty frame of no ev
     ['odd counts', 0],
     ['a name as a value', 0],
   ]);
-  expect(await stream.settle(entries)).toBe(7);
+  expect(await stream.ack(entries)).toBe(7);
   expect(await redis.xlen(stream.key)).toBe(0);
 });

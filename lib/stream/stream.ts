@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 
 /**
  * The stream of frames between gateways and processors, with two counters that stay in step with it: events accepted
- * and events settled. All keys share a hash tag, so that a cluster client would find them on one node; connectRedis makes none.
+ * and events acked. All keys share a hash tag, so that a cluster client would find them on one node; connectRedis makes none.
  */
 export interface StreamEntry {
   /** `<ms>-<seq>`: Redis' clock at arrival. */
@@ -14,7 +14,7 @@ export interface StreamEntry {
 export interface StreamPosition {
   /** Redis' clock. */
   nowMs: number;
-  /** All events that arrived before this are settled: committed, or dead letters. */
+  /** All events that arrived before this are acked: committed, or dead letters. */
   asOfMs: number;
   eventsWaiting: number;
   frames: number;
@@ -23,7 +23,7 @@ export interface StreamPosition {
 export interface StreamBacklog extends StreamPosition {
   /** Memory that the stream takes. */
   bytes: number;
-  /** Frames that a processor has and has not settled yet; the others no processor has had. */
+  /** Frames that a processor has and has not acked yet; the others no processor has had. */
   framesHeld: number;
   /** Age of the oldest frame, by Redis' clock. */
   oldestMs: number;
@@ -41,8 +41,8 @@ local id = redis.call('XADD', KEYS[1], '*', 'f', ARGV[1], 'n', ARGV[2])
 redis.call('INCRBY', KEYS[2], ARGV[2])
 return id`;
 
-/** An entry counts as settled by the one call that deletes it, however many processors try. */
-const settleScript = `
+/** An entry counts as acked by the one call that deletes it, however many processors try. */
+const ackScript = `
 local events = 0
 for i = 2, #ARGV, 2 do
   redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
@@ -51,7 +51,7 @@ end
 if events > 0 then redis.call('INCRBY', KEYS[2], events) end
 return events`;
 
-/** Deleting a consumer would drop what it holds from the group, for good: frames that were read and not settled. */
+/** Deleting a consumer would drop what it holds from the group, for good: frames that were read and not acked. */
 const leaveScript = `
 if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) > 0 then return 0 end
 redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
@@ -64,10 +64,10 @@ return {first[1] and first[1][1] or '', now[1], now[2], redis.call('GET', KEYS[2
 
 interface Scripts {
   usageAppend(keys: number, stream: string, accepted: string, frame: Buffer, events: number): Promise<string>;
-  usageSettle(
+  usageAck(
     keys: number,
     stream: string,
-    settled: string,
+    acked: string,
     group: string,
     ...idsAndEvents: (string | number)[]
   ): Promise<number>;
@@ -76,7 +76,7 @@ interface Scripts {
     keys: number,
     stream: string,
     accepted: string,
-    settled: string,
+    acked: string,
   ): Promise<[string, string, string, string, string, number]>;
 }
 
@@ -86,20 +86,20 @@ export class EventStream {
   readonly #redis: Redis & Scripts;
   readonly key: string;
   readonly #accepted: string;
-  readonly #settled: string;
+  readonly #acked: string;
 
   constructor(
     redis: Redis,
     readonly name = 'usage',
   ) {
     redis.defineCommand('usageAppend', { lua: appendScript });
-    redis.defineCommand('usageSettle', { lua: settleScript });
+    redis.defineCommand('usageAck', { lua: ackScript });
     redis.defineCommand('usageLeave', { lua: leaveScript });
     redis.defineCommand('usagePosition', { lua: positionScript });
     this.#redis = redis as Redis & Scripts;
     this.key = `{${name}}:events`;
     this.#accepted = `{${name}}:accepted`;
-    this.#settled = `{${name}}:settled`;
+    this.#acked = `{${name}}:settled`;
   }
 
   /** Appends a frame; resolves to its id once Redis has acknowledged it (with appendfsync always: on disk). */
@@ -107,18 +107,18 @@ export class EventStream {
     return this.#redis.usageAppend(2, this.key, this.#accepted, frame, events);
   }
 
-  /** Acknowledges and deletes frames; returns how many events that settled. Safe to repeat. */
-  settle(entries: readonly { id: string; events: number }[]): Promise<number> {
+  /** Acknowledges and deletes frames; returns how many events that acked. Safe to repeat. */
+  ack(entries: readonly { id: string; events: number }[]): Promise<number> {
     const args = entries.flatMap(({ id, events }) => [id, events]);
-    return this.#redis.usageSettle(2, this.key, this.#settled, processorGroup, ...args);
+    return this.#redis.usageAck(2, this.key, this.#acked, processorGroup, ...args);
   }
 
   async position(): Promise<StreamPosition> {
-    const [first, seconds, micros, accepted, settled, frames] = await this.#redis.usagePosition(
+    const [first, seconds, micros, accepted, acked, frames] = await this.#redis.usagePosition(
       3,
       this.key,
       this.#accepted,
-      this.#settled,
+      this.#acked,
     );
     const nowMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
     const asOfMs = first === '' ? nowMs : entryMs(first);
@@ -126,7 +126,7 @@ export class EventStream {
       nowMs,
       asOfMs,
       frames,
-      eventsWaiting: frames === 0 ? 0 : Math.max(0, Number(accepted) - Number(settled)),
+      eventsWaiting: frames === 0 ? 0 : Math.max(0, Number(accepted) - Number(acked)),
     };
   }
 
@@ -189,7 +189,7 @@ export class EventStream {
   }
 
   /**
-   * Takes over frames that another processor has held for longer than idleMsMin without settling them. Redis looks at
+   * Takes over frames that another processor has held for longer than idleMsMin without acking them. Redis looks at
    * ten times `count` pending frames a call; `next` is where the next call goes on, 0-0 at the end.
    */
   async claim(

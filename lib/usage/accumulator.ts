@@ -18,7 +18,7 @@ export interface Total {
 }
 
 /** Adds up the pieces of a query: rollup rows, cells of deltas, raw events. */
-export class Tally {
+export class Accumulator {
   #totals = new Map<string, Total>();
   #uniques = 0;
 

@@ -18,7 +18,7 @@ export interface UsageQuery {
   filters: ReadonlyMap<string, TextFilter>;
 }
 
-export interface UsageReader {
+export interface UsageRunner {
   deltas: DeltaCache;
   metrics: UsageMetrics;
   /** performance.now() at which the query must have ended. */
@@ -26,10 +26,10 @@ export interface UsageReader {
 }
 
 /** A query with its windows worked out. */
-export interface UsageTask {
+export interface UsageContext {
   meter: StoredMeter;
   query: UsageQuery;
   /** Ascending; what lies before the first or from the last on is not asked for. */
   cuts: readonly number[];
-  reader: UsageReader;
+  runner: UsageRunner;
 }

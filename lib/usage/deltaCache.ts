@@ -21,7 +21,7 @@ class HeldDelta {
   weight: number;
 
   constructor(
-    readonly build: bigint,
+    readonly generation: bigint,
     readonly cells: Cells,
   ) {
     this.weight = cells.weight;
@@ -56,14 +56,14 @@ export class DeltaCache {
     return this.#weight;
   }
 
-  /** The cells of a build's deltas that wait, delta by delta: of each subject, or of all subjects together. */
+  /** The cells of a generation's deltas that wait, delta by delta: of each subject, or of all subjects together. */
   async *of(
     tx: Transaction,
-    build: bigint,
+    generation: bigint,
     waiting: readonly bigint[],
     subjects: 'each' | 'all',
   ): AsyncGenerator<Cells> {
-    this.#dropMerged(build, new Set(waiting));
+    this.#dropMerged(generation, new Set(waiting));
     const missing: bigint[] = [];
     for (const id of waiting) {
       const delta = this.#held.get(id);
@@ -73,7 +73,7 @@ export class DeltaCache {
     }
     for (let at = 0; at < missing.length; at += payloadsMax) {
       for (const { id, payload } of await deltaPayloads(tx, missing.slice(at, at + payloadsMax)))
-        yield this.#cellsOf(id, new HeldDelta(build, decodeDelta(payload)), subjects);
+        yield this.#cellsOf(id, new HeldDelta(generation, decodeDelta(payload)), subjects);
     }
   }
 
@@ -92,8 +92,9 @@ export class DeltaCache {
   }
 
   /** A snapshot older than the merge reads them again. */
-  #dropMerged(build: bigint, waiting: ReadonlySet<bigint>): void {
-    for (const [id, delta] of this.#held) if (delta.build === build && !waiting.has(id)) this.#drop(id);
+  #dropMerged(generation: bigint, waiting: ReadonlySet<bigint>): void {
+    for (const [id, delta] of this.#held)
+      if (delta.generation === generation && !waiting.has(id)) this.#drop(id);
   }
 
   #drop(id: bigint): void {

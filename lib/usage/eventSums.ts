@@ -9,8 +9,8 @@ import { parseJson } from '@usage/lib/json/parse.ts';
 import { compileMeter } from '@usage/lib/meter/evaluate.ts';
 import { groupByNames } from '@usage/lib/meter/meter.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
-import type { Tally } from './accumulator.ts';
-import type { UsageQuery, UsageTask } from './context.ts';
+import type { Accumulator } from './accumulator.ts';
+import type { UsageContext, UsageQuery } from './context.ts';
 import { bucketOf, floorTo } from './plan.ts';
 
 /** The query took longer than it may. */
@@ -18,46 +18,50 @@ export class UsageTimeout extends Error {}
 
 /** Adds what the database does not sum: cells of deltas, and raw events. */
 export class EventSums {
-  readonly #task: UsageTask;
+  readonly #context: UsageContext;
   readonly #measure;
   readonly #accepts: (subject: string, groups: readonly string[]) => boolean;
   readonly #indexes;
 
-  constructor(task: UsageTask) {
-    this.#task = task;
-    this.#measure = compileMeter(task.meter);
-    const { acceptsSubject, acceptsGroups } = acceptor(task.meter, task.query, task.reader.deadlineMs);
+  constructor(context: UsageContext) {
+    this.#context = context;
+    this.#measure = compileMeter(context.meter);
+    const { acceptsSubject, acceptsGroups } = acceptor(
+      context.meter,
+      context.query,
+      context.runner.deadlineMs,
+    );
     this.#accepts = (subject: string, groups: readonly string[]) =>
       (acceptsSubject?.(subject) ?? true) && acceptsGroups(groups);
-    this.#indexes = indexesOf(task.meter, task.query.groupBy);
+    this.#indexes = indexesOf(context.meter, context.query.groupBy);
   }
 
   /** A cell that lies within one bucket, or outside of all. */
-  addCell(tally: Tally, { subject, groups, cell }: Omit<NamedCell, 'minute'>): void {
-    const { cuts, query } = this.#task;
+  addCell(accumulator: Accumulator, { subject, groups, cell }: Omit<NamedCell, 'minute'>): void {
+    const { cuts, query } = this.#context;
     const bucket = bucketOf(cuts, cell.firstUs);
     if (bucket === 0 || bucket === cuts.length) return;
     const key = this.#indexes.map((index) => groups[index]!);
-    tally.add(bucket, query.groupBySubject ? [subject, ...key] : key, cell);
+    accumulator.add(bucket, query.groupBySubject ? [subject, ...key] : key, cell);
   }
 
   /** The events in the ranges that count for the query; `found` takes how many of them each minute has. */
   async addEvents(
-    tally: Tally,
+    accumulator: Accumulator,
     tx: Transaction,
     ranges: TimeRange[],
     reason: 'divided_minute' | 'meter_in_backfill',
     found?: Map<number, number>,
   ): Promise<void> {
-    const { meter, query, reader } = this.#task;
+    const { meter, query, runner } = this.#context;
     const of = { namespace: meter.namespace, type: meter.eventType, subjects: query.subjects };
     for await (const rows of eventsInRanges(tx, of, ranges)) {
-      if (performance.now() > reader.deadlineMs) throw new UsageTimeout();
-      reader.metrics.rawEvents.inc({ reason }, rows.length);
+      if (performance.now() > runner.deadlineMs) throw new UsageTimeout();
+      runner.metrics.rawEvents.inc({ reason }, rows.length);
       for (const { time_us: timeUs, subject, data } of rows) {
         const measured = this.#measure.measure(data === null ? undefined : parseJson(data));
         if (typeof measured === 'string' || !this.#accepts(subject, measured.groups)) continue;
-        this.addCell(tally, { subject, groups: measured.groups, cell: cellOf(timeUs, measured) });
+        this.addCell(accumulator, { subject, groups: measured.groups, cell: cellOf(timeUs, measured) });
         if (!found) continue;
         const minute = floorTo(timeUs, minuteUs);
         found.set(minute, (found.get(minute) ?? 0) + 1);

@@ -18,8 +18,8 @@ import { Problem } from '@usage/lib/http/problem.ts';
 import { groupByNames, keptValues } from '@usage/lib/meter/meter.ts';
 import { hourUs, minuteUs } from '@usage/lib/windows/units.ts';
 import { windowBoundaries, windowUsTypical } from '@usage/lib/windows/windows.ts';
-import { rowsMax, Tally, type Total, tooManyRows } from './accumulator.ts';
-import type { UsageQuery, UsageReader, UsageTask } from './context.ts';
+import { Accumulator, rowsMax, type Total, tooManyRows } from './accumulator.ts';
+import type { UsageContext, UsageQuery, UsageRunner } from './context.ts';
 import { DividedMinutes } from './dividedMinutes.ts';
 import { acceptor, EventSums, indexesOf, UsageTimeout } from './eventSums.ts';
 import { ceilTo, floorTo, planCuts, withoutMinutes } from './plan.ts';
@@ -54,7 +54,7 @@ export async function readUsage(
   tx: Transaction,
   found: MeterToRead,
   query: UsageQuery,
-  reader: UsageReader,
+  runner: UsageRunner,
 ): Promise<UsageTotals> {
   const { meter } = found;
   const beginUs = Math.max(beginningUs, meter.eventFromUs ?? beginningUs);
@@ -65,8 +65,8 @@ export async function readUsage(
   const nothing = { boundaries: undefined, totals: [] };
   if (range.fromUs >= range.toUs) return nothing;
 
-  const scope = await scopeOf(tx, meter, query, reader.deadlineMs);
-  const asked = query.windows ? await narrow(tx, found, query, scope, range, reader) : range;
+  const scope = await scopeOf(tx, meter, query, runner.deadlineMs);
+  const asked = query.windows ? await narrow(tx, found, query, scope, range, runner) : range;
   if (!asked) return nothing;
   // A cut before the meter's first event counts as that: the ranges before it stay, and are empty.
   const boundaries =
@@ -76,38 +76,38 @@ export async function readUsage(
     ? [asked.fromUs, ...boundaries.slice(1, -1), asked.toUs]
     : [range.fromUs, range.toUs];
 
-  const tally = new Tally(meter.aggregation);
-  const task = { meter, query, cuts, reader };
-  const events = new EventSums(task);
-  if (meter.backfilledAt) await addRollups(tally, tx, scope, events, found, task);
+  const accumulator = new Accumulator(meter.aggregation);
+  const context = { meter, query, cuts, runner };
+  const events = new EventSums(context);
+  if (meter.backfilledAt) await addRollups(accumulator, tx, scope, events, found, context);
   else {
-    await events.addEvents(tally, tx, [asked], 'meter_in_backfill');
-    tally.countOwnUniques();
+    await events.addEvents(accumulator, tx, [asked], 'meter_in_backfill');
+    accumulator.countOwnUniques();
   }
-  return { boundaries, totals: tally.totals() };
+  return { boundaries, totals: accumulator.totals() };
 }
 
 async function addRollups(
-  tally: Tally,
+  accumulator: Accumulator,
   tx: Transaction,
   scope: UsageScope,
   events: EventSums,
   found: MeterToRead,
-  { meter, query, cuts, reader }: UsageTask,
+  { meter, query, cuts, runner }: UsageContext,
 ): Promise<void> {
   const plan = planCuts(cuts, found.daysClosedBeforeUs);
   const minutes = new DividedMinutes(cuts, plan.divided);
   if (plan.divided.length > 0) minutes.addRollups(await dividedMinutes(tx, scope, cuts, plan.divided));
-  for await (const cells of deltaCells(tx, found, query, reader)) {
-    for (const one of cells) if (!minutes.hold(one)) events.addCell(tally, one);
+  for await (const cells of deltaCells(tx, found, query, runner)) {
+    for (const one of cells) if (!minutes.hold(one)) events.addCell(accumulator, one);
   }
-  for (const one of minutes.wholeCells()) events.addCell(tally, one);
+  for (const one of minutes.wholeCells()) events.addCell(accumulator, one);
 
   const raw = minutes.raw();
   if (raw.size > 0) {
     const ranges = [...raw.keys()].map((minute) => ({ fromUs: minute, toUs: minute + minuteUs }));
     const read = new Map<number, number>();
-    await events.addEvents(tally, tx, ranges, 'divided_minute', read);
+    await events.addEvents(accumulator, tx, ranges, 'divided_minute', read);
     for (const [minute, expected] of raw) if (read.get(minute) !== expected) throw eventsGone(minute);
   }
 
@@ -116,11 +116,11 @@ async function addRollups(
     cuts,
     minutes: withoutMinutes(plan.minutes, [...raw.keys()]),
   };
-  const uniques = keptValues[meter.aggregation] === 'distinct' ? [...tally.uniques()] : undefined;
+  const uniques = keptValues[meter.aggregation] === 'distinct' ? [...accumulator.uniques()] : undefined;
   const rows = await sumRollups(tx, scope, meter.aggregation, pieces, rowsMax + 1);
   if (rows.length > rowsMax) throw tooManyRows();
-  for (const row of rows) tally.addRow(row);
-  if (uniques) tally.setDistinct(await countUniques(tx, scope, pieces, uniques));
+  for (const row of rows) accumulator.addRow(row);
+  if (uniques) accumulator.setDistinct(await countUniques(tx, scope, pieces, uniques));
 }
 
 /** The cells of deltas that the query asks for. */
@@ -128,11 +128,11 @@ async function* deltaCells(
   tx: Transaction,
   { meter, waiting }: MeterToRead,
   query: UsageQuery,
-  { deltas, deadlineMs }: UsageReader,
+  { deltas, deadlineMs }: UsageRunner,
 ): AsyncGenerator<NamedCell[]> {
   const { acceptsSubject, acceptsGroups } = acceptor(meter, query, deadlineMs);
   const subjects = query.subjects || query.groupBySubject ? 'each' : 'all';
-  for await (const cells of deltas.of(tx, meter.build, waiting, subjects)) {
+  for await (const cells of deltas.of(tx, meter.generation, waiting, subjects)) {
     if (performance.now() > deadlineMs) throw new UsageTimeout();
     yield [...cells.named(acceptsSubject, acceptsGroups)];
   }
@@ -147,7 +147,7 @@ async function scopeOf(
 ): Promise<UsageScope> {
   const names = groupByNames(meter);
   const scope: UsageScope = {
-    build: meter.build,
+    generation: meter.generation,
     subjects: query.subjects ?? (query.groupBySubject ? 'each' : 'all'),
     allowed: [],
     groupBySubject: query.groupBySubject,
@@ -203,14 +203,14 @@ async function narrow(
   query: UsageQuery,
   scope: UsageScope,
   range: TimeRange,
-  reader: UsageReader,
+  runner: UsageRunner,
 ): Promise<TimeRange | undefined> {
   if ((range.toUs - range.fromUs) / windowUsTypical[query.windows!.size] <= windowsUnasked) return range;
   const { meter } = found;
   const extents: (TimeRange | undefined)[] = [];
   if (meter.backfilledAt) {
     extents.push(await rollupExtent(tx, scope));
-    for await (const cells of deltaCells(tx, found, query, reader)) extents.push(extentOf(cells));
+    for await (const cells of deltaCells(tx, found, query, runner)) extents.push(extentOf(cells));
   } else {
     const { namespace, eventType } = meter;
     extents.push(await eventsExtent(tx, { namespace, type: eventType, subjects: query.subjects }));

@@ -92,10 +92,10 @@ async function costOf(stack: Stack, seconds: number): Promise<Cost> {
     seconds,
     eventsPerSecond: requestsPerSecond,
   };
-  const { use, books, driven, acceptedPerSecond } = await ingest(stack, plan, () => {});
+  const { use, reconciliation, driven, acceptedPerSecond } = await ingest(stack, plan, () => {});
   const refused = Object.keys(driven.statuses).filter((status) => status !== '204');
   if (refused.length > 0) throw new Error(`not all requests were taken: ${JSON.stringify(driven.statuses)}`);
-  const microsecondsPerRequest = ((use.cpuSeconds.gateway ?? 0) / books.accepted) * 1_000_000;
+  const microsecondsPerRequest = ((use.cpuSeconds.gateway ?? 0) / reconciliation.accepted) * 1_000_000;
   return { microsecondsPerRequest, requestsPerSecond: acceptedPerSecond };
 }
 

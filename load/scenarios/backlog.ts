@@ -1,7 +1,7 @@
 import { prepareDriver } from '../driver.ts';
 import { cleanBatches } from '../events.ts';
 import { round } from '../measure.ts';
-import { OpenBooks } from '../reconciliation.ts';
+import { OpenReconciliation } from '../reconciliation.ts';
 import { type Scenario, withStack } from '../scenario.ts';
 import { batchConnections } from './batch.ts';
 
@@ -20,7 +20,7 @@ export const backlog: Scenario = (run) =>
       secondsMax: run.seconds ?? defaultSeconds,
       workload: cleanBatches,
     });
-    const books = await OpenBooks.open(stack);
+    const reconciliation = await OpenReconciliation.open(stack);
     process.kill(processor.pid, 'SIGSTOP');
     const driven = await driver.go().finally(() => process.kill(processor.pid, 'SIGCONT'));
     const startedMs = Date.now();
@@ -28,7 +28,7 @@ export const backlog: Scenario = (run) =>
     run.progress(`${eventsWaiting} events wait`);
     while ((await stack.stream.position()).frames > 0) await Bun.sleep(pollMs);
     const storedSeconds = (Date.now() - startedMs) / 1_000;
-    const rolledUpSeconds = ((await books.settled()) - startedMs) / 1_000;
+    const rolledUpSeconds = ((await reconciliation.settled()) - startedMs) / 1_000;
     return {
       name: 'backlog',
       figures: {
@@ -36,7 +36,7 @@ export const backlog: Scenario = (run) =>
         drainedPerSecond: Math.round(eventsWaiting / storedSeconds),
         rolledUpPerSecond: Math.round(eventsWaiting / rolledUpSeconds),
         seconds: round(storedSeconds, 1),
-        books: { ...(await books.close(driven.eventsAccepted)) },
+        reconciliation: { ...(await reconciliation.close(driven.eventsAccepted)) },
         statuses: driven.statuses,
       },
     };

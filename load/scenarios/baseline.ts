@@ -2,7 +2,7 @@ import { type Driven, drive } from '../driver.ts';
 import { cleanBatches, type Workload } from '../events.ts';
 import { latencyFigures } from '../ingest.ts';
 import { round, UseMeter } from '../measure.ts';
-import { BooksFault } from '../reconciliation.ts';
+import { ReconciliationError } from '../reconciliation.ts';
 import type { Figures } from '../report.ts';
 import { startRoute } from '../routeProcess.ts';
 import { type Run, type Scenario, withStack } from '../scenario.ts';
@@ -43,7 +43,9 @@ async function insertDirectly(
     const use = meter.stop();
     const stored = await countPlainEvents(stack.sql);
     if (stored !== driven.eventsAccepted) {
-      throw new BooksFault(`of ${driven.eventsAccepted} events that were answered ${stored} are stored`);
+      throw new ReconciliationError(
+        `of ${driven.eventsAccepted} events that were answered ${stored} are stored`,
+      );
     }
     return {
       storedPerSecond: perSecond(driven),

@@ -21,7 +21,7 @@ export const linear: Scenario = (run) =>
     const lately = () => ({ fromMs: Date.now() - hourMs, toMs: Date.now() });
     await preload(stack, { events: fewEvents, ...lately() }, run.progress);
     const atFew = await ingest(stack, plan, run.progress);
-    const missing = Math.max(0, many - fewEvents - atFew.books.stored);
+    const missing = Math.max(0, many - fewEvents - atFew.reconciliation.stored);
     await preload(stack, { events: missing, ...lately() }, run.progress);
     const atMany = await ingest(stack, plan, run.progress);
     return {
@@ -32,7 +32,7 @@ export const linear: Scenario = (run) =>
         storedPerSecondAtFew: Math.round(atFew.storedPerSecond),
         rowsMany: many,
         storedPerSecondAtMany: Math.round(atMany.storedPerSecond),
-        books: { ...atMany.books },
+        reconciliation: { ...atMany.reconciliation },
       },
     };
   });

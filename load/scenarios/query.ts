@@ -4,7 +4,7 @@ import { ingest } from '../ingest.ts';
 import { round } from '../measure.ts';
 import { preload } from '../preload.ts';
 import { type HttpQuestion, liveness, type Question, questions } from '../questions.ts';
-import { OpenBooks } from '../reconciliation.ts';
+import { OpenReconciliation } from '../reconciliation.ts';
 import type { Figures, Progress } from '../report.ts';
 import { type Scenario, withStack } from '../scenario.ts';
 import { sumRawEvents } from '../sql/rawUsage.ts';
@@ -87,12 +87,12 @@ async function besideIngest<T>(stack: Stack, eventsPerSecond: number, ask: () =>
     requestsPerSecond: Math.max(1, Math.round(eventsPerSecond / cleanBatches.eventsPerRequest)),
     workload: cleanBatches,
   });
-  const books = await OpenBooks.open(stack);
+  const reconciliation = await OpenReconciliation.open(stack);
   background.go().catch(() => {});
   const answers = await ask().finally(background.stop);
   // Requests under way were cut off: what the stream took of them counts, though nobody was told.
-  await books.settled();
-  await books.close();
+  await reconciliation.settled();
+  await reconciliation.close();
   return answers;
 }
 

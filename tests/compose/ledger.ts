@@ -1,4 +1,4 @@
-import { type Books, type LoadPlan, NumberedLoad } from './numberedLoad.ts';
+import { type LoadPlan, NumberedLoad, type Reconciliation } from './numberedLoad.ts';
 import type { Stack } from './stack.ts';
 import { waitUntil } from './stack.ts';
 
@@ -20,17 +20,17 @@ export class Ledger {
     return new NumberedLoad({ eventsPerRequest: 20, senders: 4, pauseMs: 20, ...plan, run });
   }
 
-  async close(load: NumberedLoad): Promise<Books> {
-    const books = await Promise.race([load.stop(), Bun.sleep(acknowledgedMsMax)]);
-    if (!books) {
-      const failures = [...load.books.failures].map(([failure, times]) => `${times}× ${failure}`);
+  async close(load: NumberedLoad): Promise<Reconciliation> {
+    const reconciliation = await Promise.race([load.stop(), Bun.sleep(acknowledgedMsMax)]);
+    if (!reconciliation) {
+      const failures = [...load.reconciliation.failures].map(([failure, times]) => `${times}× ${failure}`);
       throw new Error(
         `events are not acknowledged after ${acknowledgedMsMax / 1_000} s: ${failures.join(', ')}`,
       );
     }
-    this.events += books.events;
-    this.tokens += books.tokens;
-    return books;
+    this.events += reconciliation.events;
+    this.tokens += reconciliation.tokens;
+    return reconciliation;
   }
 
   /** Waits until answers and rows are what was acknowledged, to the event; throws with both when they stay different. */
@@ -50,10 +50,10 @@ export class Ledger {
       return Bun.deepEquals(found, { events, tokens, rows: events, identities: events });
     };
     try {
-      await waitUntil('the books to balance', 90_000, isBalanced);
+      await waitUntil('the reconciliation to balance', 90_000, isBalanced);
     } catch {
       throw new Error(
-        `the books don't balance: acknowledged ${this.events} events, ${this.tokens} tokens; found ${JSON.stringify(found)}`,
+        `the reconciliation fails: acknowledged ${this.events} events, ${this.tokens} tokens; found ${JSON.stringify(found)}`,
       );
     }
     return `${this.events} events acknowledged = rows = identities = answered; ${this.tokens} tokens`;

@@ -1,8 +1,8 @@
 /**
- * Numbered events, each sent until it is acknowledged, with the same id: after any fault exactly the events of the books
+ * Numbered events, each sent until it is acknowledged, with the same id: after any fault exactly the acknowledged events
  * must be stored, each once.
  */
-export interface Books {
+export interface Reconciliation {
   /** Distinct events acknowledged. */
   events: number;
   /** What a SUM meter over `$.tokens` must answer. */
@@ -30,7 +30,13 @@ const requestMsMax = 20_000;
 export const subjects = 10;
 
 export class NumberedLoad {
-  readonly books: Books = { events: 0, tokens: 0, requests: 0, failures: new Map(), longestMs: 0 };
+  readonly reconciliation: Reconciliation = {
+    events: 0,
+    tokens: 0,
+    requests: 0,
+    failures: new Map(),
+    longestMs: 0,
+  };
   #stopping = false;
   #done: Promise<unknown>;
   #next = 0;
@@ -40,10 +46,10 @@ export class NumberedLoad {
   }
 
   /** Resolves when everything that was begun is acknowledged. */
-  async stop(): Promise<Books> {
+  async stop(): Promise<Reconciliation> {
     this.#stopping = true;
     await this.#done;
-    return this.books;
+    return this.reconciliation;
   }
 
   async #send(): Promise<void> {
@@ -75,13 +81,13 @@ export class NumberedLoad {
     for (;;) {
       const failure = await post(url, body, key);
       if (failure === undefined) break;
-      this.books.failures.set(failure, (this.books.failures.get(failure) ?? 0) + 1);
+      this.reconciliation.failures.set(failure, (this.reconciliation.failures.get(failure) ?? 0) + 1);
       await Bun.sleep(retryPauseMs);
     }
-    this.books.longestMs = Math.max(this.books.longestMs, performance.now() - startedMs);
-    this.books.requests++;
-    this.books.events += events.length;
-    for (const { data } of events) this.books.tokens += data.tokens;
+    this.reconciliation.longestMs = Math.max(this.reconciliation.longestMs, performance.now() - startedMs);
+    this.reconciliation.requests++;
+    this.reconciliation.events += events.length;
+    for (const { data } of events) this.reconciliation.tokens += data.tokens;
   }
 }
 

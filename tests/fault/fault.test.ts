@@ -38,7 +38,7 @@ describe(`accepted events are stored once and counted once (seed ${seed})`, () =
   }, roundMsMax);
 
   test(
-    'the books see what is left over',
+    'the reconciliation sees what is left over',
     async () => {
       const { sql } = stack!;
       expect(await findLeftovers(stack!)).toEqual([]);

@@ -38,7 +38,7 @@ export interface Fault {
   before?(arena: Arena): Promise<void>;
   /** One stroke. When it resolves, what was broken is whole again as far as an operator would care for it. */
   strike(arena: Arena, number: number): Promise<void>;
-  /** After recovery, before the books are closed. */
+  /** After recovery, before the reconciliation is closed. */
   after?(arena: Arena): Promise<void>;
   /** Why it can't be run on this machine. */
   skip?(): Promise<string | undefined>;

@@ -5,7 +5,7 @@ import { askTotal, metersOf } from './meters.ts';
 import { addUpRaw, checkRollups } from './rollupReconciliation.ts';
 import type { Stack } from './stack.ts';
 
-export interface Books {
+export interface Reconciliation {
   /** Rows of the round. */
   stored: number;
   /** Left out by the processors because their identity was stored. */
@@ -19,13 +19,13 @@ export interface Books {
 }
 
 /**
- * Closes the books of a round: `numbered` events were all answered 2xx, so every one is stored once, the rollups are
+ * Closes the reconciliation of a round: `numbered` events were all answered 2xx, so every one is stored once, the rollups are
  * what the raw rows add up to, and nothing is left over anywhere.
  */
-export async function closeBooks(
+export async function closeReconciliation(
   stack: Stack,
   round: { type: string; numbered: number; since: string },
-): Promise<Books> {
+): Promise<Reconciliation> {
   const sql = (await stack.sql.reserve()) as ReservedSql<{ bigint: bigint }>;
   try {
     await sql`SET work_mem = '128MB'`;

@@ -8,7 +8,7 @@ import type { RoundReport } from './round.ts';
 const round: RoundReport = {
   ...{ round: 1, fault: 'processor-killed', strikes: 2, sent: 120, accepted: 100, retried: 15 },
   ...{ stored: 100, duplicates: 5, lost: 0, takenAway: 0, doubled: 0, backlog: 40, recoveryMs: 3_000 },
-  tookMs: { ready: 1, strikes: 1, recovery: 3_000, accepted: 1, books: 1 },
+  tookMs: { ready: 1, strikes: 1, recovery: 3_000, accepted: 1, reconciliation: 1 },
   stuck: false,
   broken: [],
   notes: [],

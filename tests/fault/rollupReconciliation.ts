@@ -28,8 +28,8 @@ export async function addUpRaw(sql: Session): Promise<void> {
 /** The rollups of every grain against the sums of the raw rows. */
 export async function checkRollups(sql: Session, meter: RoundMeter): Promise<string[]> {
   const faults: string[] = [];
-  const [row] = await sql<{ build: bigint; pending: number; done: boolean; closed: boolean | null }[]>`
-    SELECT build, (SELECT count(*)::int FROM deltas d WHERE d.build = m.build) AS pending, backfilled_at IS NOT NULL AS done,
+  const [row] = await sql<{ generation: bigint; pending: number; done: boolean; closed: boolean | null }[]>`
+    SELECT build AS generation, (SELECT count(*)::int FROM deltas d WHERE d.build = m.build) AS pending, backfilled_at IS NOT NULL AS done,
            (SELECT before >= date_trunc('day', now() - INTERVAL '3 hours') FROM rollup_days_closed c WHERE c.build = m.build) AS closed
     FROM meters m WHERE slug = ${meter.slug} AND deleted_at IS NULL`;
   if (!row) return [`the meter ${meter.slug} is gone`];
@@ -41,10 +41,10 @@ export async function checkRollups(sql: Session, meter: RoundMeter): Promise<str
     const [wrong] = await sql<{ count: number; first: string }[]>`
       WITH raw AS (
         SELECT subject, groups, start, count, ${columnOf(sql, meter)} AS value, first_at, last_at
-        FROM sums WHERE grain = ${grain} AND (groups <> '{}') = ${meter.groupBy !== undefined} AND ${isClosed(sql, grain, row.build)}
+        FROM sums WHERE grain = ${grain} AND (groups <> '{}') = ${meter.groupBy !== undefined} AND ${isClosed(sql, grain, row.generation)}
       ), rolled AS (
         SELECT s.subject, s.group_values AS groups, r.start, r.count, r.value, r.first_at, r.last_at
-        FROM series s JOIN ${table} r ON r.series_id = s.id WHERE s.build = ${row.build}
+        FROM series s JOIN ${table} r ON r.series_id = s.id WHERE s.build = ${row.generation}
       )
       SELECT count(*)::int AS count, min(concat_ws(' ', subject, start, raw.count, rolled.count, raw.value, rolled.value)) AS first
       FROM raw FULL JOIN rolled USING (subject, groups, start)
@@ -54,14 +54,15 @@ export async function checkRollups(sql: Session, meter: RoundMeter): Promise<str
         `${wrong!.count} ${grain} rollups of ${meter.slug} are not what the rows add up to: ${wrong!.first}`,
       );
   }
-  if (meter.aggregation === 'UNIQUE_COUNT') faults.push(...(await checkUniques(sql, meter.slug, row.build)));
+  if (meter.aggregation === 'UNIQUE_COUNT')
+    faults.push(...(await checkUniques(sql, meter.slug, row.generation)));
   return faults;
 }
 
 /** Day rows are there for closed days, and for no others. */
-function isClosed(sql: Session, grain: (typeof grains)[number], build: bigint) {
+function isClosed(sql: Session, grain: (typeof grains)[number], generation: bigint) {
   if (grain !== 'day') return sql`true`;
-  return sql`start < (SELECT before FROM rollup_days_closed WHERE build = ${build})`;
+  return sql`start < (SELECT before FROM rollup_days_closed WHERE build = ${generation})`;
 }
 
 function columnOf(sql: Session, { aggregation }: RoundMeter) {
@@ -81,7 +82,7 @@ function columnOf(sql: Session, { aggregation }: RoundMeter) {
   }
 }
 
-async function checkUniques(sql: Session, slug: string, build: bigint): Promise<string[]> {
+async function checkUniques(sql: Session, slug: string, generation: bigint): Promise<string[]> {
   const faults: string[] = [];
   for (const grain of grains) {
     const [wrong] = await sql<{ count: number }[]>`
@@ -89,9 +90,9 @@ async function checkUniques(sql: Session, slug: string, build: bigint): Promise<
         SELECT DISTINCT s.subject, start, value
         FROM (SELECT DISTINCT subject, date_trunc(${grain}, time) AS start, "user" AS value FROM round) r
         CROSS JOIN LATERAL (VALUES (r.subject), ('')) AS s (subject)
-        WHERE ${isClosed(sql, grain, build)}
+        WHERE ${isClosed(sql, grain, generation)}
       ), rolled AS (
-        SELECT s.subject, u.start, u.value FROM series s JOIN ${sql(`unique_${grain}s`)} u ON u.series_id = s.id WHERE s.build = ${build}
+        SELECT s.subject, u.start, u.value FROM series s JOIN ${sql(`unique_${grain}s`)} u ON u.series_id = s.id WHERE s.build = ${generation}
       )
       SELECT count(*)::int AS count FROM raw FULL JOIN rolled USING (subject, start, value)
       WHERE raw IS NULL OR rolled IS NULL`;

@@ -2,7 +2,7 @@ import type { Arena, Fault } from './fault.ts';
 import { Load } from './load.ts';
 import { createMeter, deleteMeters, metersOf } from './meters.ts';
 import type { Random } from './random.ts';
-import { type Books, closeBooks } from './reconciliation.ts';
+import { closeReconciliation, type Reconciliation } from './reconciliation.ts';
 import type { AppName, Stack } from './stack.ts';
 
 export interface RoundOptions {
@@ -36,9 +36,9 @@ export interface RoundReport {
   recoveryMs: number;
   /**
    * Where the round's time went: made ready, load and strikes, recovery (of it, until the driver had all its events
-   * accepted), books and clearing up.
+   * accepted), reconciliation and clearing up.
    */
-  tookMs: { ready: number; strikes: number; recovery: number; accepted: number; books: number };
+  tookMs: { ready: number; strikes: number; recovery: number; accepted: number; reconciliation: number };
   /** No way out within the limit. */
   stuck: boolean;
   broken: string[];
@@ -54,7 +54,7 @@ const pollMs = 20;
 const strikesShare = 0.9;
 const sentMsMax = 5_000;
 
-/** Load, strikes, recovery, books. Leaves the stack whole for the next round. */
+/** Load, strikes, recovery, reconciliation. Leaves the stack whole for the next round. */
 export async function runRound(stack: Stack, options: RoundOptions): Promise<RoundReport> {
   const { fault, random, number } = options;
   const begunMs = performance.now();
@@ -127,24 +127,26 @@ export async function runRound(stack: Stack, options: RoundOptions): Promise<Rou
     if (!(await untilDrained(stack))) broken.push('stuck: what was driven again is not stored');
   }
 
-  // A quick round is over before an app that was struck is back: the books ask them all.
+  // A quick round is over before an app that was struck is back: the reconciliation ask them all.
   await stack.untilReady();
-  const books: Books = await closeBooks(stack, {
+  const reconciliation: Reconciliation = await closeReconciliation(stack, {
     type,
     numbered: load.totals.accepted,
     since: now!.since,
   });
-  broken.push(...books.faults, ...stack.takeCrashes());
-  const lost = Math.max(0, books.lost - mayLose);
+  broken.push(...reconciliation.faults, ...stack.takeCrashes());
+  const lost = Math.max(0, reconciliation.lost - mayLose);
   if (lost > 0)
-    broken.push(`${books.lost} accepted events are lost${mayLose > 0 ? `, ${mayLose} at most may be` : ''}`);
+    broken.push(
+      `${reconciliation.lost} accepted events are lost${mayLose > 0 ? `, ${mayLose} at most may be` : ''}`,
+    );
   // Else an event is left out as a duplicate only where a client sends it again although it was answered.
   const { repeated } = load.totals;
-  if (fault.orderly && books.duplicates > repeated)
+  if (fault.orderly && reconciliation.duplicates > repeated)
     broken.push(
-      `${books.duplicates} events came twice, ${repeated} at most were sent again after their answer: requests were taken and not answered, or frames stored and not settled`,
+      `${reconciliation.duplicates} events came twice, ${repeated} at most were sent again after their answer: requests were taken and not answered, or frames stored and not settled`,
     );
-  if (books.doubled > 0) broken.push(`${books.doubled} events are stored twice`);
+  if (reconciliation.doubled > 0) broken.push(`${reconciliation.doubled} events are stored twice`);
   const workMs = ((backlog + unsent) / drainEventsASecond) * 1_000;
   if (!stuck && recoveryMs > recoveryMsMax + workMs)
     broken.push(`recovery took ${recoveryMs} ms, ${recoveryMsMax + Math.round(workMs)} are allowed`);
@@ -156,11 +158,11 @@ export async function runRound(stack: Stack, options: RoundOptions): Promise<Rou
     fault: fault.name,
     strikes,
     ...load.totals,
-    stored: books.stored,
-    duplicates: books.duplicates,
+    stored: reconciliation.stored,
+    duplicates: reconciliation.duplicates,
     lost,
-    takenAway: books.lost - lost,
-    doubled: books.doubled,
+    takenAway: reconciliation.lost - lost,
+    doubled: reconciliation.doubled,
     backlog,
     recoveryMs,
     tookMs: {
@@ -168,7 +170,7 @@ export async function runRound(stack: Stack, options: RoundOptions): Promise<Rou
       strikes: Math.round(endedMs - struckMs),
       recovery: recoveryMs,
       accepted: acceptedMs,
-      books: Math.round(performance.now() - endedMs - recoveryMs),
+      reconciliation: Math.round(performance.now() - endedMs - recoveryMs),
     },
     stuck,
     broken,

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { abandonConnections, connect, type Sql } from '@usage/db/connection/connect.ts';
 import { NoAnswer, Patience } from '@usage/db/connection/patience.ts';
-import { endSilentTransactions } from '@usage/db/connection/stalledBackends.ts';
+import { terminateStalledBackends } from '@usage/db/connection/stalledBackends.ts';
 import { freePort } from '../../scripts/local/ports.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { TcpProxy } from './proxy.ts';
@@ -68,7 +68,7 @@ describe('connections that are given up', () => {
       .catch((error) => error);
     await copying.promise;
     let ended = 0;
-    while (ended === 0) ended = await endSilentTransactions(other, 'silence', 0);
+    while (ended === 0) ended = await terminateStalledBackends(other, 'silence', 0);
     expect(await held).toBeInstanceOf(Error);
     await other`INSERT INTO periods (period) VALUES ('2001-01-01')`;
     await other.end();

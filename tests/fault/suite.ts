@@ -99,7 +99,7 @@ function failedRound(round: number, fault: Fault, error: Error): RoundReport {
   return {
     ...{ round, fault: fault.name, strikes: 0, sent: 0, accepted: 0, retried: 0, stored: 0, duplicates: 0 },
     ...{ lost: 0, takenAway: 0, doubled: 0, backlog: 0, recoveryMs: 0, stuck: true, notes: [] },
-    tookMs: { ready: 0, strikes: 0, recovery: 0, accepted: 0, books: 0 },
+    tookMs: { ready: 0, strikes: 0, recovery: 0, accepted: 0, reconciliation: 0 },
     broken: [`the round did not end: ${error.stack ?? error.message}`],
   };
 }
@@ -119,7 +119,7 @@ function line(report: RoundReport): string {
   const taken = takenAway > 0 ? ` taken away ${takenAway}` : '';
   const numbers = `sent ${sent} accepted ${accepted} retried ${retried} stored ${stored} duplicates ${duplicates} lost ${lost}${taken} doubled ${doubled}`;
   const recovery = `backlog ${report.backlog} recovered in ${seconds(report.recoveryMs)} s, all accepted after ${seconds(tookMs.accepted)}`;
-  const took = `(ready ${seconds(tookMs.ready)}, strikes ${seconds(tookMs.strikes)}, books ${seconds(tookMs.books)} s)`;
+  const took = `(ready ${seconds(tookMs.ready)}, strikes ${seconds(tookMs.strikes)}, reconciliation ${seconds(tookMs.reconciliation)} s)`;
   const broken = report.broken.map((sentence) => `\n    BROKEN ${sentence}`).join('');
   const notes = report.notes.length > 0 ? `\n    ${report.notes.join('; ')}` : '';
   return `${String(round).padStart(3)} ${fault} ×${strikes}: ${numbers} ${recovery} ${took}${notes}${broken}`;

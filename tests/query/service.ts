@@ -42,18 +42,18 @@ export type TestService = Awaited<ReturnType<typeof createTestService>>;
 
 /** From the log line that says where it listens; the rest of the log is read on, so that the pipe never fills. */
 async function portOf(stdout: ReadableStream<Uint8Array>): Promise<number> {
-  const reader = stdout
+  const runner = stdout
     .pipeThrough(new TextDecoderStream() as never)
     .getReader() as ReadableStreamDefaultReader<string>;
   let text = '';
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await runner.read();
     if (done) throw new Error(`the query service ended: ${text}`);
     text += value;
     const line = text.split('\n').find((one) => one.includes('"listening"') && one.endsWith('}'));
     if (!line) continue;
     void (async () => {
-      while (!(await reader.read()).done);
+      while (!(await runner.read()).done);
     })();
     return (JSON.parse(line) as { port: number }).port;
   }

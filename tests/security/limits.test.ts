@@ -7,7 +7,7 @@ import { noLimits } from '@usage/lib/auth/key.ts';
 import { newKeyToken, newPortalToken } from '@usage/lib/auth/token.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { queryMetrics } from '@usage/query/metrics.ts';
-import { Reader } from '@usage/query/runner.ts';
+import { QueryRunner } from '@usage/query/runner.ts';
 import { Registry } from 'prom-client';
 import { eventText } from '../gateway/start.ts';
 import { type RunningApps, startApps } from '../support/apps.ts';
@@ -81,7 +81,7 @@ async function until(status: number, ask: () => Promise<Response>): Promise<Resp
 
 test('one tenant’s queries, and strangers’ portal tokens, leave some to the others', async () => {
   const limits = { queryMsMax: 5_000, queriesMax: 3, queriesPerNamespaceMax: 2, deltaCellsMax: 0 };
-  const reader = new Reader(
+  const runner = new QueryRunner(
     sql,
     undefined,
     limits,
@@ -89,7 +89,7 @@ test('one tenant’s queries, and strangers’ portal tokens, leave some to the 
     createLog('query', 'silent'),
   );
   const end = Promise.withResolvers<void>();
-  const ask = (namespace: string) => reader.read('events', namespace, () => end.promise);
+  const ask = (namespace: string) => runner.read('events', namespace, () => end.promise);
   const running = [ask('a'), ask('a')];
   const full = { code: 'unavailable', headers: { 'Retry-After': '1' } };
   expect(ask('a')).rejects.toMatchObject(full);

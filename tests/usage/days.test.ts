@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { buildsToClose, closeDays } from '@usage/aggregator/days.ts';
+import { closeDays, generationsToClose } from '@usage/aggregator/days.ts';
 import { deleteMeter } from '@usage/db/meters/meters.ts';
-import { tryLockBuild } from '@usage/db/rollups/deltas.ts';
+import { tryLockGeneration } from '@usage/db/rollups/deltas.ts';
 import { dropDeadSeries } from '@usage/db/rollups/rollups.ts';
 import { aggregations } from '@usage/lib/meter/meter.ts';
 import { event, openQueryTest, type QueryTest } from '../query/app.ts';
@@ -28,16 +28,16 @@ async function meterWith(aggregation: (typeof aggregations)[number] = 'SUM') {
   return { meter, store };
 }
 
-async function dayRows(build: bigint) {
+async function dayRows(generation: bigint) {
   const rows = await service.sql<{ subject: string; start: string; count: bigint; value: string | null }[]>`
     SELECT subject, start::date::text AS start, count, value FROM rollup_days JOIN series ON id = series_id
-    WHERE build = ${build} ORDER BY subject, start`;
+    WHERE build = ${generation} ORDER BY subject, start`;
   return rows.filter(({ subject }) => subject !== '').map((row) => `${row.start} ${row.count} ${row.value}`);
 }
 
-async function mark(build: bigint) {
+async function mark(generation: bigint) {
   const [row] = await service.sql<{ before: string }[]>`
-    SELECT before::text FROM rollup_days_closed WHERE build = ${build}`;
+    SELECT before::text FROM rollup_days_closed WHERE build = ${generation}`;
   return row?.before;
 }
 
@@ -49,24 +49,24 @@ describe('closing days', () => {
       ['2026-03-01T23:59:59.999999Z', '2'],
       ['2026-03-02T00:00:00Z', '4'],
     );
-    await closeDays(service.sql, meter.build, at('2026-03-02T02:59:59Z'));
-    expect(await dayRows(meter.build)).toEqual([]);
-    await closeDays(service.sql, meter.build, at('2026-03-02T03:00:00Z'));
-    expect(await dayRows(meter.build)).toEqual(['2026-03-01 2 3']);
-    expect(await mark(meter.build)).toBe('2026-03-02 00:00:00+00');
+    await closeDays(service.sql, meter.generation, at('2026-03-02T02:59:59Z'));
+    expect(await dayRows(meter.generation)).toEqual([]);
+    await closeDays(service.sql, meter.generation, at('2026-03-02T03:00:00Z'));
+    expect(await dayRows(meter.generation)).toEqual(['2026-03-01 2 3']);
+    expect(await mark(meter.generation)).toBe('2026-03-02 00:00:00+00');
   });
 
   test('late events are added to days that are closed and to no others', async () => {
     const { meter, store } = await meterWith();
     await store(['2026-03-01T05:00:00Z', '1']);
-    await closeDays(service.sql, meter.build, at('2026-03-03T12:00:00Z'));
+    await closeDays(service.sql, meter.generation, at('2026-03-03T12:00:00Z'));
     await store(
       ['2026-02-10T07:00:00Z', '10'],
       ['2026-03-01T06:00:00Z', '2'],
       ['2026-03-02T06:00:00Z', '3', 'new'],
       ['2026-03-03T00:00:00Z', '4'],
     );
-    expect(await dayRows(meter.build)).toEqual(['2026-02-10 1 10', '2026-03-01 2 3', '2026-03-02 1 3']);
+    expect(await dayRows(meter.generation)).toEqual(['2026-02-10 1 10', '2026-03-01 2 3', '2026-03-02 1 3']);
   });
 
   test('goes on where it stopped, over days without events, and never back', async () => {
@@ -75,39 +75,39 @@ describe('closing days', () => {
     const now = at('2026-03-10T12:00:00Z');
     const oneDay = { cellsMax: 1, seriesMax: 1 };
     const steps: (number | undefined)[] = [];
-    while ((await buildsToClose(service.sql, now)).includes(meter.build))
-      steps.push(await closeDays(service.sql, meter.build, now, oneDay));
+    while ((await generationsToClose(service.sql, now)).includes(meter.generation))
+      steps.push(await closeDays(service.sql, meter.generation, now, oneDay));
     expect(steps).toEqual([1, 1, 1, 0]);
-    expect(await dayRows(meter.build)).toEqual(['2026-01-01 1 1', '2026-01-02 1 2', '2026-02-20 1 3']);
-    expect(await mark(meter.build)).toBe('2026-03-10 00:00:00+00');
-    expect(await closeDays(service.sql, meter.build, at('2026-02-01T12:00:00Z'))).toBe(0);
-    expect(await mark(meter.build)).toBe('2026-03-10 00:00:00+00');
+    expect(await dayRows(meter.generation)).toEqual(['2026-01-01 1 1', '2026-01-02 1 2', '2026-02-20 1 3']);
+    expect(await mark(meter.generation)).toBe('2026-03-10 00:00:00+00');
+    expect(await closeDays(service.sql, meter.generation, at('2026-02-01T12:00:00Z'))).toBe(0);
+    expect(await mark(meter.generation)).toBe('2026-03-10 00:00:00+00');
   });
 
-  test('is left to the aggregator that is at the build already', async () => {
+  test('is left to the aggregator that is at the generation already', async () => {
     const { meter, store } = await meterWith();
     await store(['2026-03-01T05:00:00Z', '1']);
     await service.sql.begin(async (tx) => {
-      expect(await tryLockBuild(tx, meter.build)).toBe(true);
-      expect(await closeDays(service.sql, meter.build, at('2026-03-05T12:00:00Z'))).toBeUndefined();
+      expect(await tryLockGeneration(tx, meter.generation)).toBe(true);
+      expect(await closeDays(service.sql, meter.generation, at('2026-03-05T12:00:00Z'))).toBeUndefined();
     });
-    expect(await mark(meter.build)).toBeUndefined();
+    expect(await mark(meter.generation)).toBeUndefined();
   });
 
   test('a meter in backfill waits until all its batches are in', async () => {
     const { meter } = await meterWith();
-    await service.sql`UPDATE meters SET backfilled_at = NULL WHERE build = ${meter.build}`;
-    expect(await buildsToClose(service.sql, at('2026-03-05T12:00:00Z'))).not.toContain(meter.build);
-    await service.sql`UPDATE meters SET backfilled_at = now() WHERE build = ${meter.build}`;
+    await service.sql`UPDATE meters SET backfilled_at = NULL WHERE build = ${meter.generation}`;
+    expect(await generationsToClose(service.sql, at('2026-03-05T12:00:00Z'))).not.toContain(meter.generation);
+    await service.sql`UPDATE meters SET backfilled_at = now() WHERE build = ${meter.generation}`;
   });
 
   test('values of as many digits as are accepted fit into a day', async () => {
     const { meter, store } = await meterWith();
     const [large, fine] = [`${'7'.repeat(300)}.5`, `0.${'3'.repeat(980)}e-400`];
     await store(['2026-03-01T05:00:00Z', large], ['2026-03-01T06:00:00Z', `"${fine}"`]);
-    await closeDays(service.sql, meter.build, at('2026-03-05T12:00:00Z'));
+    await closeDays(service.sql, meter.generation, at('2026-03-05T12:00:00Z'));
     await store(['2026-03-01T07:00:00Z', `1e-400`]);
-    const [row] = await dayRows(meter.build);
+    const [row] = await dayRows(meter.generation);
     expect(row?.slice(0, 20)).toBe('2026-03-01 3 7777777');
     expect(row?.length).toBeGreaterThan(1_690);
     const answer = await service.post(`/api/v1/meters/${meter.slug}/query`, {});
@@ -131,13 +131,13 @@ test.each([...aggregations])(
     await store(...times([1, 60, 1_438, 1_500, 2_879, 2_880, 4_399]));
     await service.pipeline.closeDays(at('2026-03-04T12:00:00Z'));
     await store(...times([30, 3_000, 4_380]));
-    expect(await wrongDays(meter.build, aggregation)).toEqual({ days: 8, wrong: 0, missing: 0 });
-    if (aggregation === 'UNIQUE_COUNT') expect(await wrongUniques(meter.build)).toBe(0);
+    expect(await wrongDays(meter.generation, aggregation)).toEqual({ days: 8, wrong: 0, missing: 0 });
+    if (aggregation === 'UNIQUE_COUNT') expect(await wrongUniques(meter.generation)).toBe(0);
   },
 );
 
 /** Day rows before the mark against the hours, in SQL of the test's own. */
-async function wrongDays(build: bigint, aggregation: string) {
+async function wrongDays(generation: bigint, aggregation: string) {
   const value = {
     SUM: service.sql`sum(value)`,
     AVG: service.sql`sum(value)`,
@@ -146,12 +146,12 @@ async function wrongDays(build: bigint, aggregation: string) {
     LATEST: service.sql`(SELECT l.value FROM rollup_hours l WHERE l.series_id = h.series_id AND l.start = max(h.start))`,
   }[aggregation];
   const [row] = await service.sql<{ days: number; wrong: number; missing: number }[]>`
-    WITH mine AS (SELECT id FROM series WHERE build = ${build} AND subject <> ''),
+    WITH mine AS (SELECT id FROM series WHERE build = ${generation} AND subject <> ''),
     wanted AS (
       SELECT series_id, start::date AS day, min(first_at) AS first_at, max(last_at) AS last_at, sum(count) AS count,
              ${value ?? service.sql`NULL::numeric`} AS value
       FROM rollup_hours h WHERE series_id IN (SELECT id FROM mine)
-        AND start < (SELECT before FROM rollup_days_closed WHERE build = ${build})
+        AND start < (SELECT before FROM rollup_days_closed WHERE build = ${generation})
       GROUP BY series_id, start::date
     )
     SELECT count(d.start)::int AS days,
@@ -163,12 +163,12 @@ async function wrongDays(build: bigint, aggregation: string) {
   return row!;
 }
 
-async function wrongUniques(build: bigint): Promise<number> {
+async function wrongUniques(generation: bigint): Promise<number> {
   const rows = await service.sql`
-    WITH mine AS (SELECT id FROM series WHERE build = ${build}),
+    WITH mine AS (SELECT id FROM series WHERE build = ${generation}),
     wanted AS (
       SELECT DISTINCT series_id, start::date AS day, value FROM unique_hours
-      WHERE series_id IN (SELECT id FROM mine) AND start < (SELECT before FROM rollup_days_closed WHERE build = ${build})
+      WHERE series_id IN (SELECT id FROM mine) AND start < (SELECT before FROM rollup_days_closed WHERE build = ${generation})
     ),
     found AS (SELECT series_id, start::date AS day, value FROM unique_days WHERE series_id IN (SELECT id FROM mine))
     (SELECT * FROM wanted EXCEPT SELECT * FROM found) UNION ALL (SELECT * FROM found EXCEPT SELECT * FROM wanted)`;
@@ -178,13 +178,13 @@ async function wrongUniques(build: bigint): Promise<number> {
 test('days of a deleted meter are dropped with its series', async () => {
   const { meter, store } = await meterWith('UNIQUE_COUNT');
   await store(['2026-03-01T05:00:00Z', '1']);
-  await closeDays(service.sql, meter.build, at('2026-03-05T12:00:00Z'));
-  const ids = await service.sql<{ id: bigint }[]>`SELECT id FROM series WHERE build = ${meter.build}`;
+  await closeDays(service.sql, meter.generation, at('2026-03-05T12:00:00Z'));
+  const ids = await service.sql<{ id: bigint }[]>`SELECT id FROM series WHERE build = ${meter.generation}`;
   await deleteMeter(service.sql, 'default', meter.id);
   await dropDeadSeries(service.sql, 1_000);
   const [left] = await service.sql`
     SELECT (SELECT count(*)::int FROM rollup_days WHERE series_id = ANY(${ids.map(({ id }) => String(id))}::text[]::bigint[])) AS days,
            (SELECT count(*)::int FROM unique_days WHERE series_id = ANY(${ids.map(({ id }) => String(id))}::text[]::bigint[])) AS uniques,
-           (SELECT count(*)::int FROM rollup_days_closed WHERE build = ${meter.build}) AS marks`;
+           (SELECT count(*)::int FROM rollup_days_closed WHERE build = ${meter.generation}) AS marks`;
   expect(left).toEqual({ days: 0, uniques: 0, marks: 0 });
 });

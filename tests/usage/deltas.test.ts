@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { Loop } from '@usage/aggregator/loop.ts';
-import { mergeBuild } from '@usage/aggregator/merge.ts';
+import { mergeGeneration } from '@usage/aggregator/merge.ts';
 import { createMetrics } from '@usage/aggregator/metrics.ts';
 import { SeriesIds } from '@usage/aggregator/series.ts';
-import { tryLockBuild, waitingAltogether } from '@usage/db/rollups/deltas.ts';
+import { tryLockGeneration, waitingAltogether } from '@usage/db/rollups/deltas.ts';
 import { App } from '@usage/lib/service/app.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { DeltaCache } from '@usage/lib/usage/deltaCache.ts';
@@ -49,49 +49,56 @@ async function storeValues(eventType: string, n: number): Promise<void> {
 }
 
 test('a merge counts distinct values as it counts cells: it takes no more than it can hold', async () => {
-  const { build } = await meterWithDeltas(3);
+  const { generation } = await meterWithDeltas(3);
   const limits = { deltasMax: 10, weightMax: deltaWeight };
   const merges: unknown[] = [];
   for (let n = 0; n < 4; n++)
-    merges.push((await mergeBuild(service.sql, new SeriesIds(), build, limits))?.deltas);
+    merges.push((await mergeGeneration(service.sql, new SeriesIds(), generation, limits))?.deltas);
   expect(merges).toEqual([1, 1, 1, 0]);
 });
 
 test('queries hold deltas by the distinct values in them, and none that was merged', async () => {
-  const { build } = await meterWithDeltas(3);
+  const { generation } = await meterWithDeltas(3);
   const cache = new DeltaCache(2 * deltaWeight, queryMetrics(new Registry()));
   const ask = () =>
     service.sql.begin(async (tx) => {
       let cells = 0;
-      for await (const { size } of cache.of(tx, build, await waitingDeltas(build), 'each')) cells += size;
+      for await (const { size } of cache.of(tx, generation, await waitingDeltas(generation), 'each'))
+        cells += size;
       return cells;
     });
 
   expect(await ask()).toBe(3);
   expect(cache.weight).toBe(2 * deltaWeight);
-  await mergeBuild(service.sql, new SeriesIds(), build, { deltasMax: 3, weightMax: 10 * deltaWeight });
+  await mergeGeneration(service.sql, new SeriesIds(), generation, {
+    deltasMax: 3,
+    weightMax: 10 * deltaWeight,
+  });
   expect(await ask()).toBe(0);
   expect(cache.weight).toBe(0);
 });
 
 test('what a held delta says of all subjects together is weighed as well, and goes with it', async () => {
-  const { build } = await meterWithDeltas(2);
+  const { generation } = await meterWithDeltas(2);
   const cache = new DeltaCache(100 * deltaWeight, queryMetrics(new Registry()));
   const ask = (subjects: 'each' | 'all') =>
     service.sql.begin(async (tx) =>
-      Array.fromAsync(cache.of(tx, build, await waitingDeltas(build), subjects)),
+      Array.fromAsync(cache.of(tx, generation, await waitingDeltas(generation), subjects)),
     );
 
   await ask('each');
   expect(cache.weight).toBe(2 * deltaWeight);
   for (const _ of [1, 2]) await ask('all');
   expect(cache.weight).toBe(4 * deltaWeight);
-  await mergeBuild(service.sql, new SeriesIds(), build, { deltasMax: 2, weightMax: 10 * deltaWeight });
+  await mergeGeneration(service.sql, new SeriesIds(), generation, {
+    deltasMax: 2,
+    weightMax: 10 * deltaWeight,
+  });
   await ask('each');
   expect(cache.weight).toBe(0);
 });
 
-test('a loop merges what waits, says so, and leaves a build alone that another one holds', async () => {
+test('a loop merges what waits, says so, and leaves a generation alone that another one holds', async () => {
   const held = await meterWithDeltas(1);
   const free = await meterWithDeltas(1);
   const app = new App('aggregator', createLog('aggregator', 'silent'), 5_000);
@@ -101,11 +108,11 @@ test('a loop merges what waits, says so, and leaves a build alone that another o
   const waiting = async () => (await waitingAltogether(service.sql)).deltas;
 
   await service.sql.begin(async (tx) => {
-    expect(await tryLockBuild(tx, held.build)).toBe(true);
+    expect(await tryLockGeneration(tx, held.generation)).toBe(true);
     loop.start();
     while ((await waiting()) > 1) await Bun.sleep(5);
-    expect(await waitingDeltas(free.build)).toHaveLength(0);
-    expect(await waitingDeltas(held.build)).toHaveLength(1);
+    expect(await waitingDeltas(free.generation)).toHaveLength(0);
+    expect(await waitingDeltas(held.generation)).toHaveLength(1);
   });
   while ((await waiting()) > 0) await Bun.sleep(5);
   while ((await metrics.waiting.get()).values[0]?.value !== 0) await Bun.sleep(5);
@@ -144,7 +151,9 @@ test('deltas that become many are made into one and wait on; where each brings o
   expect(await app.stop()).toBe(true);
 });
 
-async function waitingDeltas(build: bigint): Promise<bigint[]> {
-  const rows = await service.sql<{ id: bigint }[]>`SELECT id FROM deltas WHERE build = ${build} ORDER BY id`;
+async function waitingDeltas(generation: bigint): Promise<bigint[]> {
+  const rows = await service.sql<
+    { id: bigint }[]
+  >`SELECT id FROM deltas WHERE build = ${generation} ORDER BY id`;
   return rows.map(({ id }) => id);
 }

@@ -1,11 +1,11 @@
 import { backfillStretch } from '@usage/aggregator/backfill.ts';
-import { compactBuild } from '@usage/aggregator/compact.ts';
-import { buildsToClose, closeDays } from '@usage/aggregator/days.ts';
-import { mergeBuild } from '@usage/aggregator/merge.ts';
+import { compactGeneration } from '@usage/aggregator/compact.ts';
+import { closeDays, generationsToClose } from '@usage/aggregator/days.ts';
+import { mergeGeneration } from '@usage/aggregator/merge.ts';
 import { SeriesIds } from '@usage/aggregator/series.ts';
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { periodDays } from '@usage/db/events/partitions.ts';
-import { buildsWithDeltas, type MergeLimits } from '@usage/db/rollups/deltas.ts';
+import { generationsWithDeltas, type MergeLimits } from '@usage/db/rollups/deltas.ts';
 import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { Batch } from '@usage/processor/batch.ts';
 import { Store } from '@usage/processor/store.ts';
@@ -46,31 +46,33 @@ export class Pipeline {
     while (await backfillStretch(this.sql, 10));
   }
 
-  /** Merges a share of the waiting deltas of every build. */
+  /** Merges a share of the waiting deltas of every generation. */
   async aggregate(share: number): Promise<void> {
     const ids = new SeriesIds();
-    await this.#shareOfDeltas(share, (build, limits) => mergeBuild(this.sql, ids, build, limits));
+    await this.#shareOfDeltas(share, (generation, limits) =>
+      mergeGeneration(this.sql, ids, generation, limits),
+    );
   }
 
-  /** Makes one of a share of the waiting deltas of every build. */
+  /** Makes one of a share of the waiting deltas of every generation. */
   async compact(share: number): Promise<void> {
-    await this.#shareOfDeltas(share, (build, limits) => compactBuild(this.sql, build, limits));
+    await this.#shareOfDeltas(share, (generation, limits) => compactGeneration(this.sql, generation, limits));
   }
 
-  async #shareOfDeltas(share: number, take: (build: bigint, limits: MergeLimits) => Promise<unknown>) {
-    for (const { build, deltas } of await buildsWithDeltas(this.sql)) {
+  async #shareOfDeltas(share: number, take: (generation: bigint, limits: MergeLimits) => Promise<unknown>) {
+    for (const { generation, deltas } of await generationsWithDeltas(this.sql)) {
       const deltasMax = Math.ceil(deltas * share);
-      if (deltasMax > 0) await take(build, { deltasMax, weightMax: Number.MAX_SAFE_INTEGER });
+      if (deltasMax > 0) await take(generation, { deltasMax, weightMax: Number.MAX_SAFE_INTEGER });
     }
   }
 
-  /** Closes all days of every build that are over at an instant, in stretches of a few series and days. */
+  /** Closes all days of every generation that are over at an instant, in stretches of a few series and days. */
   async closeDays(nowMs: number): Promise<number> {
     let days = 0;
-    for (let builds = await buildsToClose(this.sql, nowMs); builds.length > 0; ) {
-      for (const build of builds)
-        days += (await closeDays(this.sql, build, nowMs, { cellsMax: 200, seriesMax: 3 })) ?? 0;
-      builds = await buildsToClose(this.sql, nowMs);
+    for (let generations = await generationsToClose(this.sql, nowMs); generations.length > 0; ) {
+      for (const generation of generations)
+        days += (await closeDays(this.sql, generation, nowMs, { cellsMax: 200, seriesMax: 3 })) ?? 0;
+      generations = await generationsToClose(this.sql, nowMs);
     }
     return days;
   }

@@ -1,6 +1,6 @@
 import type { Access, Identity } from '@usage/lib/auth/access.ts';
 import { type EventFault, faultsOf } from '@usage/lib/event/event.ts';
-import { Shares } from '@usage/lib/http/concurrencyLimit.ts';
+import { ConcurrencyLimit } from '@usage/lib/http/concurrencyLimit.ts';
 import { linesOf } from '@usage/lib/http/lines.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { type Ingest, keepEvents } from './append.ts';
@@ -18,7 +18,7 @@ const streamsPerNamespaceMax = 48;
 const emptyLinesMax = 10_000;
 const rejectedShownMax = 100;
 
-const streams = new Shares(streamsMax, streamsPerNamespaceMax);
+const streams = new ConcurrencyLimit(streamsMax, streamsPerNamespaceMax);
 
 /**
  * NDJSON: an event a line, however many. They are kept part by part as they come, so this is not all or nothing: a
@@ -104,7 +104,7 @@ class EventLines {
 
   async finish(): Promise<void> {
     await this.#send();
-    while (this.#parts.length > 0) await this.#settleOldest();
+    while (this.#parts.length > 0) await this.#answerOldest();
     this.#linesDone = this.#line;
   }
 
@@ -113,7 +113,7 @@ class EventLines {
     try {
       // A bad line doesn't cost those before it.
       if (error instanceof BadLine) await this.#send();
-      while (this.#parts.length > 0) await this.#settleOldest();
+      while (this.#parts.length > 0) await this.#answerOldest();
     } catch (newer) {
       return this.#problem(newer instanceof Problem ? newer : error);
     }
@@ -138,7 +138,7 @@ class EventLines {
 
   async #send(): Promise<void> {
     if (this.#texts.length === 0) return;
-    while (this.#parts.length >= partsMax) await this.#settleOldest();
+    while (this.#parts.length >= partsMax) await this.#answerOldest();
     const texts = this.#texts;
     this.#texts = [];
     this.#length = 0;
@@ -147,7 +147,7 @@ class EventLines {
     this.#parts.push({ done, events: texts.length, lastLine: this.#line });
   }
 
-  async #settleOldest(): Promise<void> {
+  async #answerOldest(): Promise<void> {
     const { done, events, lastLine } = this.#parts[0]!;
     await done;
     this.#parts.shift();

@@ -3,19 +3,19 @@ import type { NamespaceOf } from '@usage/lib/auth/access.ts';
 import { jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
 import { Elysia } from 'elysia';
-import type { Reader } from '../runner.ts';
+import type { QueryRunner } from '../runner.ts';
 import { encodePlace, limitMax, readCursorRequest, readListRequest } from './params.ts';
 import { listEvents } from './service.ts';
 
 /** GET /api/v1/events and /api/v2/events. Errors are thrown as Problem. */
-export function eventListRoutes(reader: Reader, namespaceOf: NamespaceOf) {
+export function eventListRoutes(runner: QueryRunner, namespaceOf: NamespaceOf) {
   return new Elysia({ name: 'event lists' })
     .get(
       '/api/v1/events',
       async ({ request }) => {
         const namespace = namespaceOf(request, 'read');
         const { filters, limit } = readListRequest(urlOf(request).searchParams, Date.now() * 1_000);
-        const { items } = await listEvents(reader, namespace, filters, undefined, limit);
+        const { items } = await listEvents(runner, namespace, filters, undefined, limit);
         return json(`[${items.join(',')}]`);
       },
       { detail: listDetail },
@@ -25,7 +25,7 @@ export function eventListRoutes(reader: Reader, namespaceOf: NamespaceOf) {
       async ({ request }) => {
         const namespace = namespaceOf(request, 'read');
         const { filters, place, limit } = readCursorRequest(urlOf(request).searchParams);
-        const { items, next } = await listEvents(reader, namespace, filters, place, limit);
+        const { items, next } = await listEvents(runner, namespace, filters, place, limit);
         const cursor = next ? `,"nextCursor":"${encodePlace(next)}"` : '';
         return json(`{"items":[${items.join(',')}]${cursor}}`);
       },

@@ -13,7 +13,7 @@ import { timeBounds } from '@usage/lib/filter/timeFilter.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import { type CompiledMeter, compileMeter } from '@usage/lib/meter/evaluate.ts';
-import type { Reader } from '../runner.ts';
+import type { QueryRunner } from '../runner.ts';
 
 export interface EventPage {
   /** Each event as JSON text. */
@@ -28,15 +28,15 @@ const stretchMax = 4_096;
 
 /** Events newest first: by arrival, then source and id, descending. Problems: 503 where the filters let too little pass. */
 export async function listEvents(
-  reader: Reader,
+  runner: QueryRunner,
   namespace: string,
   filters: EventFilters,
   place: ListPlace | undefined,
   limit: number,
 ): Promise<EventPage> {
-  return await reader.read('events', namespace, async (tx, deadlineMs) => {
+  return await runner.read('events', namespace, async (tx, deadlineMs) => {
     const { events, storedAtUs } = await findEvents(tx, namespace, filters, place, limit, deadlineMs);
-    reader.metrics.rows.observe({ kind: 'events' }, events.length);
+    runner.metrics.rows.observe({ kind: 'events' }, events.length);
     const fault = events.length === 0 ? () => undefined : await faultFinder(tx, namespace);
     const items = events.map((event) => itemOf(event, storedAtUs.get(event.batch_id)!, fault(event)));
     const last = events.length === limit ? events.at(-1) : undefined;

@@ -4,7 +4,7 @@ import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
 import { dayUs } from '@usage/lib/windows/units.ts';
 import { Elysia } from 'elysia';
-import type { Reader } from '../runner.ts';
+import type { QueryRunner } from '../runner.ts';
 import { groupValuesDetail, queryDetail, queryPostDetail, subjectsDetail } from './model.ts';
 import { queryToBody, readQueryRequest, timeOf } from './params.ts';
 import { listGroupValues, listMeterSubjects, queryMeter } from './service.ts';
@@ -13,12 +13,12 @@ import { listGroupValues, listMeterSubjects, queryMeter } from './service.ts';
 const bodyBytesMax = 2 * 1024 * 1024;
 
 /** /api/v1/meters/{meterIdOrSlug}/query, /subjects and /group-by/{key}/values. Errors are thrown as Problem. */
-export function usageRoutes(reader: Reader, namespaceOf: NamespaceOf) {
+export function usageRoutes(runner: QueryRunner, namespaceOf: NamespaceOf) {
   const answer = async (request: Request, idOrSlug: string, readBody: () => unknown) => {
     const namespace = namespaceOf(request, 'read');
     const format = formatOf(request.headers.get('accept'));
     const answered = await queryMeter(
-      reader,
+      runner,
       namespace,
       idOrSlug,
       readQueryRequest(await readBody()),
@@ -45,7 +45,7 @@ export function usageRoutes(reader: Reader, namespaceOf: NamespaceOf) {
       async ({ request, params }) =>
         Response.json(
           await listMeterSubjects(
-            reader,
+            runner,
             namespaceOf(request, 'read'),
             params.meterIdOrSlug,
             rangeOf(request),
@@ -60,7 +60,7 @@ export function usageRoutes(reader: Reader, namespaceOf: NamespaceOf) {
         const range = rangeOf(request);
         if (range.fromUs === undefined && range.toUs === undefined) range.fromUs = Date.now() * 1_000 - dayUs;
         const { meterIdOrSlug, groupByKey } = params;
-        return Response.json(await listGroupValues(reader, namespace, meterIdOrSlug, groupByKey, range));
+        return Response.json(await listGroupValues(runner, namespace, meterIdOrSlug, groupByKey, range));
       },
       { detail: groupValuesDetail },
     );

@@ -3,7 +3,7 @@ import { queryCanceled } from '@usage/db/connection/sqlStates.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import { getMeterToRead, type MeterToRead } from '@usage/db/meters/meters.ts';
 import { subjectNames } from '@usage/db/subjects/subjectNames.ts';
-import { buildSubjects } from '@usage/db/usage/usage.ts';
+import { generationSubjects } from '@usage/db/usage/usage.ts';
 import { compareTexts } from '@usage/lib/filter/textFilter.ts';
 import { type Fault, invalid } from '@usage/lib/http/faults.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
@@ -11,7 +11,7 @@ import { rowsMax, tooManyRows } from '@usage/lib/usage/accumulator.ts';
 import type { UsageQuery } from '@usage/lib/usage/context.ts';
 import { UsageTimeout } from '@usage/lib/usage/eventSums.ts';
 import { readUsage, type UsageTotals } from '@usage/lib/usage/usage.ts';
-import type { Reader } from '../runner.ts';
+import type { QueryRunner } from '../runner.ts';
 import { toV3 } from '../v3/answer.ts';
 import { type AnswerRow, toJson, toRows } from './answer.ts';
 import { toCsv } from './csv.ts';
@@ -24,19 +24,19 @@ export interface Answer {
 
 /** Problems: 400, 404, 503. */
 export async function queryMeter(
-  reader: Reader,
+  runner: QueryRunner,
   namespace: string,
   idOrSlug: string,
   request: QueryRequest,
   format: 'json' | 'csv' | 'v3',
 ): Promise<Answer> {
-  const freshness = reader.freshness();
+  const freshness = runner.freshness();
   const read = async (tx: Transaction, deadlineMs: number): Promise<Answer> => {
     const found = await findMeter(tx, namespace, idOrSlug);
     const { meter } = found;
     const query = toUsageQuery(meter, request);
-    const rows = toRows(meter, query, await usageOf(tx, reader, found, query, deadlineMs));
-    reader.metrics.rows.observe({ kind: 'meter' }, rows.length);
+    const rows = toRows(meter, query, await usageOf(tx, runner, found, query, deadlineMs));
+    runner.metrics.rows.observe({ kind: 'meter' }, rows.length);
     if (format !== 'csv') {
       const toAnswer = format === 'v3' ? toV3 : toJson;
       const headers = { ...(await freshness), 'Content-Type': 'application/json' };
@@ -50,37 +50,37 @@ export async function queryMeter(
     };
     return { body: toCsv(query, rows, names), headers };
   };
-  return await reader.read('meter', namespace, read, freshness);
+  return await runner.read('meter', namespace, read, freshness);
 }
 
 /** The subjects with usage in the range, sorted. Problems: 404, 503. */
 export async function listMeterSubjects(
-  reader: Reader,
+  runner: QueryRunner,
   namespace: string,
   idOrSlug: string,
   range: { fromUs: number | undefined; toUs: number | undefined },
 ): Promise<string[]> {
-  return await reader.read('subjects', namespace, async (tx, deadlineMs) => {
+  return await runner.read('subjects', namespace, async (tx, deadlineMs) => {
     const found = await findMeter(tx, namespace, idOrSlug);
     const { meter } = found;
     const unbounded =
       range.fromUs === undefined && range.toUs === undefined && meter.eventFromUs === undefined;
-    if (unbounded && meter.backfilledAt) return await allSubjects(tx, reader, found);
+    if (unbounded && meter.backfilledAt) return await allSubjects(tx, runner, found);
     const query = { ...everything, ...range, groupBySubject: true };
-    const { totals } = await usageOf(tx, reader, found, query, deadlineMs);
+    const { totals } = await usageOf(tx, runner, found, query, deadlineMs);
     return totals.map(({ key }) => key[0]!).sort(compareTexts);
   });
 }
 
 /** The values of a group with usage in the range, sorted. Problems: 400, 404, 503. */
 export async function listGroupValues(
-  reader: Reader,
+  runner: QueryRunner,
   namespace: string,
   idOrSlug: string,
   name: string,
   range: { fromUs: number | undefined; toUs: number | undefined },
 ): Promise<string[]> {
-  return await reader.read('group_values', namespace, async (tx, deadlineMs) => {
+  return await runner.read('group_values', namespace, async (tx, deadlineMs) => {
     const found = await findMeter(tx, namespace, idOrSlug);
     const { meter } = found;
     if (!Object.hasOwn(meter.groupBy, name)) {
@@ -90,7 +90,7 @@ export async function listGroupValues(
       );
     }
     const query = { ...everything, ...range, groupBy: [name] };
-    const { totals } = await usageOf(tx, reader, found, query, deadlineMs);
+    const { totals } = await usageOf(tx, runner, found, query, deadlineMs);
     return totals.map(({ key }) => key[0]!).sort(compareTexts);
   });
 }
@@ -107,13 +107,13 @@ const everything: UsageQuery = {
 
 async function usageOf(
   tx: Transaction,
-  reader: Reader,
+  runner: QueryRunner,
   found: MeterToRead,
   query: UsageQuery,
   deadlineMs: number,
 ): Promise<UsageTotals> {
   const { meter } = found;
-  const { deltas, metrics } = reader;
+  const { deltas, metrics } = runner;
   try {
     return await readUsage(tx, found, query, { deltas, metrics, deadlineMs });
   } catch (error) {
@@ -129,11 +129,11 @@ async function usageOf(
 
 async function allSubjects(
   tx: Transaction,
-  reader: Reader,
+  runner: QueryRunner,
   { meter, waiting }: MeterToRead,
 ): Promise<string[]> {
-  const subjects = new Set(await buildSubjects(tx, meter.build, rowsMax + 1));
-  for await (const cells of reader.deltas.of(tx, meter.build, waiting, 'each'))
+  const subjects = new Set(await generationSubjects(tx, meter.generation, rowsMax + 1));
+  for await (const cells of runner.deltas.of(tx, meter.generation, waiting, 'each'))
     for (const subject of cells.subjects) subjects.add(subject);
   if (subjects.size > rowsMax) throw tooManyRows();
   return [...subjects].sort(compareTexts);

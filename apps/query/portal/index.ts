@@ -9,7 +9,7 @@ import { formatOf } from '../meters/index.ts';
 import { queryDetail } from '../meters/model.ts';
 import { queryToBody, readQueryRequest } from '../meters/params.ts';
 import { queryMeter } from '../meters/service.ts';
-import type { Reader } from '../runner.ts';
+import type { QueryRunner } from '../runner.ts';
 
 /** Pages of any site may ask: what they show is the token's, and no cookie is involved. */
 const portalCors = {
@@ -19,7 +19,7 @@ const portalCors = {
 };
 
 /** GET /api/v1/portal/meters/{meterSlug}/query: one subject's own usage, by a portal token. */
-export function portalQueryRoutes(reader: Reader) {
+export function portalQueryRoutes(runner: QueryRunner) {
   return new Elysia({ name: 'portal queries' })
     .options(
       '/api/v1/portal/meters/:meterSlug/query',
@@ -32,7 +32,7 @@ export function portalQueryRoutes(reader: Reader) {
       '/api/v1/portal/meters/:meterSlug/query',
       async ({ request, params, set }) => {
         Object.assign(set.headers, portalCors);
-        const { namespace, subject, allowedMeterSlugs } = await portalTokenOf(reader, request);
+        const { namespace, subject, allowedMeterSlugs } = await portalTokenOf(runner, request);
         const slug = pathText(params.meterSlug);
         if (allowedMeterSlugs && !allowedMeterSlugs.includes(slug)) {
           throw new Problem('forbidden', 'This portal token does not show this meter.');
@@ -41,7 +41,7 @@ export function portalQueryRoutes(reader: Reader) {
         // The subject comes last, so that nothing the page asks for can take its place.
         const query = readQueryRequest({ ...body, subject: [subject] });
         const answered = await queryMeter(
-          reader,
+          runner,
           namespace,
           slug,
           query,
@@ -69,10 +69,10 @@ export const portalQueryDetail = {
 const strangers = '';
 
 /** Looked up at every query: a token that was ended works no longer at once. */
-async function portalTokenOf(reader: Reader, request: Request) {
+async function portalTokenOf(runner: QueryRunner, request: Request) {
   const token = bearerOf(request);
   const found = isPortalToken(token)
-    ? await reader.read('portal_token', strangers, (tx) => findPortalToken(tx, hashToken(token)))
+    ? await runner.read('portal_token', strangers, (tx) => findPortalToken(tx, hashToken(token)))
     : undefined;
   if (found) return found;
   throw unauthorized('This portal token is not known, has expired or was ended.', 'invalid_token');

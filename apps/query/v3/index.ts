@@ -5,19 +5,19 @@ import { pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { Elysia } from 'elysia';
 import { queryMeter } from '../meters/service.ts';
-import type { Reader } from '../runner.ts';
+import type { QueryRunner } from '../runner.ts';
 import { readV3Query } from './request.ts';
 
 const bodyBytesMax = 2 * 1024 * 1024;
 
 /** POST /api/v3/openmeter/meters/{meterId}/query: v3's words around the same service. */
-export function v3QueryRoutes(reader: Reader, namespaceOf: NamespaceOf) {
+export function v3QueryRoutes(runner: QueryRunner, namespaceOf: NamespaceOf) {
   return new Elysia({ name: 'v3 queries' }).post(
     '/api/v3/openmeter/meters/:meterId/query',
     async ({ request, params }) => {
       const namespace = namespaceOf(request, 'read');
       const query = readV3Query(await readJson(request, bodyBytesMax));
-      const answered = await queryMeter(reader, namespace, pathText(params.meterId), query, 'v3');
+      const answered = await queryMeter(runner, namespace, pathText(params.meterId), query, 'v3');
       return new Response(answered.body, { headers: answered.headers });
     },
     { parse: 'none', detail: v3QueryDetail },

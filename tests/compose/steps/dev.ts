@@ -22,11 +22,11 @@ export async function devRestarts(stack: Stack, ledger: Ledger): Promise<string>
   const tookMs = performance.now() - startedMs;
   await stack.waitHealthy(healthyAll);
   const load = ledger.load({ url: stack.apiUrl, senders: 1 });
-  const books = await ledger.close(load);
+  const reconciliation = await ledger.close(load);
   const balance = await ledger.balance();
   await stack.must(['up', '-d', '--no-build']);
   await stack.waitHealthy(healthyAll);
-  return `all four after ${seconds(tookMs)}; ${described(books)}; ${balance}`;
+  return `all four after ${seconds(tookMs)}; ${described(reconciliation)}; ${balance}`;
 }
 
 /** Of each app: how often it said that it is at work. */

@@ -1,5 +1,5 @@
 import type { Ledger } from '../ledger.ts';
-import type { Books } from '../numberedLoad.ts';
+import type { Reconciliation } from '../numberedLoad.ts';
 import { run, type Stack, waitUntil } from '../stack.ts';
 import { healthyAll, metricOf, seconds } from './start.ts';
 
@@ -11,8 +11,8 @@ export async function scaleWithoutNginx(stack: Stack, ledger: Ledger): Promise<s
   await stack.waitHealthy({ ...healthyAll, api_gateway: 3 });
   const load = ledger.load({ url: stack.apiUrl });
   await Bun.sleep(loadMs / 2);
-  const books = await ledger.close(load);
-  return `${described(books)}; ${await shares(stack)}; ${await ledger.balance()}`;
+  const reconciliation = await ledger.close(load);
+  return `${described(reconciliation)}; ${await shares(stack)}; ${await ledger.balance()}`;
 }
 
 export async function scaleBehindNginx(stack: Stack, ledger: Ledger): Promise<string> {
@@ -21,13 +21,13 @@ export async function scaleBehindNginx(stack: Stack, ledger: Ledger): Promise<st
   await stack.waitHealthy({ ...healthyAll, api_gateway: 3, event_processor: 2, nginx: 1 });
   const load = ledger.load({ url: stack.nginxUrl });
   await Bun.sleep(loadMs);
-  const books = await ledger.close(load);
-  if (books.failures.size > 0) throw new Error(`requests failed: ${described(books)}`);
+  const reconciliation = await ledger.close(load);
+  if (reconciliation.failures.size > 0) throw new Error(`requests failed: ${described(reconciliation)}`);
   const stored = await metricOf(stack, 'event_processor', 8001, 'usage_events_stored_total');
-  return `${described(books)}; ${await shares(stack)}; stored by processors ${stored.join(' + ')}; ${await ledger.balance()}`;
+  return `${described(reconciliation)}; ${await shares(stack)}; stored by processors ${stored.join(' + ')}; ${await ledger.balance()}`;
 }
 
-/** Kills a service's process under load; Docker starts it again, everything becomes healthy, the books balance. */
+/** Kills a service's process under load; Docker starts it again, everything becomes healthy, the events reconcile. */
 export async function survivesCrash(stack: Stack, ledger: Ledger, service: string): Promise<string> {
   const load = ledger.load({ url: stack.nginxUrl });
   await Bun.sleep(loadMs / 3);
@@ -46,11 +46,11 @@ export async function survivesCrash(stack: Stack, ledger: Ledger, service: strin
   await Bun.sleep(loadMs / 3);
   await stack.waitHealthy({ ...healthyAll, api_gateway: 3, event_processor: 2, nginx: 1 });
   const healthyMs = performance.now();
-  const books = await ledger.close(load);
-  return `all healthy again after ${seconds(healthyMs - crashedMs)}; ${described(books)}; ${await ledger.balance()}`;
+  const reconciliation = await ledger.close(load);
+  return `all healthy again after ${seconds(healthyMs - crashedMs)}; ${described(reconciliation)}; ${await ledger.balance()}`;
 }
 
-export function described({ requests, events, failures, longestMs }: Books): string {
+export function described({ requests, events, failures, longestMs }: Reconciliation): string {
   const failed = [...failures].map(([what, count]) => `${count}× ${what}`).join(', ') || 'none failed';
   return `${requests} requests, ${events} events, ${failed}, longest ${Math.round(longestMs)} ms`;
 }

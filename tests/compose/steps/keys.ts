@@ -35,15 +35,15 @@ export async function keysAreAsked(stack: Stack, ledger: Ledger): Promise<string
   ledger.readKey = reader;
   const load = ledger.load({ url: stack.nginxUrl, key: sender });
   await Bun.sleep(loadMs);
-  const books = await ledger.close(load);
-  if (books.failures.size > 0) throw new Error(`requests failed: ${described(books)}`);
+  const reconciliation = await ledger.close(load);
+  if (reconciliation.failures.size > 0) throw new Error(`requests failed: ${described(reconciliation)}`);
   const balance = await ledger.balance();
 
   ledger.readKey = undefined;
   Object.assign(stack.env, { AUTH: 'off', ADMIN_API_KEY: '' });
   await stack.must(['--profile', 'production', 'up', '-d', '--no-build']);
   await stack.waitHealthy({ ...healthyAll, nginx: 1 });
-  return `no start without ADMIN_API_KEY; ${outcomes.map(([what, got]) => `${what}: ${got}`).join(', ')}; with a made key through nginx ${described(books)}; ${balance}`;
+  return `no start without ADMIN_API_KEY; ${outcomes.map(([what, got]) => `${what}: ${got}`).join(', ')}; with a made key through nginx ${described(reconciliation)}; ${balance}`;
 }
 
 async function makeKey(stack: Stack, admin: string, scopes: string[]): Promise<string> {

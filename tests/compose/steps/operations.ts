@@ -19,7 +19,7 @@ export async function rollingUpdate(stack: Stack, ledger: Ledger): Promise<strin
   const startedMs = performance.now();
   const { stdout } = await stack.script('rolling-update.sh', [], { USAGE_VERSION: 'next' });
   const tookMs = performance.now() - startedMs;
-  const books = await ledger.close(load);
+  const reconciliation = await ledger.close(load);
   const read = await reads.stop();
   const after = await Promise.all(apps.map((app) => stack.containers(app)));
   if (before.flat().some((id) => after.flat().includes(id))) throw new Error('a container was not replaced');
@@ -27,9 +27,9 @@ export async function rollingUpdate(stack: Stack, ledger: Ledger): Promise<strin
     const image = (await mustRun(['docker', 'inspect', '--format', '{{.Config.Image}}', id])).stdout.trim();
     if (!image.endsWith(':next')) throw new Error(`${id} runs ${image}`);
   }
-  if (books.failures.size > 0) throw new Error(`requests failed: ${described(books)}`);
+  if (reconciliation.failures.size > 0) throw new Error(`requests failed: ${described(reconciliation)}`);
   if (read.failed.length > 0) throw new Error(`reads failed: ${read.failed.slice(0, 5).join(', ')}`);
-  return `${stdout.trim().split('\n').join('; ')}; in ${seconds(tookMs)}; ${described(books)}; ${read.count} reads, none failed; ${await ledger.balance()}`;
+  return `${stdout.trim().split('\n').join('; ')}; in ${seconds(tookMs)}; ${described(reconciliation)}; ${read.count} reads, none failed; ${await ledger.balance()}`;
 }
 
 function readUntilStopped(url: string) {
@@ -116,7 +116,7 @@ export async function limitsHold(stack: Stack, ledger: Ledger): Promise<string> 
   const startedMs = performance.now();
   let memory = new Map<string, string>();
   while (performance.now() - startedMs < 10_000) memory = await usage(stack);
-  const books = await ledger.close(load);
+  const reconciliation = await ledger.close(load);
   const acceptedMs = performance.now() - startedMs;
   const [lag] = await metricOf(stack, 'api_gateway', 8000, 'usage_stream_events');
   const balance = await ledger.balance();
@@ -124,8 +124,8 @@ export async function limitsHold(stack: Stack, ledger: Ledger): Promise<string> 
   const killed = await outOfMemory(stack);
   if (killed.length > 0) throw new Error(`out of memory: ${killed.join(', ')}`);
   await logLinesAreShort(stack);
-  const rate = (ms: number) => Math.round((books.events / ms) * 1_000).toLocaleString('en');
-  return `${described(books)}: ${rate(acceptedMs)} events/s accepted, ${rate(storedMs)} stored and answered (${lag} waited at the end); ${[...memory].map(([name, of]) => `${name} ${of}`).join(', ')}; ${balance}`;
+  const rate = (ms: number) => Math.round((reconciliation.events / ms) * 1_000).toLocaleString('en');
+  return `${described(reconciliation)}: ${rate(acceptedMs)} events/s accepted, ${rate(storedMs)} stored and answered (${lag} waited at the end); ${[...memory].map(([name, of]) => `${name} ${of}`).join(', ')}; ${balance}`;
 }
 
 /** Slow statements are logged; the thousands of identities of a batch that they look for are not. */

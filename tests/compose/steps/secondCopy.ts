@@ -29,7 +29,7 @@ export async function secondCopy(stack: Stack, ledger: Ledger): Promise<string> 
     const balance = await other.balance();
     await ledger.balance();
     if ((await containers(stack)) !== before) throw new Error('the first copy was touched');
-    return `healthy after ${seconds(healthyMs - startedMs)} on ${subnet.trim()}, its own books: ${balance}; the first copy untouched`;
+    return `healthy after ${seconds(healthyMs - startedMs)} on ${subnet.trim()}, its own reconciliation: ${balance}; the first copy untouched`;
   } finally {
     await second.down();
   }

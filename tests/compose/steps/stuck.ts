@@ -17,8 +17,8 @@ export async function stuckLoopsAreNoticed(stack: Stack, ledger: Ledger): Promis
   const shown = [await stopped(stack), await standingStill(stack)];
   await stack.must(['up', '-d', '--no-build']);
   await stack.waitHealthy(healthyAll);
-  const books = await ledger.close(load);
-  return `${shown.join('; ')}; healthy again; ${described(books)}; ${await ledger.balance()}`;
+  const reconciliation = await ledger.close(load);
+  return `${shown.join('; ')}; healthy again; ${described(reconciliation)}; ${await ledger.balance()}`;
 }
 
 async function stopped(stack: Stack): Promise<string> {
@@ -40,7 +40,7 @@ async function standingStill(stack: Stack): Promise<string> {
   }
   const startedMs = performance.now();
   const noticed = await Promise.all(
-    loops.map(({ service }) => unhealthy(stack, service, startedMs, 'the loop has been silent')),
+    loops.map(({ service }) => unhealthy(stack, service, startedMs, 'the loop has stalled')),
   );
   for (const { service, port } of loops)
     if ((await metricOf(stack, service, port, 'process_start_time_seconds')).some((time) => !(time > 0)))

@@ -39,11 +39,11 @@ export async function schemaUpgrade(stack: Stack, ledger: Ledger): Promise<strin
   const down = await migrate(stack, newVersion, ['bun', 'db/schema/migrate.main.ts', 'down', '1']);
   if (!down.startsWith('Taken back: 900_proof.')) throw new Error(`down said: ${down}`);
   await Bun.sleep(loadMs / 2);
-  const books = await ledger.close(load);
+  const reconciliation = await ledger.close(load);
   const after = (await Promise.all(apps.map((app) => stack.containers(app)))).flat();
   if (before.join() !== after.join()) throw new Error('an app was replaced');
-  if (books.failures.size > 0) throw new Error(`requests failed: ${described(books)}`);
-  return `${up}; then the older version's migrate: ${older}; ${down}; ${described(books)}; ${await ledger.balance()}`;
+  if (reconciliation.failures.size > 0) throw new Error(`requests failed: ${described(reconciliation)}`);
+  return `${up}; then the older version's migrate: ${older}; ${down}; ${described(reconciliation)}; ${await ledger.balance()}`;
 }
 
 async function buildNewer(): Promise<void> {

@@ -11,41 +11,41 @@ const dayMs = 86_400_000;
 
 /**
  * Takes the day rows of the round's meters back to what they were some days ago, before the later days were closed, as
- * the aggregator would: under the build's lock, rows and mark in one transaction. They are to be closed anew. Returns how
+ * the aggregator would: under the generation's lock, rows and mark in one transaction. They are to be closed anew. Returns how
  * many day rows that were.
  */
 async function openDays({ stack, type, random }: Arena): Promise<number> {
-  const builds = await closedBuilds(stack, type);
+  const generations = await closedGenerations(stack, type);
   let rows = 0;
   const beforeMs = Math.floor(Date.now() / dayMs) * dayMs - random.between(2, formerDays + 2) * dayMs;
-  for (const { build } of builds)
+  for (const { generation } of generations)
     await stack.sql.begin(async (tx) => {
-      await tx`SELECT pg_advisory_xact_lock(${build})`;
-      const closedUs = await daysClosedBefore(tx, build);
+      await tx`SELECT pg_advisory_xact_lock(${generation})`;
+      const closedUs = await daysClosedBefore(tx, generation);
       if (closedUs === undefined || closedUs <= beforeMs * 1_000) return;
       for (const table of ['rollup_days', 'unique_days'])
         rows += (
           await tx`
           DELETE FROM ${tx(table)} WHERE start >= ${new Date(beforeMs).toISOString()}::text::timestamptz
-            AND series_id IN (SELECT id FROM series WHERE build = ${build})`
+            AND series_id IN (SELECT id FROM series WHERE build = ${generation})`
         ).count;
-      await setDaysClosedBefore(tx, build, beforeMs * 1_000);
+      await setDaysClosedBefore(tx, generation, beforeMs * 1_000);
     });
   return rows;
 }
 
-/** Builds of the round's meters of which days are closed, once some of them have day rows. */
-async function closedBuilds(stack: Stack, type: string): Promise<{ build: bigint }[]> {
+/** Generations of the round's meters of which days are closed, once some of them have day rows. */
+async function closedGenerations(stack: Stack, type: string): Promise<{ generation: bigint }[]> {
   const deadline = performance.now() + metMsMax;
-  let builds: { build: bigint; rows: boolean }[] = [];
-  while (!builds.some(({ rows }) => rows) && performance.now() < deadline) {
-    builds = await stack.sql<{ build: bigint; rows: boolean }[]>`
-      SELECT build, EXISTS (SELECT FROM rollup_days JOIN series s ON s.id = series_id WHERE s.build = m.build) AS rows
+  let generations: { generation: bigint; rows: boolean }[] = [];
+  while (!generations.some(({ rows }) => rows) && performance.now() < deadline) {
+    generations = await stack.sql<{ generation: bigint; rows: boolean }[]>`
+      SELECT build AS generation, EXISTS (SELECT FROM rollup_days JOIN series s ON s.id = series_id WHERE s.build = m.build) AS rows
       FROM meters m JOIN rollup_days_closed USING (build)
       WHERE event_type = ${type} AND deleted_at IS NULL ORDER BY build`;
     await Bun.sleep(pollMs);
   }
-  return builds;
+  return generations;
 }
 
 export const dayFaults: Fault[] = [
@@ -63,12 +63,12 @@ export const dayFaults: Fault[] = [
         return;
       }
       const point = `${random.pick(failPoints)}:${random.between(1, 5)}`;
-      const builds = await closedBuilds(stack, arena.type);
+      const generations = await closedGenerations(stack, arena.type);
       await aggregator.end();
       const rows = await openDays(arena);
       aggregator.start({ USAGE_FAIL_POINT: point });
       const reached = await aggregator.endsWithin(endMsMax);
-      note(`${rows} day rows of ${builds.length} meters, ${point}${reached ? '' : ' not reached'}`);
+      note(`${rows} day rows of ${generations.length} meters, ${point}${reached ? '' : ' not reached'}`);
     },
   },
   {

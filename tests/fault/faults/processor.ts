@@ -1,6 +1,6 @@
 import type { Fault } from '../fault.ts';
 
-const failPoints = ['read', 'after-copy', 'before-commit', 'after-commit', 'after-settle'] as const;
+const failPoints = ['read', 'after-copy', 'before-commit', 'after-commit', 'after-ack'] as const;
 const endMsMax = 20_000;
 
 export const processorFaults: Fault[] = [
