@@ -59,6 +59,32 @@ describe('tidy', () => {
     expect(present).toBe(wanted);
   });
 
+  test('no app imports another app, and what apps share imports none', () => {
+    const appOf = (path: string) => /^apps\/(\w+)\//.exec(path)?.[1];
+    const foreign = imports(sources.filter(({ path }) => /^(?:apps|lib|db)\//.test(path) && !isTest(path)))
+      // The gateway shows the query service's routes in its own description.
+      .filter(({ from }) => from !== 'apps/gateway/queryProxy.ts')
+      .filter(({ from, to }) => appOf(to) !== undefined && appOf(to) !== appOf(from))
+      .map(({ from, to }) => `${from} imports ${to}`);
+    expect(foreign).toEqual([]);
+  });
+
+  test('no files import each other in a circle', () => {
+    const arrows = new Map<string, string[]>();
+    for (const { from, to } of imports(sources.filter(({ path }) => !isTest(path))))
+      arrows.set(from, [...(arrows.get(from) ?? []), to]);
+    const done = new Set<string>();
+    const circles: string[] = [];
+    const walk = (path: string, above: string[]) => {
+      if (above.includes(path)) circles.push([...above.slice(above.indexOf(path)), path].join(' → '));
+      if (above.includes(path) || done.has(path)) return;
+      for (const next of arrows.get(path) ?? []) walk(next, [...above, path]);
+      done.add(path);
+    };
+    for (const path of arrows.keys()) walk(path, []);
+    expect(circles).toEqual([]);
+  });
+
   test('every dependency is pinned to one version', async () => {
     const files = [
       ...(await read('package.json')),
@@ -83,6 +109,19 @@ async function read(pattern: string): Promise<File[]> {
   const paths = await Array.fromAsync(new Bun.Glob(pattern).scan({ cwd: root }));
   const own = paths.filter((path) => !path.includes('node_modules')).sort();
   return Promise.all(own.map(async (path) => ({ path, text: await readFile(join(root, path), 'utf8') })));
+}
+
+/** Who imports what, as paths from the root; packages are left out. */
+function imports(files: File[]): { from: string; to: string }[] {
+  return files.flatMap(({ path, text }) =>
+    [...text.matchAll(/\bfrom '([^']+)'/g)].flatMap(([, target]) => {
+      if (target!.startsWith('.')) return [{ from: path, to: join(path, '..', target!) }];
+      const own = /^@usage\/(lib|db|load|tests)\/(.*)$/.exec(target!);
+      if (own) return [{ from: path, to: `${own[1]}/${own[2]}` }];
+      const app = /^@usage\/(\w+)\/(.*)$/.exec(target!);
+      return app ? [{ from: path, to: `apps/${app[1]}/${app[2]}` }] : [];
+    }),
+  );
 }
 
 function breaking(files: File[], breaks: (file: File) => boolean): string[] {

@@ -1,13 +1,13 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import { isTemporary, queryCanceled } from '@usage/db/connection/sqlStates.ts';
-import { usageSnapshot } from '@usage/db/usage/usage.ts';
+import { DeltaCache } from '@usage/db/usage/deltaCache.ts';
+import { UsageTimeout } from '@usage/db/usage/eventSums.ts';
+import { usageSnapshot } from '@usage/db/usage/sql/rollupSums.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { ConcurrencyLimit } from '@usage/lib/http/concurrencyLimit.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
-import { DeltaCache } from '@usage/lib/usage/deltaCache.ts';
-import { UsageTimeout } from '@usage/lib/usage/eventSums.ts';
 import { WindowsError } from '@usage/lib/windows/windows.ts';
 import type { QueryMetrics } from './metrics.ts';
 

@@ -1,5 +1,5 @@
+import { dayMs } from '@usage/lib/windows/units.ts';
 import { encodeTime, ulid } from 'ulid';
-import { dayMs } from '../../lib/windows/units.ts';
 import type { Executor } from '../connection/connect.ts';
 
 /** Shows one subject its own usage, for a while. Its secret is never stored. */

@@ -1,4 +1,4 @@
-import { formatTimeUs } from '../../lib/event/time.ts';
+import { formatTimeUs } from '@usage/lib/event/time.ts';
 import type { Executor } from './connect.ts';
 
 /** µs since 1970 as a timestamptz; as text, since postgres.js would send it through a Date and lose the microseconds. */

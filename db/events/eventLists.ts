@@ -1,5 +1,5 @@
-import type { TextFilter } from '../../lib/filter/textFilter.ts';
-import type { TimeFilter } from '../../lib/filter/timeFilter.ts';
+import type { TextFilter } from '@usage/lib/filter/textFilter.ts';
+import type { TimeFilter } from '@usage/lib/filter/timeFilter.ts';
 import type { Executor } from '../connection/connect.ts';
 import { timeOf } from '../connection/times.ts';
 

@@ -1,4 +1,4 @@
-import type { Aggregation, Meter } from '../../lib/meter/meter.ts';
+import type { Aggregation, Meter } from '@usage/lib/meter/meter.ts';
 import type { Executor } from '../connection/connect.ts';
 
 /** A meter with what is stored beside its definition. */

@@ -1,5 +1,5 @@
+import type { MeterDefinition } from '@usage/lib/meter/rules.ts';
 import { ulid } from 'ulid';
-import type { MeterDefinition } from '../../lib/meter/rules.ts';
 import type { Executor, Sql, Transaction } from '../connection/connect.ts';
 import { type MeterRow, meterColumns, type StoredMeter, toMeter } from './meterRow.ts';
 import { bumpRegistryVersion } from './registry.ts';

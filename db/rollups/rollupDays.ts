@@ -1,4 +1,4 @@
-import { type Aggregation, keptValues } from '../../lib/meter/meter.ts';
+import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
 import type { Executor, Transaction } from '../connection/connect.ts';
 import { timeOf } from '../connection/times.ts';
 import { summedValue } from './rollups.ts';

@@ -1,4 +1,4 @@
-import type { Aggregation } from '../../lib/meter/meter.ts';
+import type { Aggregation } from '@usage/lib/meter/meter.ts';
 import type { Executor, Transaction } from '../connection/connect.ts';
 
 /** Cells to be added to a rollup table, column by column, sorted by series and start. */

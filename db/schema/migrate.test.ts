@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createDatabase, type TestDatabase } from '../../tests/support/database.ts';
+import { createDatabase, type TestDatabase } from '@usage/tests/support/database.ts';
 import { withClient } from '../connection/server.ts';
 import { migrate, migrationsFolder, migrationTurn } from './migrate.ts';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readdir } from 'node:fs/promises';
-import { createDatabase } from '../../tests/support/database.ts';
-import { postgresUrl } from '../../tests/support/servers.ts';
-import { startTimescaleInProcess } from '../../tests/support/timescale.ts';
+import { createDatabase } from '@usage/tests/support/database.ts';
+import { postgresUrl } from '@usage/tests/support/servers.ts';
+import { startTimescaleInProcess } from '@usage/tests/support/timescale.ts';
 import { connect, type Sql } from '../connection/connect.ts';
 import { serverInfo } from '../connection/server.ts';
 import { openPeriod } from '../events/partitions.ts';

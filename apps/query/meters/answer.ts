@@ -1,11 +1,11 @@
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
+import type { Total } from '@usage/db/usage/accumulator.ts';
+import type { UsageQuery } from '@usage/db/usage/context.ts';
+import { floorTo } from '@usage/db/usage/plan.ts';
+import type { UsageTotals } from '@usage/db/usage/readUsage.ts';
 import { type Decimal, divideDecimal, formatDecimal, toNumber } from '@usage/lib/decimal/decimal.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { compareTexts } from '@usage/lib/filter/textFilter.ts';
-import type { Total } from '@usage/lib/usage/accumulator.ts';
-import type { UsageQuery } from '@usage/lib/usage/context.ts';
-import { floorTo } from '@usage/lib/usage/plan.ts';
-import type { UsageTotals } from '@usage/lib/usage/usage.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
 import type { QueryRequest } from './params.ts';
 

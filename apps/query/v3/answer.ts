@@ -1,6 +1,6 @@
+import type { UsageQuery } from '@usage/db/usage/context.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
-import type { UsageQuery } from '@usage/lib/usage/context.ts';
 import type { AnswerRow } from '../meters/answer.ts';
 import type { QueryRequest } from '../meters/params.ts';
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test';
-import type { TimeRange } from '@usage/db/usage/usagePieces.ts';
 import { dayUs, hourUs, minuteUs } from '@usage/lib/windows/units.ts';
 import { windowBoundaries } from '@usage/lib/windows/windows.ts';
 import fc from 'fast-check';
 import { bucketOf, floorTo, planCuts, withoutMinutes } from './plan.ts';
+import type { TimeRange } from './sql/pieces.ts';
 
 const spanDays = 4;
 const steps = fc.constantFrom(dayUs, dayUs, 6 * hourUs, hourUs, minuteUs, 1);

@@ -1,6 +1,6 @@
-import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import type { TextFilter } from '@usage/lib/filter/textFilter.ts';
 import type { WindowSize } from '@usage/lib/windows/windows.ts';
+import type { StoredMeter } from '../meters/meterRow.ts';
 import type { DeltaCache, UsageMetrics } from './deltaCache.ts';
 
 export interface UsageQuery {

@@ -1,9 +1,9 @@
-import type { Transaction } from '@usage/db/connection/connect.ts';
-import { deltaPayloads } from '@usage/db/usage/usage.ts';
 import type { Cells } from '@usage/lib/cells/cells.ts';
 import { allSubjects, CellTable } from '@usage/lib/cells/cellTable.ts';
 import { decodeDelta } from '@usage/lib/cells/delta.ts';
 import type { Counter } from 'prom-client';
+import type { Transaction } from '../connection/connect.ts';
+import { deltaPayloads } from './sql/rollupSums.ts';
 
 /** What reading usage counts. */
 export interface UsageMetrics {

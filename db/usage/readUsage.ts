@@ -1,16 +1,3 @@
-import type { Transaction } from '@usage/db/connection/connect.ts';
-import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
-import type { MeterToRead } from '@usage/db/meters/meters.ts';
-import {
-  countUniques,
-  dividedMinutes,
-  groupValues,
-  rollupExtent,
-  sumRollups,
-  type UsageScope,
-} from '@usage/db/usage/usage.ts';
-import { eventsExtent } from '@usage/db/usage/usageEvents.ts';
-import type { TimeRange } from '@usage/db/usage/usagePieces.ts';
 import type { NamedCell } from '@usage/lib/cells/cells.ts';
 import { endUs, formatTimeUs } from '@usage/lib/event/time.ts';
 import { passes, type TextFilter } from '@usage/lib/filter/textFilter.ts';
@@ -18,11 +5,24 @@ import { Problem } from '@usage/lib/http/problem.ts';
 import { groupByNames, keptValues } from '@usage/lib/meter/meter.ts';
 import { hourUs, minuteUs } from '@usage/lib/windows/units.ts';
 import { windowBoundaries, windowUsTypical } from '@usage/lib/windows/windows.ts';
+import type { Transaction } from '../connection/connect.ts';
+import type { StoredMeter } from '../meters/meterRow.ts';
+import type { MeterToRead } from '../meters/meters.ts';
 import { Accumulator, rowsMax, type Total, tooManyRows } from './accumulator.ts';
 import type { UsageContext, UsageQuery, UsageRunner } from './context.ts';
 import { DividedMinutes } from './dividedMinutes.ts';
 import { acceptor, EventSums, indexesOf, UsageTimeout } from './eventSums.ts';
 import { ceilTo, floorTo, planCuts, withoutMinutes } from './plan.ts';
+import { eventsExtent } from './sql/events.ts';
+import type { TimeRange } from './sql/pieces.ts';
+import {
+  countUniques,
+  dividedMinutes,
+  groupValues,
+  rollupExtent,
+  sumRollups,
+  type UsageScope,
+} from './sql/rollupSums.ts';
 
 export interface UsageTotals {
   /** Bucket i of a total is [boundaries[i-1], boundaries[i]) where the query has windows. */

@@ -1,7 +1,3 @@
-import type { Transaction } from '@usage/db/connection/connect.ts';
-import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
-import { eventsInRanges } from '@usage/db/usage/usageEvents.ts';
-import type { TimeRange } from '@usage/db/usage/usagePieces.ts';
 import { cellOf } from '@usage/lib/cells/cell.ts';
 import type { NamedCell } from '@usage/lib/cells/cells.ts';
 import { passes } from '@usage/lib/filter/textFilter.ts';
@@ -9,9 +5,13 @@ import { parseJson } from '@usage/lib/json/parse.ts';
 import { compileMeter } from '@usage/lib/meter/evaluate.ts';
 import { groupByNames } from '@usage/lib/meter/meter.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
+import type { Transaction } from '../connection/connect.ts';
+import type { StoredMeter } from '../meters/meterRow.ts';
 import type { Accumulator } from './accumulator.ts';
 import type { UsageContext, UsageQuery } from './context.ts';
 import { bucketOf, floorTo } from './plan.ts';
+import { eventsInRanges } from './sql/events.ts';
+import type { TimeRange } from './sql/pieces.ts';
 
 /** The query took longer than it may. */
 export class UsageTimeout extends Error {}

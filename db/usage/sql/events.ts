@@ -1,7 +1,7 @@
-import type { Executor } from '../connection/connect.ts';
-import { timesOf } from '../connection/times.ts';
-import type { RawEvent } from '../events/events.ts';
-import type { TimeRange } from './usagePieces.ts';
+import type { Executor } from '../../connection/connect.ts';
+import { timesOf } from '../../connection/times.ts';
+import type { RawEvent } from '../../events/events.ts';
+import type { TimeRange } from './pieces.ts';
 
 /** Which events a meter takes. */
 export interface EventsOf {

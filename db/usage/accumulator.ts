@@ -1,7 +1,7 @@
-import type { UniqueValue, UsageRow } from '@usage/db/usage/usage.ts';
 import { type Cell, mergeCell } from '@usage/lib/cells/cell.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import type { Aggregation } from '@usage/lib/meter/meter.ts';
+import type { UniqueValue, UsageRow } from './sql/rollupSums.ts';
 
 /** An answer with so many rows is about 15 MB of JSON. */
 export const rowsMax = 100_000;

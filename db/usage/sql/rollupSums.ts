@@ -1,9 +1,9 @@
-import { type Decimal, readDecimal } from '../../lib/decimal/decimal.ts';
-import type { Aggregation } from '../../lib/meter/meter.ts';
-import type { Executor, Sql, Transaction } from '../connection/connect.ts';
-import { timesOf } from '../connection/times.ts';
-import { rollupTable, summedValue, uniqueTable } from '../rollups/rollups.ts';
-import { bucketOfRow, cellsOf, grainsOf, type TimeRange, type UsagePieces, unionAll } from './usagePieces.ts';
+import { type Decimal, readDecimal } from '@usage/lib/decimal/decimal.ts';
+import type { Aggregation } from '@usage/lib/meter/meter.ts';
+import type { Executor, Sql, Transaction } from '../../connection/connect.ts';
+import { timesOf } from '../../connection/times.ts';
+import { rollupTable, summedValue, uniqueTable } from '../../rollups/rollups.ts';
+import { bucketOfRow, cellsOf, grainsOf, type TimeRange, type UsagePieces, unionAll } from './pieces.ts';
 
 /**
  * The statements of a meter query. Times go in and come out as µs since 1970.

@@ -1,7 +1,7 @@
 import type { Fragment } from 'postgres';
-import type { Executor } from '../connection/connect.ts';
-import { timeOf, timesOf } from '../connection/times.ts';
-import type { Grain } from '../rollups/rollups.ts';
+import type { Executor } from '../../connection/connect.ts';
+import { timeOf, timesOf } from '../../connection/times.ts';
+import type { Grain } from '../../rollups/rollups.ts';
 
 export interface TimeRange {
   fromUs: number;

@@ -1,5 +1,5 @@
-import type { TimeRange } from '@usage/db/usage/usagePieces.ts';
 import { dayUs, hourUs, minuteUs } from '@usage/lib/windows/units.ts';
+import type { TimeRange } from './sql/pieces.ts';
 
 /**
  * How a list of cuts is answered from cells of whole UTC days, hours and minutes:
