@@ -3,10 +3,10 @@ import type { Setting } from '../lib/service/config.ts';
 import { services, settingsByReader } from './services.ts';
 
 /**
- * `bun scripts/settingsTable.ts` writes the README's table of settings from the apps' own definitions;
+ * `bun scripts/settingsTable.ts` writes the table of docs/settings.md from the apps' own definitions;
  * tests/tidy.test.ts fails while the two differ.
  */
-const readme = join(import.meta.dirname, '../README.md');
+const page = join(import.meta.dirname, '../docs/settings.md');
 const begin = '<!-- settings: written by scripts/settingsTable.ts -->';
 const end = '<!-- /settings -->';
 
@@ -31,14 +31,15 @@ export function settingsTable(): string {
   return ['| variable | default | what it is | read by |', '|---|---|---|---|', ...rows].join('\n');
 }
 
-/** The README with the table as it should be. */
-export async function readmeWithTable(): Promise<{ present: string; wanted: string }> {
-  const present = await Bun.file(readme).text();
+/** The page with the table as it should be. */
+export async function pageWithTable(): Promise<{ present: string; wanted: string }> {
+  const present = await Bun.file(page).text();
   const from = present.indexOf(begin);
   const to = present.indexOf(end);
-  if (from < 0 || to < from) throw new Error(`README.md has no place for the table: ${begin} … ${end}`);
+  if (from < 0 || to < from)
+    throw new Error(`docs/settings.md has no place for the table: ${begin} … ${end}`);
   const wanted = `${present.slice(0, from)}${begin}\n${settingsTable()}\n${present.slice(to)}`;
   return { present, wanted };
 }
 
-if (import.meta.main) await Bun.write(readme, (await readmeWithTable()).wanted);
+if (import.meta.main) await Bun.write(page, (await pageWithTable()).wanted);

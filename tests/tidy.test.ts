@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readmeWithTable } from '../scripts/settingsTable.ts';
+import { pageWithTable } from '../scripts/settingsTable.ts';
 
 /** Rules of this codebase that a machine can hold. Each test names the files that break one. */
 const root = join(import.meta.dirname, '..');
@@ -54,8 +54,8 @@ describe('tidy', () => {
     ).toEqual([]);
   });
 
-  test('the table of settings in README.md is the one of the code (bun scripts/settingsTable.ts writes it)', async () => {
-    const { present, wanted } = await readmeWithTable();
+  test('the table of settings in docs/settings.md is the one of the code (bun scripts/settingsTable.ts writes it)', async () => {
+    const { present, wanted } = await pageWithTable();
     expect(present).toBe(wanted);
   });
 

@@ -7,7 +7,7 @@ export interface Setting<T> {
   name: string;
   /** The value where the variable is not set; undefined makes it required. */
   fallback: string | undefined;
-  /** What it is, with its unit; the README's table is held against this. */
+  /** What it is, with its unit; the table of docs/settings.md is held against this. */
   about: string;
   /** Never shown, not even where it is wrong. */
   secret?: true;
