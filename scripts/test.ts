@@ -3,7 +3,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serverInfo } from '../db/connection/server.ts';
-import { StartFault } from './local/fault.ts';
+import { StartFault } from '../lib/service/startFault.ts';
 import { type LocalPostgres, startPostgres } from './local/postgres.ts';
 import { redisBinary } from './local/redisBinary.ts';
 

@@ -1,5 +1,8 @@
 import { Socket } from 'node:net';
+import { parseDatabaseUrl } from '@usage/lib/service/databaseUrl.ts';
 import postgres from 'postgres';
+import { driverOptions, Hosts, opened } from './hosts.ts';
+import { readOnlyTransaction } from './sqlStates.ts';
 
 export type Sql = postgres.Sql<{ bigint: bigint }>;
 export type Transaction = postgres.TransactionSql<{ bigint: bigint }>;
@@ -17,7 +20,6 @@ export interface ConnectOptions {
   lockMsMax?: number;
 }
 
-const connectSecondsMax = 5;
 const idleTransactionMsMax = 60_000;
 /** A server that should have ended a statement by now and has said nothing for this long any more is not there. */
 const silenceGraceMs = 5_000;
@@ -35,43 +37,90 @@ const keepalive = {
 const socketsOf = new WeakMap<Sql, Set<Socket>>();
 
 /**
- * A pool that reconnects by itself. int8 arrives as bigint; timestamps and numeric as the text that PostgreSQL sends,
- * so that nothing is rounded (statements cast to what they need).
+ * A pool that reconnects by itself, to whichever of the URL's hosts has the role that it asks for. int8 arrives as bigint;
+ * timestamps and numeric as the text that PostgreSQL sends, so that nothing is rounded (statements cast to what they need).
  */
 export function connect(options: ConnectOptions): Sql {
+  const target = parseDatabaseUrl(options.url);
+  const hosts = new Hosts(target);
   const sockets = new Set<Socket>();
-  const sql = postgres(options.url, {
+  const driver = driverOptions(target);
+  const sql = postgres({
+    ...driver,
     max: options.connectionsMax,
-    connect_timeout: connectSecondsMax,
     backoff: (attempt) => Math.min(0.05 * 2 ** attempt, 2) * (0.5 + Math.random() / 2),
-    onnotice: () => {},
-    socket: ({ host, port, path }: Address) => {
-      const socket = new Socket();
+    socket: async () => {
+      const socket = await opened(target, hosts.choose());
+      if (!(socket instanceof Socket)) return socket;
       sockets.add(socket);
       socket.on('close', () => sockets.delete(socket));
       socket.setTimeout(options.statementMsMax + silenceGraceMs, () => socket.destroy());
-      return path ? socket.connect(path) : socket.connect(port[0]!, host[0]!);
+      socket.on('data', (bytes) => leaveReadOnly(socket, bytes as Buffer));
+      return socket;
     },
     connection: {
-      application_name: options.name,
-      statement_timeout: options.statementMsMax,
-      ...(options.lockMsMax === undefined ? {} : { lock_timeout: options.lockMsMax }),
-      ...keepalive,
-      idle_in_transaction_session_timeout: idleTransactionMsMax,
-      timezone: 'UTC',
-      jit: 'off', // compiling took 116 of the 290 ms of a look-up of 20 thousand identities
+      ...driver.connection,
+      ...(target.pooled ? pooledParameters(options) : parameters(options)),
     },
     types: { bigint: postgres.BigInt },
   } as postgres.Options<{ bigint: postgres.PostgresType<bigint> }>) as Sql;
+  if (target.pooled) settleInTransactions(sql, options);
   socketsOf.set(sql, sockets);
   return sql;
 }
 
-/** What postgres.js has read from the URL. */
-interface Address {
-  host: string[];
-  port: number[];
-  path: string | false;
+/** Limits of a session, as settings of PostgreSQL. */
+function limits({ statementMsMax, lockMsMax }: ConnectOptions) {
+  return {
+    statement_timeout: statementMsMax,
+    ...(lockMsMax === undefined ? {} : { lock_timeout: lockMsMax }),
+    idle_in_transaction_session_timeout: idleTransactionMsMax,
+    jit: 'off', // compiling took 116 of the 290 ms of a look-up of 20 thousand identities
+  };
+}
+
+function parameters(options: ConnectOptions) {
+  return { ...pooledParameters(options), ...limits(options), ...keepalive };
+}
+
+/** All that PgBouncer takes from a client and gives to the server connection that it lends. */
+function pooledParameters({ name }: ConnectOptions) {
+  return { application_name: name, timezone: 'UTC' };
+}
+
+/**
+ * Through a pooler a setting must end with the transaction: the next one on the same server connection is somebody else's.
+ * SET takes no snapshot, so the first statement of the transaction still does. Statements outside of a transaction go
+ * without limits on the server; the silence of their connection is bounded all the same.
+ */
+function settleInTransactions(sql: Sql, options: ConnectOptions): void {
+  const settings = Object.entries(limits(options))
+    .map(([name, value]) => `SET LOCAL ${name} = ${typeof value === 'number' ? value : `'${value}'`}`)
+    .join('; ');
+  const begin = sql.begin.bind(sql) as (mode: string, run: (tx: Transaction) => unknown) => Promise<unknown>;
+  const withSettings = (
+    mode: string | ((tx: Transaction) => unknown),
+    run?: (tx: Transaction) => unknown,
+  ) => {
+    const [text, body] = typeof mode === 'string' ? [mode, run!] : ['', mode];
+    return begin(text, (tx) => {
+      tx.unsafe(settings)
+        .simple()
+        .execute()
+        .catch(() => {}); // fails the transaction's next statement as well
+      return body(tx);
+    });
+  };
+  sql.begin = withSettings as Sql['begin'];
+}
+
+/** First byte of an ErrorResponse, and its field of the SQLSTATE "read only transaction". */
+const errorResponse = 'E'.charCodeAt(0);
+const readOnlyField = `C${readOnlyTransaction}\0`;
+
+/** A server that has become a standby, or never was a primary, is left: the next connection asks for the role anew. */
+function leaveReadOnly(socket: Socket, bytes: Buffer): void {
+  if (bytes[0] === errorResponse && bytes.includes(readOnlyField)) setImmediate(() => socket.destroy());
 }
 
 /**

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { withClient } from './client.ts';
 
 /**
  * What is done to a whole server, outside migrations: is it there, which extension does it have. For scripts and tests.
@@ -11,12 +11,10 @@ export interface ServerInfo {
   timescale: string | undefined;
 }
 
-const connectMsMax = 5_000;
-
 /** True when the server takes connections; false while it starts up, recovers or isn't there. Throws when it refuses us. */
 export async function isAccepting(url: string): Promise<boolean> {
   try {
-    await withClient(url, async () => {});
+    await withClient(url, (client) => client.query('SELECT'));
     return true;
   } catch (error) {
     const code = (error as { code?: string }).code ?? '';
@@ -30,7 +28,7 @@ export async function isAccepting(url: string): Promise<boolean> {
 export async function createDatabaseIfMissing(adminUrl: string, name: string): Promise<void> {
   await withClient(adminUrl, async (client) => {
     const found = await client.query('SELECT FROM pg_database WHERE datname = $1', [name]);
-    if (found.rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
+    if (found.rowCount === 0) await client.query(`CREATE DATABASE "${name.replaceAll('"', '""')}"`);
   });
 }
 
@@ -64,16 +62,4 @@ export async function serverInfo(url: string): Promise<ServerInfo> {
     );
     return { postgres: rows[0].postgres, timescale: rows[0].timescale ?? undefined };
   });
-}
-
-/** Runs with a connection of its own, closed afterwards. */
-export async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectMsMax });
-  client.on('error', () => {});
-  try {
-    await client.connect();
-    return await use(client);
-  } finally {
-    await client.end().catch(() => {});
-  }
 }

@@ -28,12 +28,14 @@ const transientCodes: Record<string, string> = {
  */
 const temporaryClasses = new Set(['08', '40', '53', '55', '57', '58']);
 
+/** A write reached a standby: a fail-over is under way, or an address leads to the wrong server for a while. */
+export const readOnlyTransaction = '25006';
 export const lockNotAvailable = '55P03';
 export const queryCanceled = '57014';
 
 /** For who answers a client: whether a SQLSTATE passes by itself (503) and is none of the request's own making. */
 export function isTemporary(sqlState: string): boolean {
-  return temporaryClasses.has(sqlState.slice(0, 2));
+  return temporaryClasses.has(sqlState.slice(0, 2)) || sqlState === readOnlyTransaction;
 }
 
 export function faultOf(error: unknown): FaultKind {

@@ -1,9 +1,14 @@
-import { integer } from '@usage/lib/service/config.ts';
-import { commonSettings } from '@usage/lib/service/settings.ts';
+import { integer, optional } from '@usage/lib/service/config.ts';
+import { commonSettings, databaseUrl } from '@usage/lib/service/settings.ts';
 
 /** Settings of `migrate`. */
 export const migrateSettings = {
   databaseUrl: commonSettings.databaseUrl,
+  directDatabaseUrl: optional(
+    databaseUrl('DIRECT_DATABASE_URL', {
+      about: "PostgreSQL's own address where DATABASE_URL leads to a pooler; DATABASE_URL where empty",
+    }),
+  ),
   periodDays: integer('PERIOD_DAYS', {
     default: 7,
     min: 1,

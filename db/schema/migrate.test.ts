@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDatabase, type TestDatabase } from '@usage/tests/support/database.ts';
-import { withClient } from '../connection/server.ts';
+import { withClient } from '../connection/client.ts';
 import { migrate, migrationsFolder, migrationTurn } from './migrate.ts';
 
 const files = (await readdir(migrationsFolder)).map((file) => file.replace('.sql', '')).sort();

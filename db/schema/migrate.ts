@@ -1,7 +1,8 @@
 import { runner } from 'node-pg-migrate';
-import pg from 'pg';
+import type { ClientBase } from 'pg';
+import { type Client, withClient } from '../connection/client.ts';
 import { lockNotAvailable } from '../connection/sqlStates.ts';
-import { applyPeriodDays, type MigrationClient, type PeriodDaysOutcome } from './storageSettings.ts';
+import { applyPeriodDays, type PeriodDaysOutcome } from './storageSettings.ts';
 
 export interface MigrateOptions {
   direction: 'up' | 'down';
@@ -24,7 +25,6 @@ export interface MigrateOutcome {
 
 export const migrationsFolder = `${import.meta.dirname}/../migrations`;
 
-const connectMsMax = 10_000;
 const turnWaitMsUsual = 120_000;
 /** Longest wait of a migration's statement for a table in use: while it waits, everyone behind it waits as well. */
 const tableWaitMsMax = 15_000;
@@ -36,27 +36,22 @@ export const migrationTurn = 4_711_250_001;
  * when the connection dies. Throws when the turn doesn't come within two minutes.
  */
 export async function migrate(url: string, options: MigrateOptions): Promise<MigrateOutcome> {
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: 'usage_migrate',
-    connectionTimeoutMillis: connectMsMax,
-  });
-  client.on('error', () => {}); // a connection that dies fails its query; it must not end the process as well
-  await client.connect();
-  try {
-    await waitForTurn(client, options.turnWaitMsMax ?? turnWaitMsUsual);
-    return await runMigrations(client as MigrationClient, options);
-  } finally {
-    await client.end().catch(() => {});
-  }
+  return await withClient(
+    url,
+    async (client) => {
+      await waitForTurn(client, options.turnWaitMsMax ?? turnWaitMsUsual);
+      return await runMigrations(client, options);
+    },
+    'usage_migrate',
+  );
 }
 
 /** The migrations over a connection that holds the turn already. */
-async function runMigrations(client: MigrationClient, options: MigrateOptions): Promise<MigrateOutcome> {
+async function runMigrations(client: Client, options: MigrateOptions): Promise<MigrateOutcome> {
   const silent = () => {};
   const log = options.log ?? silent;
   const migrations = await runner({
-    dbClient: client as unknown as pg.ClientBase,
+    dbClient: client as unknown as ClientBase,
     dir: options.folder ?? migrationsFolder,
     ignorePattern: '(?!.*\\.sql$).*',
     migrationsTable: 'migrations',
@@ -74,7 +69,7 @@ async function runMigrations(client: MigrationClient, options: MigrateOptions): 
   return { ran, periodDays };
 }
 
-async function waitForTurn(client: pg.Client, turnWaitMsMax: number): Promise<void> {
+async function waitForTurn(client: Client, turnWaitMsMax: number): Promise<void> {
   await client.query(`SET lock_timeout = ${turnWaitMsMax}`);
   try {
     await client.query('SELECT pg_advisory_lock($1)', [migrationTurn]);

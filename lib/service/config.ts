@@ -48,9 +48,9 @@ export function readConfig<S extends Settings>(
   return config as ConfigOf<S>;
 }
 
-/** Passwords in URLs are left out. */
+/** Passwords in URLs are left out, also those that hold an @ or a / as they are. */
 function shown(setting: Setting<unknown>, text: string): string {
-  return setting.secret ? '…' : text.replace(/\/\/[^/@]*@/, '//…@');
+  return setting.secret ? '…' : text.replace(/:\/\/.*@/s, '://…@').replace(/(password=)[^&]*/g, '$1…');
 }
 
 interface Options {

@@ -1,11 +1,26 @@
-import { integer, oneOf, text, url } from './config.ts';
+import { integer, oneOf, type Setting, text, url } from './config.ts';
+import { parseDatabaseUrl } from './databaseUrl.ts';
 import { logLevels } from './log.ts';
+
+/** A connection string that lib/service/databaseUrl.ts can read. */
+export function databaseUrl(name: string, options: { default?: string; about: string }): Setting<string> {
+  const { default: fallback, about } = options;
+  return {
+    name,
+    fallback,
+    about,
+    parse(value) {
+      parseDatabaseUrl(value);
+      return value;
+    },
+  };
+}
 
 /** Settings that every app takes. */
 export const commonSettings = {
-  databaseUrl: url('DATABASE_URL', ['postgres:', 'postgresql:'], {
+  databaseUrl: databaseUrl('DATABASE_URL', {
     default: 'postgres://usage_user:usage_password@127.0.0.1:5432/usage_tracking',
-    about: 'PostgreSQL connection',
+    about: 'PostgreSQL connection; several hosts and parameters: docs/operations.md',
   }),
   redisUrl: url('REDIS_URL', ['redis:', 'rediss:'], {
     default: 'redis://127.0.0.1:6379',

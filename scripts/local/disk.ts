@@ -1,5 +1,5 @@
 import { mkdir, statfs } from 'node:fs/promises';
-import { StartFault } from './fault.ts';
+import { StartFault } from '../../lib/service/startFault.ts';
 
 /** PostgreSQL's WAL, Redis' append-only file and a few million events. */
 const freeBytesMin = 1_000_000_000;

@@ -1,6 +1,6 @@
 import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { StartFault } from './fault.ts';
+import { StartFault } from '../../lib/service/startFault.ts';
 
 const triesMax = 3;
 

@@ -8,7 +8,7 @@ import {
   type ServerInfo,
   serverInfo,
 } from '../../db/connection/server.ts';
-import { StartFault } from './fault.ts';
+import { StartFault } from '../../lib/service/startFault.ts';
 import { freePort } from './ports.ts';
 import { findPostgres } from './postgresBinaries.ts';
 import { postgresSettings, settingsFile } from './postgresSettings.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { StartFault } from './fault.ts';
+import { StartFault } from '../../lib/service/startFault.ts';
 
 export interface PostgresBinaries {
   /** Folder of initdb and postgres. */

@@ -1,4 +1,4 @@
-import { StartFault } from './fault.ts';
+import { StartFault } from '../../lib/service/startFault.ts';
 
 /** Path of redis-server; installs it with apt-get where it isn't there and that is allowed without asking. */
 export async function redisBinary(): Promise<string> {

@@ -1,6 +1,6 @@
 import { cp, mkdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { StartFault } from './fault.ts';
+import { StartFault } from '../../lib/service/startFault.ts';
 
 /**
  * PostgreSQL refuses to run as root. `prefix` stands before its commands; `reach` returns a path like the given one

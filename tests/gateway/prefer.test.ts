@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { elementsOf } from '@usage/gateway/events/elements.ts';
 import { preferencesOf } from '@usage/gateway/events/prefer.ts';
 import fc from 'fast-check';
-import { withClient } from '../../db/connection/server.ts';
+import { withClient } from '../../db/connection/client.ts';
 import { type RunningApps, startApps } from '../support/apps.ts';
 import { startTestRedis } from '../support/servers.ts';
 import { spawnApp } from '../support/spawnApp.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Redis } from 'ioredis';
-import { withClient } from '../../db/connection/server.ts';
+import { withClient } from '../../db/connection/client.ts';
 import { type RunningApps, startApps } from '../support/apps.ts';
 
 /** Keys against the real processes, over HTTP. */

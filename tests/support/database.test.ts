@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import pg from 'pg';
-import { withClient } from '../../db/connection/server.ts';
+import { withClient } from '../../db/connection/client.ts';
 import { createDatabase } from './database.ts';
 
 test('two files get databases of their own, migrated and empty', async () => {

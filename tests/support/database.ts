@@ -1,12 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type pg from 'pg';
-import {
-  createTimescaleIfOffered,
-  type ServerInfo,
-  serverInfo,
-  withClient,
-} from '../../db/connection/server.ts';
+import { type Client, withClient } from '../../db/connection/client.ts';
+import { createTimescaleIfOffered, type ServerInfo, serverInfo } from '../../db/connection/server.ts';
 import { migrate, migrationsFolder } from '../../db/schema/migrate.ts';
 import { postgresUrl } from './servers.ts';
 
@@ -65,7 +60,7 @@ async function templateOf(adminUrl: string, timescale: boolean): Promise<string>
   return name;
 }
 
-async function makeTemplate(client: pg.Client, adminUrl: string, name: string, timescale: boolean) {
+async function makeTemplate(client: Client, adminUrl: string, name: string, timescale: boolean) {
   await client.query(`CREATE DATABASE ${name}`);
   const url = withDatabase(adminUrl, name);
   if (timescale) await createTimescaleIfOffered(url);
@@ -76,12 +71,12 @@ async function makeTemplate(client: pg.Client, adminUrl: string, name: string, t
   await waitUntilUnused(client, name);
 }
 
-async function copyDatabase(client: pg.Client, template: string, name: string): Promise<void> {
+async function copyDatabase(client: Client, template: string, name: string): Promise<void> {
   // FILE_COPY needs a checkpoint; the copy through the WAL is quicker for a database this small.
   await client.query(`CREATE DATABASE ${name} TEMPLATE ${template}`);
 }
 
-async function waitUntilUnused(client: pg.Client, name: string): Promise<void> {
+async function waitUntilUnused(client: Client, name: string): Promise<void> {
   const deadline = performance.now() + closeMsMax;
   const users = 'SELECT count(*)::int AS count FROM pg_stat_activity WHERE datname = $1';
   while ((await client.query(users, [name])).rows[0].count > 0) {
@@ -91,7 +86,7 @@ async function waitUntilUnused(client: pg.Client, name: string): Promise<void> {
 }
 
 /** Connections get a moment to close: their sockets end after the client's promise. */
-async function findLeaks(client: pg.Client, name: string): Promise<string[]> {
+async function findLeaks(client: Client, name: string): Promise<string[]> {
   const deadline = performance.now() + closeMsMax;
   for (;;) {
     const { rows } = await client.query(leftOver, [name]);
