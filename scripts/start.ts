@@ -1,7 +1,8 @@
 import { join, resolve } from 'node:path';
 import { migrateSettings } from '../db/schema/config.ts';
-import { migrate } from '../db/schema/migrate.ts';
-import { ConfigError, readConfig } from '../lib/service/config.ts';
+import { migrateOver } from '../db/schema/migrate.ts';
+import { readConfig } from '../lib/service/config.ts';
+import { saidTo } from '../lib/service/runApp.ts';
 import { commonSettings } from '../lib/service/settings.ts';
 import { StartFault } from '../lib/service/startFault.ts';
 import { type LocalApp, startApp } from './local/app.ts';
@@ -44,8 +45,7 @@ try {
   say('\nStopping …');
 } catch (error) {
   orderly = false;
-  const expected = error instanceof StartFault || error instanceof ConfigError;
-  console.error(`\n${expected ? error.message : ((error as Error).stack ?? error)}`);
+  console.error(`\n${saidTo(error)}`);
 }
 for (const step of undo.toReversed()) {
   if ((await step()) === false) orderly = false;
@@ -63,8 +63,12 @@ async function start(): Promise<{ somethingDied: Promise<string> }> {
   undo.push(() => say(orderly ? 'Stopped.' : 'Stopped, after a fault.'), redis.stop, postgres.stop);
   say(`  ${postgres.about}\n  ${redis.about}`);
 
-  const { periodDays } = readConfig(migrateSettings);
-  const { ran } = await migrate(postgres.url, { direction: 'up', periodDays, log: console.error });
+  const { periodDays, directDatabaseUrl } = readConfig(migrateSettings);
+  const { ran } = await migrateOver(postgres.url, directDatabaseUrl, {
+    direction: 'up',
+    periodDays,
+    log: console.error,
+  });
   if (ran.length > 0) say(`  migrated: ${ran.join(', ')}`);
 
   say('Starting the apps …');

@@ -13,7 +13,18 @@ describe('npm start', () => {
   test(
     'from nothing to an answer, an orderly stop, and the data is there again',
     async () => {
-      const first = start();
+      // As Docker and companies set it: for every request, whatever the host.
+      const throughProxy: string[] = [];
+      const proxy = Bun.serve({
+        port: 0,
+        hostname: '127.0.0.1',
+        fetch(request) {
+          throughProxy.push(request.url);
+          return new Response('forbidden', { status: 403 });
+        },
+      });
+      const proxyUrl = `http://127.0.0.1:${proxy.port}`;
+      const first = start({ HTTP_PROXY: proxyUrl, http_proxy: proxyUrl, no_proxy: 'example.com' });
       const gateway = await first.gateway();
       const event = {
         specversion: '1.0',
@@ -27,6 +38,8 @@ describe('npm start', () => {
       const meter = { slug: 'tokens', eventType: 'llm', aggregation: 'SUM', valueProperty: '$.tokens' };
       expect((await post(`${gateway}/api/v1/meters`, meter)).status).toBeLessThan(300);
       expect(await totalOf(gateway, 'tokens')).toBe(1_432);
+      expect(throughProxy).toEqual([]);
+      await proxy.stop(true);
 
       const second = start();
       expect(await second.process.exited).toBe(1);
@@ -69,6 +82,18 @@ describe('npm start', () => {
     );
     expect(await refused.output()).toContain('QUERY_PORT');
     await taken.stop(true);
+  });
+
+  test.each([
+    ['postgres://u:p@127.0.0.1:1/d', 'PostgreSQL does not answer at DATABASE_URL (u@127.0.0.1:1/d)'],
+    ['postgres://u:p@127.0.0.1:1/d?sslmode=yes', 'sslmode=yes: expected one of disable'],
+    ['mysql://u:p@127.0.0.1/d', 'expected a URL that starts with postgres://'],
+  ])('DATABASE_URL=%s ends the start at once, in a sentence without a stack', async (url, reason) => {
+    const refused = start({ DATABASE_URL: url });
+    expect(await refused.process.exited).toBe(1);
+    const said = await refused.output();
+    expect(said).toContain(reason);
+    expect(said).not.toMatch(/\n\s+at /);
   });
 
   test('all wrong settings are named at once', async () => {

@@ -1,5 +1,6 @@
 import { keySource } from '@usage/db/access/keySource.ts';
 import { connect, type Sql } from '@usage/db/connection/connect.ts';
+import { refuseHopelessConnection } from '@usage/db/connection/startFault.ts';
 import { defaultNamespace } from '@usage/lib/auth/key.ts';
 import { keysChannel, startAccess } from '@usage/lib/auth/start.ts';
 import { listen, stopListening } from '@usage/lib/http/server.ts';
@@ -7,6 +8,7 @@ import { App } from '@usage/lib/service/app.ts';
 import { ConfigError, readConfig } from '@usage/lib/service/config.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
+import { runApp } from '@usage/lib/service/runApp.ts';
 import { waitFor } from '@usage/lib/service/waitFor.ts';
 import { connectRedis } from '@usage/lib/stream/redis.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
@@ -26,15 +28,11 @@ const statementMsMax = 10_000;
  */
 const firstLookMsMax = 10_000;
 
-try {
-  await run();
-} catch (error) {
-  console.error((error as Error).message);
-  process.exit(1);
-}
+await runApp(run);
 
 async function run(): Promise<void> {
   const config = readConfig(gatewaySettings);
+  await refuseHopelessConnection(config.databaseUrl);
   const log = createLog(name, config.logLevel);
   const app = new App(name, log, config.stopMsMax);
   const health = new Health();

@@ -1,4 +1,5 @@
 import type { Access } from '@usage/lib/auth/access.ts';
+import { directFetch } from '@usage/lib/http/directFetch.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
 import { cursorDetail, listDetail } from '@usage/query/events/index.ts';
@@ -69,7 +70,7 @@ async function passOn(origin: string, msMax: number, request: Request, requestId
   const target = targetOf(request);
   const timeLimit = AbortSignal.timeout(msMax);
   try {
-    const response = await fetch(origin + target, {
+    const response = await directFetch(origin + target, {
       method: request.method,
       headers,
       redirect: 'manual',

@@ -1,10 +1,12 @@
 import { hostname } from 'node:os';
 import { connect } from '@usage/db/connection/connect.ts';
+import { refuseHopelessConnection } from '@usage/db/connection/startFault.ts';
 import { periodDays } from '@usage/db/events/partitions.ts';
 import { createServer, listen, stopListening } from '@usage/lib/http/server.ts';
 import { App } from '@usage/lib/service/app.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
+import { runApp } from '@usage/lib/service/runApp.ts';
 import { waitFor } from '@usage/lib/service/waitFor.ts';
 import { connectRedis } from '@usage/lib/stream/redis.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
@@ -23,68 +25,71 @@ const statementMsMax = 60_000;
 const lockMsMax = 5_000;
 const commandMsMax = 5_000;
 
-const config = readProcessorConfig();
-const log = createLog('processor', config.logLevel);
-const app = new App('processor', log, config.stopMsMax).letOthersGoFirst();
-const registry = new Registry();
-const metrics = createMetrics(registry);
-const health = new Health();
-const server = createServer({ log, health, registry, bodyBytesMax: 1_024 });
-const name = `${hostname()}-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
+await runApp(async () => {
+  const config = readProcessorConfig();
+  const log = createLog('processor', config.logLevel);
+  const app = new App('processor', log, config.stopMsMax).letOthersGoFirst();
+  const registry = new Registry();
+  const metrics = createMetrics(registry);
+  const health = new Health();
+  const server = createServer({ log, health, registry, bodyBytesMax: 1_024 });
+  const name = `${hostname()}-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
 
-const sql = app.use(
-  'database',
-  connect({ url: config.databaseUrl, name: 'processor', connectionsMax, statementMsMax, lockMsMax }),
-  (pool) => pool.end({ timeout: 5 }),
-);
-const redis = app.use(
-  'redis',
-  connectRedis({ url: config.redisUrl, name: 'processor', log, commandMsMax }),
-  (it) => it.disconnect(),
-);
-const reader = app.use(
-  'redis reader',
-  connectRedis({ url: config.redisUrl, name: 'processor-reader', log, commandMsMax }),
-  (it) => it.disconnect(),
-);
-const stream = new EventStream(redis, config.streamName);
-const source = new FrameSource(
-  new EventStream(reader, config.streamName),
-  stream,
-  redis,
-  name,
-  config.claimIdleMsMin,
-  log,
-);
-
-let loop: Loop | undefined;
-health.live('loop', () => loop?.stuck);
-health.ready('loop', () => (loop ? loop.fault : 'waiting for the database and Redis'));
-health.ready('redis', () => (redis.status === 'ready' ? undefined : `redis is ${redis.status}`));
-app.use('operations server', listen(server, config.host, config.port), () => stopListening(server));
-
-const started = waitFor(app, 'the database and Redis', async () => {
-  const rules = { periodDays: await periodDays(sql), dedupeWindowMs: config.dedupeWindowHours * hourMs };
-  await stream.ensureGroup();
-  await source.dropIdleConsumers();
-  loop = new Loop(
-    config,
-    rules,
-    source,
-    new Store(sql, rules, name),
-    sql,
-    metrics,
-    log,
-    createOutcomePublisher(redis, config.streamName),
+  const sql = app.use(
+    'database',
+    connect({ url: config.databaseUrl, name: 'processor', connectionsMax, statementMsMax, lockMsMax }),
+    (pool) => pool.end({ timeout: 5 }),
   );
-  loop.start();
-  log.info({ processor: name, ...rules }, 'processing');
-});
+  const redis = app.use(
+    'redis',
+    connectRedis({ url: config.redisUrl, name: 'processor', log, commandMsMax }),
+    (it) => it.disconnect(),
+  );
+  const reader = app.use(
+    'redis reader',
+    connectRedis({ url: config.redisUrl, name: 'processor-reader', log, commandMsMax }),
+    (it) => it.disconnect(),
+  );
+  const stream = new EventStream(redis, config.streamName);
+  const source = new FrameSource(
+    new EventStream(reader, config.streamName),
+    stream,
+    redis,
+    name,
+    config.claimIdleMsMin,
+    log,
+  );
 
-app.use('loop', started, async () => {
-  health.stopping();
-  await started;
-  await loop?.stop();
-  await source.leave().catch(() => {});
+  let loop: Loop | undefined;
+  health.live('loop', () => loop?.stuck);
+  health.ready('loop', () => (loop ? loop.fault : 'waiting for the database and Redis'));
+  health.ready('redis', () => (redis.status === 'ready' ? undefined : `redis is ${redis.status}`));
+  app.use('operations server', listen(server, config.host, config.port), () => stopListening(server));
+
+  const started = waitFor(app, 'the database and Redis', async () => {
+    await refuseHopelessConnection(config.databaseUrl);
+    const rules = { periodDays: await periodDays(sql), dedupeWindowMs: config.dedupeWindowHours * hourMs };
+    await stream.ensureGroup();
+    await source.dropIdleConsumers();
+    loop = new Loop(
+      config,
+      rules,
+      source,
+      new Store(sql, rules, name),
+      sql,
+      metrics,
+      log,
+      createOutcomePublisher(redis, config.streamName),
+    );
+    loop.start();
+    log.info({ processor: name, ...rules }, 'processing');
+  });
+
+  app.use('loop', started, async () => {
+    health.stopping();
+    await started;
+    await loop?.stop();
+    await source.leave().catch(() => {});
+  });
+  await app.runUntilSignal();
 });
-await app.runUntilSignal();

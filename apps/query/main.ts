@@ -1,5 +1,6 @@
 import { keySource } from '@usage/db/access/keySource.ts';
 import { connect } from '@usage/db/connection/connect.ts';
+import { refuseHopelessConnection } from '@usage/db/connection/startFault.ts';
 import { readRegistry } from '@usage/db/meters/registry.ts';
 import { startAccess } from '@usage/lib/auth/start.ts';
 import { listen, stopListening } from '@usage/lib/http/server.ts';
@@ -7,6 +8,7 @@ import { App } from '@usage/lib/service/app.ts';
 import { readConfig } from '@usage/lib/service/config.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
+import { runApp } from '@usage/lib/service/runApp.ts';
 import { connectRedis } from '@usage/lib/stream/redis.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
@@ -17,8 +19,9 @@ import { createQuery } from './query.ts';
 const name = 'query';
 const subscribeMsMax = 3_000;
 
-try {
+await runApp(async () => {
   const config = readConfig(querySettings);
+  await refuseHopelessConnection(config.databaseUrl);
   const log = createLog(name, config.logLevel);
   const app = new App(name, log, config.stopMsMax);
   const health = new Health();
@@ -71,7 +74,4 @@ try {
   log.info({ host: config.host, port }, 'listening');
 
   await app.runUntilSignal();
-} catch (error) {
-  console.error((error as Error).message);
-  process.exit(1);
-}
+});

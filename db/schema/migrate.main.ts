@@ -1,6 +1,7 @@
 import { ConfigError, readConfig } from '@usage/lib/service/config.ts';
+import { saidTo } from '@usage/lib/service/runApp.ts';
 import { migrateSettings } from './config.ts';
-import { type MigrateOptions, type MigrateOutcome, migrate } from './migrate.ts';
+import { type MigrateOptions, type MigrateOutcome, migrateOver } from './migrate.ts';
 
 /**
  * `bun db/schema/migrate.main.ts [up | down [n]]`: brings the schema of DATABASE_URL up to date, or n migrations (1) down.
@@ -14,12 +15,16 @@ if (!command) {
   process.exit(exit.wrongCommand);
 }
 try {
-  const { databaseUrl, periodDays } = readConfig(migrateSettings);
-  const outcome = await migrate(databaseUrl, { ...command, periodDays, log: console.error });
+  const { databaseUrl, directDatabaseUrl, periodDays } = readConfig(migrateSettings);
+  const outcome = await migrateOver(databaseUrl, directDatabaseUrl, {
+    ...command,
+    periodDays,
+    log: console.error,
+  });
   console.log(describe(command.direction, outcome));
 } catch (error) {
   const isWrong = error instanceof ConfigError;
-  console.error(isWrong ? error.message : `Migration failed: ${(error as Error).message}`);
+  console.error(isWrong ? error.message : `Migration failed: ${saidTo(error)}`);
   process.exit(isWrong ? exit.wrongCommand : exit.failed);
 }
 

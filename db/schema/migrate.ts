@@ -1,7 +1,10 @@
+import { parseDatabaseUrl } from '@usage/lib/service/databaseUrl.ts';
+import { StartFault } from '@usage/lib/service/startFault.ts';
 import { runner } from 'node-pg-migrate';
 import type { ClientBase } from 'pg';
 import { type Client, withClient } from '../connection/client.ts';
 import { lockNotAvailable } from '../connection/sqlStates.ts';
+import { refuseHopelessConnection, startFaultOf } from '../connection/startFault.ts';
 import { applyPeriodDays, type PeriodDaysOutcome } from './storageSettings.ts';
 
 export interface MigrateOptions {
@@ -44,6 +47,30 @@ export async function migrate(url: string, options: MigrateOptions): Promise<Mig
     },
     'usage_migrate',
   );
+}
+
+/**
+ * As `migrate`, over the direct address where one is set. A lock of the session and a pooler that gives a server connection
+ * for one transaction don't go together: throws a StartFault then, as for a connection that can never work.
+ */
+export async function migrateOver(
+  databaseUrl: string,
+  directUrl: string | undefined,
+  options: MigrateOptions,
+): Promise<MigrateOutcome> {
+  if (directUrl === undefined && parseDatabaseUrl(databaseUrl).pooled) {
+    throw new StartFault(
+      "DATABASE_URL leads to a pooler (pgbouncer=true), and migrations need a session: set DIRECT_DATABASE_URL to PostgreSQL's own address.",
+    );
+  }
+  if (directUrl === undefined) await refuseHopelessConnection(databaseUrl);
+  try {
+    return await migrate(directUrl ?? databaseUrl, options);
+  } catch (error) {
+    throw directUrl === undefined
+      ? (startFaultOf(error, databaseUrl) ?? error)
+      : (startFaultOf(error, directUrl, 'DIRECT_DATABASE_URL') ?? error);
+  }
 }
 
 /** The migrations over a connection that holds the turn already. */

@@ -1,6 +1,7 @@
 import { Elysia } from 'elysia';
 import type { Registry } from 'prom-client';
 import type { Health } from '../service/health.ts';
+import { StartFault } from '../service/startFault.ts';
 import type { Logger } from '../service/log.ts';
 import { type HeadersFor, operations, requestIdOf, requestRecord } from './operations.ts';
 import { bodyTooLarge, Problem, problemResponse, toProblem } from './problem.ts';
@@ -79,15 +80,15 @@ export function listen(app: Listening, hostname: string, port: number): number {
     const { code, message } = error as { code?: string; message: string };
     const address = `${hostname}:${port}`;
     if (code === 'EADDRINUSE') {
-      throw new Error(
+      throw new StartFault(
         `Port ${port} on ${hostname} is taken by another process: stop that one or choose another port.`,
       );
     }
-    if (code === 'EACCES') throw new Error(`No right to listen on ${address}: choose a port from 1024 up.`);
-    throw new Error(`Can't listen on ${address}: ${message}`);
+    if (code === 'EACCES') throw new StartFault(`No right to listen on ${address}: choose a port from 1024 up.`);
+    throw new StartFault(`Can't listen on ${address}: ${message}`);
   }
   const listening = app.server?.port;
-  if (listening === undefined) throw new Error(`Can't listen on ${hostname}:${port}`);
+  if (listening === undefined) throw new StartFault(`Can't listen on ${hostname}:${port}`);
   return listening;
 }
 

@@ -1,21 +1,28 @@
 import type { App } from './app.ts';
+import { StartFault } from './startFault.ts';
 
 const pauseMsMin = 200;
 const pauseMsMax = 3_000;
 
 /**
  * Tries to begin until it succeeds or the app is being stopped: an app that comes up before its database or Redis is
- * alive, not ready, and begins by itself once they are there. Each different fault is logged once.
+ * alive, not ready, and begins by itself once they are there. Each different fault is logged once. A StartFault, which no
+ * waiting mends, stops the app at once.
  */
 export async function waitFor(app: App, what: string, begin: () => Promise<void>): Promise<void> {
-  let lastMessage = '';
+  let lastReason = '';
   for (let tries = 0; !app.stopping; tries++) {
     try {
       return await begin();
     } catch (error) {
-      const { message } = error as Error;
-      if (message !== lastMessage) app.log.warn({ err: error }, `waiting for ${what}`);
-      lastMessage = message;
+      if (error instanceof StartFault) {
+        app.log.fatal(error.message);
+        return app.stopBecause(`fault: ${error.message}`);
+      }
+      const { message, code } = error as Error & { code?: string };
+      const reason = message || code || String(error);
+      if (reason !== lastReason) app.log.warn({ reason, code }, `waiting for ${what}`);
+      lastReason = reason;
       await app.pause(Math.min(pauseMsMin * 2 ** tries, pauseMsMax));
     }
   }

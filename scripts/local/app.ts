@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { directFetch } from '../../lib/http/directFetch.ts';
+import { StartFault } from '../../lib/service/startFault.ts';
 import { AppLog } from './appLog.ts';
 import { stopWithParent } from './server.ts';
 
@@ -62,13 +64,13 @@ export function startApp(options: LocalAppOptions): LocalApp {
       const deadline = performance.now() + readyMsMax;
       let reason = 'no answer';
       while (ended === undefined) {
-        const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(readyMsMax) }).catch(
-          () => null,
-        );
+        const answer = await directFetch(`${url}/health/ready`, {
+          signal: AbortSignal.timeout(readyMsMax),
+        }).catch(() => null);
         if (answer?.ok) return;
         if (answer) reason = await answer.text();
         if (performance.now() > deadline) {
-          throw new Error(`${name} is not ready after ${readyMsMax / 1_000} s: ${reason}`);
+          throw new StartFault(`${name} is not ready after ${readyMsMax / 1_000} s: ${reason}`);
         }
         await Bun.sleep(readyPollMs);
       }

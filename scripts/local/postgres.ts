@@ -102,7 +102,7 @@ async function initialise(
     cwd: folder,
   });
   const [, problem] = await Promise.all([new Response(run.stdout).text(), new Response(run.stderr).text()]);
-  if ((await run.exited) !== 0) throw new Error(`initdb failed: ${problem.trim()}`);
+  if ((await run.exited) !== 0) throw new StartFault(`initdb failed: ${problem.trim()}`);
   await writeFile(markFile(folder), timescale ? 'timescaledb' : 'plain');
 }
 

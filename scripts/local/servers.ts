@@ -1,6 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { serverInfo } from '../../db/connection/server.ts';
+import { startFaultOf } from '../../db/connection/startFault.ts';
+import { describeTarget, parseDatabaseUrl } from '../../lib/service/databaseUrl.ts';
 import { StartFault } from '../../lib/service/startFault.ts';
 import { freePort, isPortFree } from './ports.ts';
 import { startPostgres } from './postgres.ts';
@@ -42,7 +44,13 @@ async function usePostgres(folder: string, { password, postgresPort }: Remembere
   const given = process.env.DATABASE_URL;
   if (given) {
     const info = await serverInfo(given).catch((error) => {
-      throw new StartFault(`DATABASE_URL can't be reached: ${(error as Error).message || error.code}.`);
+      const reason = (error as Error).message || error.code;
+      throw (
+        startFaultOf(error, given) ??
+        new StartFault(
+          `PostgreSQL does not answer at DATABASE_URL (${describeTarget(parseDatabaseUrl(given))}): ${reason}. Start it, correct the address, or leave DATABASE_URL empty for a server of this folder's own.`,
+        )
+      );
     });
     return {
       name: 'PostgreSQL',
