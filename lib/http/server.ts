@@ -1,8 +1,8 @@
 import { Elysia } from 'elysia';
 import type { Registry } from 'prom-client';
 import type { Health } from '../service/health.ts';
-import { StartFault } from '../service/startFault.ts';
 import type { Logger } from '../service/log.ts';
+import { StartFault } from '../service/startFault.ts';
 import { type HeadersFor, operations, requestIdOf, requestRecord } from './operations.ts';
 import { bodyTooLarge, Problem, problemResponse, toProblem } from './problem.ts';
 import { createRefusalLog } from './refusalLog.ts';
@@ -84,7 +84,8 @@ export function listen(app: Listening, hostname: string, port: number): number {
         `Port ${port} on ${hostname} is taken by another process: stop that one or choose another port.`,
       );
     }
-    if (code === 'EACCES') throw new StartFault(`No right to listen on ${address}: choose a port from 1024 up.`);
+    if (code === 'EACCES')
+      throw new StartFault(`No right to listen on ${address}: choose a port from 1024 up.`);
     throw new StartFault(`Can't listen on ${address}: ${message}`);
   }
   const listening = app.server?.port;
