@@ -14,7 +14,7 @@ set -euo pipefail
 source "$(dirname "$0")/compose.sh"
 
 services=("${@:-}")
-[ -n "${services[0]}" ] || services=(query_service event_processor aggregation_service api_gateway)
+[ -n "${services[0]}" ] || services=(query_service limits_service event_processor aggregation_service api_gateway)
 healthy_seconds_max=120
 # nginx and the entry keep what the DNS said for a second; a replica is stopped only when they know the new ones.
 dns_seconds=3

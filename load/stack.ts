@@ -107,6 +107,7 @@ async function startApps(own: string, databaseUrl: string, redisUrl: string, aut
     DATABASE_URL: databaseUrl,
     REDIS_URL: redisUrl,
     QUERY_URL: urlOf('query'),
+    LIMITS_URL: urlOf('limits'),
     API_HOST: '127.0.0.1',
     AUTH: auth,
     ADMIN_API_KEY: apiKey,

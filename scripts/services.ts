@@ -1,5 +1,6 @@
 import { settings as aggregatorSettings } from '../apps/aggregator/config.ts';
 import { gatewaySettings } from '../apps/gateway/config.ts';
+import { limitsSettings } from '../apps/limits/config.ts';
 import { settings as processorSettings } from '../apps/processor/config.ts';
 import { querySettings } from '../apps/query/config.ts';
 import { migrateSettings } from '../db/schema/config.ts';
@@ -9,7 +10,7 @@ import { commonSettings } from '../lib/service/settings.ts';
 
 /** The apps and their settings, for the scripts and tests that deal with all of them. In the order of their start. */
 export interface Service {
-  name: 'gateway' | 'processor' | 'query' | 'aggregator';
+  name: 'gateway' | 'processor' | 'query' | 'aggregator' | 'limits';
   /** Of the settings below, the one that holds its port. */
   portSetting: string;
   settings: Settings;
@@ -19,6 +20,7 @@ export const services: Service[] = [
   { name: 'query', portSetting: 'QUERY_PORT', settings: querySettings },
   { name: 'processor', portSetting: 'PROCESSOR_PORT', settings: processorSettings },
   { name: 'aggregator', portSetting: 'AGGREGATOR_PORT', settings: aggregatorSettings },
+  { name: 'limits', portSetting: 'LIMITS_PORT', settings: limitsSettings },
   { name: 'gateway', portSetting: 'API_PORT', settings: gatewaySettings },
 ];
 

@@ -79,6 +79,7 @@ async function start(): Promise<{ somethingDied: Promise<string> }> {
     DATABASE_URL: postgres.url,
     REDIS_URL: redis.url,
     QUERY_URL: process.env.QUERY_URL || urlOf('query'),
+    LIMITS_URL: process.env.LIMITS_URL || urlOf('limits'),
     ...Object.fromEntries(services.map(({ name, portSetting }) => [portSetting, String(ports.get(name))])),
   };
   const apps = services.map(({ name }) => {

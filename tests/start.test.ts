@@ -107,7 +107,8 @@ describe('npm start', () => {
 
 /** scripts/start.ts with servers and apps of its own on free ports. */
 function start(settings: Record<string, string> = {}) {
-  const anyPort = { API_PORT: '0', QUERY_PORT: '0', PROCESSOR_PORT: '0', AGGREGATOR_PORT: '0' };
+  const ports = ['API_PORT', 'QUERY_PORT', 'PROCESSOR_PORT', 'AGGREGATOR_PORT', 'LIMITS_PORT'];
+  const anyPort = Object.fromEntries(ports.map((port) => [port, '0']));
   const { DATABASE_URL: _database, REDIS_URL: _redis, ...env } = process.env;
   const process_ = Bun.spawn([process.execPath, 'scripts/start.ts'], {
     cwd: root,

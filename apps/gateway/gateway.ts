@@ -4,6 +4,7 @@ import type { FrameVersion } from '@usage/lib/frame/encode.ts';
 import { bodyDeadline } from '@usage/lib/http/body.ts';
 import { createServer } from '@usage/lib/http/server.ts';
 import { apiDescription } from '@usage/lib/http/swagger.ts';
+import { limitsTags } from '@usage/lib/limits/api/index.ts';
 import type { Health } from '@usage/lib/service/health.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
@@ -17,6 +18,7 @@ import type { Outcomes } from './events/outcomes.ts';
 import { FrameBatcher } from './frameBatcher.ts';
 import { keyRoutes } from './keys/index.ts';
 import type { KeysChanged } from './keys/service.ts';
+import { limitsProxyRoutes } from './limitsProxy.ts';
 import { meterRoutes } from './meters/index.ts';
 import { createMetrics, watchQueue } from './metrics.ts';
 import { portalRoutes } from './portal/index.ts';
@@ -81,7 +83,8 @@ export function createGateway(parts: GatewayParts) {
     .use(portalRoutes({ sql, access }))
     .use(v3Routes({ sql, namespaceOf, access, ingest }))
     .use(keyRoutes({ sql, access, keysChanged }))
-    .use(readRoutes(config, access));
+    .use(readRoutes(config, access))
+    .use(limitsProxyRoutes(config, access));
   return { app, gate, batcher };
 }
 
@@ -93,6 +96,7 @@ const description = {
     { name: 'Events', description: 'Usage goes in here.' },
     { name: 'Meters', description: 'What is measured, and how much of it was used.' },
     { name: 'Subjects', description: 'Whose usage it is.' },
+    ...limitsTags,
     { name: 'Portal', description: 'Usage that a web page shows to whose it is.' },
     { name: 'OpenMeter v3', description: 'The same in the words of OpenMeter’s v3 API.' },
     { name: 'Keys', description: 'Who may do what.' },

@@ -38,16 +38,16 @@ const passedToClient =
  * published too, trusts nobody's word for who asks, and counts the request.
  */
 export function readRoutes({ queryUrl, readMsMax }: ReadOptions, access: Access) {
-  const origin = queryUrl.replace(/\/+$/, '');
+  const service = { name: 'query service', origin: queryUrl.replace(/\/+$/, ''), msMax: readMsMax };
   const pass = ({ request, requestId }: { request: Request; requestId: string }) => {
     access.recognise(request, 'read');
-    return passOn(origin, readMsMax, request, requestId);
+    return passOn(service, request, requestId);
   };
   const described = (detail: object) => ({ parse: 'none', detail }) as const;
   const hidden = described({ hide: true });
   const portal = '/api/v1/portal/meters/:meterSlug/query';
   const passToPortal = ({ request, requestId }: { request: Request; requestId: string }) =>
-    passOn(origin, readMsMax, request, requestId);
+    passOn(service, request, requestId);
   return new Elysia({ name: 'reads', normalize: false })
     .decorate('requestId', '')
     .get(portal, passToPortal, described(portalQueryDetail))
@@ -61,7 +61,21 @@ export function readRoutes({ queryUrl, readMsMax }: ReadOptions, access: Access)
     .get('/api/v1/meters/:meterIdOrSlug/group-by/:groupByKey/values', pass, described(groupValuesDetail));
 }
 
-async function passOn(origin: string, msMax: number, request: Request, requestId: string): Promise<Response> {
+/** A service behind the gateway. */
+export interface Service {
+  /** As errors name it. */
+  name: string;
+  origin: string;
+  /** From the request to the answer's headers. */
+  msMax: number;
+}
+
+/** Passes a request on and the answer back. Problems: 503 where the service does not answer, 504 where it takes too long. */
+export async function passOn(
+  { name, origin, msMax }: Service,
+  request: Request,
+  requestId: string,
+): Promise<Response> {
   const headers = new Headers({ 'X-Request-Id': requestId, 'Accept-Encoding': 'identity' });
   for (const name of passedToQuery) {
     const value = request.headers.get(name);
@@ -80,8 +94,8 @@ async function passOn(origin: string, msMax: number, request: Request, requestId
     return answer(response);
   } catch (error) {
     if (timeLimit.aborted)
-      throw new Problem('timeout', `The query took longer than ${msMax} ms; ask for less.`);
-    throw unavailable('The query service does not answer.', retrySeconds, error);
+      throw new Problem('timeout', `The ${name} took longer than ${msMax} ms; ask for less.`);
+    throw unavailable(`The ${name} does not answer.`, retrySeconds, error);
   }
 }
 

@@ -29,7 +29,8 @@ beforeAll(async () => {
     AUTH: 'keys',
     ADMIN_API_KEY: adminKey,
   });
-  urls = [apps.url, apps.queryUrl, `http://127.0.0.1:${processor}`, `http://127.0.0.1:${aggregator}`];
+  const unlisted = [processor, aggregator].map((port) => `http://127.0.0.1:${port}`);
+  urls = [apps.url, apps.queryUrl, apps.limitsUrl, ...unlisted];
   sql = connect({ url: apps.database.url, name: 'test', connectionsMax: 1, statementMsMax: 10_000 });
   await makeEverythingHappen();
   exposed = new Map([...(await scrape(urls)), ...prometheusOwn]);

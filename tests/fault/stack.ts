@@ -20,7 +20,8 @@ export type AppName =
   | 'processor2'
   | 'aggregator'
   | 'aggregator2'
-  | 'query';
+  | 'query'
+  | 'limits';
 
 export interface StackOptions {
   redisSettings?: Record<string, string>;
@@ -85,7 +86,16 @@ export class Stack {
       run('mount', '-t', 'tmpfs', '-o', `size=${options.postgresDiskMegabytes}m`, 'tmpfs', disk);
     }
     const names = [
-      ...(['gateway', 'gateway2', 'processor', 'processor2', 'aggregator', 'aggregator2', 'query'] as const),
+      ...([
+        'gateway',
+        'gateway2',
+        'processor',
+        'processor2',
+        'aggregator',
+        'aggregator2',
+        'query',
+        'limits',
+      ] as const),
       ...(['postgres', 'redis', 'postgresProxy', 'redisProxy'] as const),
     ];
     const ports = Object.fromEntries(
@@ -140,7 +150,9 @@ export class Stack {
           QUERY_PORT: port,
           PROCESSOR_PORT: port,
           AGGREGATOR_PORT: port,
+          LIMITS_PORT: port,
           QUERY_URL: `http://127.0.0.1:${this.ports.query}`,
+          LIMITS_URL: `http://127.0.0.1:${this.ports.limits}`,
           AUTH: 'off',
           MERGE_WAIT_MS: '100',
           ...(this.options.clocks ? fakedClock(this.#clockFile(name)) : {}),

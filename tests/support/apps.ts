@@ -7,6 +7,8 @@ export interface RunningApps {
   url: string;
   /** Of the query service. */
   queryUrl: string;
+  /** Of the limits service. */
+  limitsUrl: string;
   /** Every line that the apps have logged so far. */
   logLines(): string[];
   database: TestDatabase;
@@ -22,7 +24,7 @@ interface RunningApp {
   stop(): Promise<number>;
 }
 
-/** The real processes of gateway, query, processor and aggregator, over a database and a Redis of their own. */
+/** The real processes of gateway, query, limits, processor and aggregator, over a database and a Redis of their own. */
 export async function startApps(settings: Record<string, string> = {}): Promise<RunningApps> {
   const [database, redis] = await Promise.all([createDatabase(), createRedis()]);
   const env = {
@@ -33,6 +35,7 @@ export async function startApps(settings: Record<string, string> = {}): Promise<
     QUERY_PORT: '0',
     PROCESSOR_PORT: '0',
     AGGREGATOR_PORT: '0',
+    LIMITS_PORT: '0',
     LOG_LEVEL: 'info',
     AUTH: 'off',
     ...settings,
@@ -41,15 +44,18 @@ export async function startApps(settings: Record<string, string> = {}): Promise<
     startApp('processor', 'processing', env),
     startApp('aggregator', undefined, env),
     startApp('query', 'listening', env),
+    startApp('limits', 'listening', env),
   ]);
-  const query = apps[2]!;
+  const [, , query, limits] = apps;
   const gateway = await startApp('gateway', 'listening', {
     ...env,
     QUERY_URL: `http://127.0.0.1:${query.port}`,
+    LIMITS_URL: `http://127.0.0.1:${limits.port}`,
   });
   return {
     url: `http://127.0.0.1:${gateway.port}`,
     queryUrl: `http://127.0.0.1:${query.port}`,
+    limitsUrl: `http://127.0.0.1:${limits.port}`,
     logLines: () => [gateway, ...apps].flatMap((app) => app.output),
     database,
     redis,

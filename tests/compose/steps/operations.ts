@@ -76,7 +76,13 @@ export async function backupAndRestore(stack: Stack, ledger: Ledger): Promise<st
 
     await stack.down();
     const restored = await stack.script('restore.sh', [backup]);
-    const withoutProcessor = ['query_service', 'api_gateway', 'aggregation_service', 'entry'];
+    const withoutProcessor = [
+      'query_service',
+      'api_gateway',
+      'aggregation_service',
+      'limits_service',
+      'entry',
+    ];
     await stack.must(['up', '-d', '--no-build', ...withoutProcessor]);
     await stack.waitHealthy({ ...healthyAll, event_processor: 0 });
     const after = await answers(stack);

@@ -1,6 +1,12 @@
 import { mustRun, run, type Stack } from '../stack.ts';
 
-export const apps = ['api_gateway', 'event_processor', 'query_service', 'aggregation_service'];
+export const apps = [
+  'api_gateway',
+  'event_processor',
+  'query_service',
+  'aggregation_service',
+  'limits_service',
+];
 export const healthyAll = {
   postgres: 1,
   redis: 1,
@@ -8,6 +14,7 @@ export const healthyAll = {
   event_processor: 1,
   query_service: 1,
   aggregation_service: 1,
+  limits_service: 1,
   entry: 1,
 };
 

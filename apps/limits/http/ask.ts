@@ -1,0 +1,203 @@
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import type { Actor } from '@usage/db/limits/audit.ts';
+import type { Identity } from '@usage/lib/auth/access.ts';
+import { type Fault, integerIn, invalid, oneOf } from '@usage/lib/http/faults.ts';
+import { readJson } from '@usage/lib/http/jsonBody.ts';
+import { urlOf } from '@usage/lib/http/url.ts';
+import { pageMax, pageSizeMax } from '@usage/lib/limits/api/schemas.ts';
+import { textFault } from '@usage/lib/meter/fields.ts';
+
+/** A request whose key was looked at, and what handlers need of it. */
+export interface Ask {
+  request: Request;
+  params: Record<string, string>;
+  query: URLSearchParams;
+  namespace: string;
+  actor: Actor;
+}
+
+const bodyBytesMax = 1_048_576;
+const faultsMax = 50;
+const textLengthMax = 65_536;
+const listMax = 100;
+
+export function askOf(
+  request: Request,
+  params: Record<string, string | null> | undefined,
+  identity: Identity,
+  requestId: string,
+): Ask {
+  const { namespace, key } = identity;
+  const name = key ? `key:${key.id}` : 'operator';
+  const readable = Object.entries(params ?? {}).map(([field, value]) => [
+    field,
+    value === null || value.includes('\0') ? '' : value,
+  ]);
+  return {
+    request,
+    params: Object.fromEntries(readable),
+    query: urlOf(request).searchParams,
+    namespace,
+    actor: { namespace, name, requestId },
+  };
+}
+
+/** The request's JSON, valid by the schema. Problems: 400 with every fault and its place, 413, 415. */
+export async function bodyOf<T extends TSchema>(
+  { request }: Ask,
+  schema: T,
+  what: string,
+): Promise<Static<T>> {
+  return checked(await readJson(request, bodyBytesMax), schema, what);
+}
+
+/** As bodyOf; an empty body stands for {}. */
+export async function optionalBodyOf<T extends TSchema>(
+  ask: Ask,
+  schema: T,
+  what: string,
+): Promise<Static<T>> {
+  const { headers } = ask.request;
+  const empty =
+    ask.request.body === null || (headers.get('content-length') === '0' && !headers.has('transfer-encoding'));
+  return empty ? checked({}, schema, what) : bodyOf(ask, schema, what);
+}
+
+export function checked<T extends TSchema>(value: unknown, schema: T, what: string): Static<T> {
+  const faults = unstorable(value, '');
+  if (!Value.Check(schema, value)) faults.push(...schemaFaults(schema, value));
+  if (faults.length > 0) throw invalid(what, faults.slice(0, faultsMax));
+  return value as Static<T>;
+}
+
+function schemaFaults(schema: TSchema, value: unknown): Fault[] {
+  const faults = new Map<string, Fault>();
+  for (const error of Value.Errors(schema, value)) {
+    const field = fieldOf(error.path);
+    // A union's own error says least: what its member for other values than null lacks says more.
+    const nested = error.errors
+      .flatMap((errors) => [...errors])
+      .filter((one) => one.message !== 'Expected null' && !('const' in one.schema));
+    for (const one of nested.length > 0 ? nested : [error]) {
+      const place = nested.length > 0 ? fieldOf(one.path) : field;
+      if (!faults.has(place)) faults.set(place, { field: place, reason: reasonOf(one) });
+    }
+    if (faults.size >= faultsMax) break;
+  }
+  return [...faults.values()];
+}
+
+function reasonOf({ message, schema }: { message: string; schema: TSchema }): string {
+  if (schema.anyOf?.every((one: TSchema) => 'const' in one))
+    return `must be one of ${schema.anyOf.map((one: TSchema) => one.const).join(', ')}`;
+  if (message === 'Unexpected property') return 'is not a field that can be set';
+  if (message === 'Expected required property') return 'is required';
+  return `is not valid: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
+}
+
+/** /usageAttribution/subjectKeys/0 → usageAttribution.subjectKeys[0] */
+function fieldOf(path: string): string {
+  return path
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~').slice(0, 64))
+    .reduce(
+      (field, part) => (/^\d+$/.test(part) ? `${field}[${part}]` : field ? `${field}.${part}` : part),
+      '',
+    );
+}
+
+/** Texts that PostgreSQL can't hold. */
+function unstorable(value: unknown, field: string): Fault[] {
+  if (typeof value === 'string') {
+    const reason = textFault(value, { min: 0, max: textLengthMax });
+    return reason ? [{ field, reason }] : [];
+  }
+  if (typeof value !== 'object' || value === null || JSON.isRawJSON(value)) return [];
+  return Object.entries(value).flatMap(([name, member]) => {
+    const place = Array.isArray(value) ? `${field}[${name}]` : field ? `${field}.${name}` : name;
+    const own = textFault(name, { min: 0, max: textLengthMax });
+    return [
+      ...(own ? [{ field: field || 'body', reason: `a name ${own}` }] : []),
+      ...unstorable(member, place),
+    ];
+  });
+}
+
+export interface Page {
+  page: number;
+  pageSize: number;
+}
+
+/** Reads of a query string: faults are gathered, and thrown by `done`. */
+export class QueryReader {
+  readonly #faults: Fault[] = [];
+
+  constructor(readonly query: URLSearchParams) {}
+
+  page(): Page {
+    return {
+      page: integerIn(this.query, 'page', 1, pageMax, this.#faults),
+      pageSize: integerIn(this.query, 'pageSize', 100, pageSizeMax, this.#faults),
+    };
+  }
+
+  /** OpenMeter's older way to page; `limit` is undefined where neither it nor an offset is given. */
+  integer(name: string, fallback: number, max: number): number {
+    return integerIn(this.query, name, fallback, max, this.#faults);
+  }
+
+  order<const T extends string>(
+    fields: readonly T[],
+    fallback: NoInfer<T>,
+  ): { orderBy: T; order: 'ASC' | 'DESC' } {
+    return {
+      orderBy: oneOf(this.query, 'orderBy', fields, fallback, this.#faults),
+      order: oneOf(this.query, 'order', ['ASC', 'DESC'], 'ASC', this.#faults),
+    };
+  }
+
+  flag(name: string): boolean {
+    return oneOf(this.query, name, ['true', 'false'], 'false', this.#faults) === 'true';
+  }
+
+  text(name: string): string | undefined {
+    const value = this.query.get(name);
+    if (value === null) return undefined;
+    const reason = textFault(value, { min: 0, max: 1_024 });
+    if (reason) this.#faults.push({ field: name, reason });
+    return value;
+  }
+
+  /** Repeated, or as name[]; undefined where it is not given. */
+  texts(name: string): string[] | undefined {
+    const values = [...this.query.getAll(name), ...this.query.getAll(`${name}[]`)];
+    if (values.length > listMax)
+      this.#faults.push({ field: name, reason: `has more than ${listMax} values` });
+    for (const value of values) {
+      const reason = textFault(value, { min: 0, max: 1_024 });
+      if (reason) this.#faults.push({ field: name, reason });
+    }
+    return values.length === 0 ? undefined : values;
+  }
+
+  value<T>(name: string, read: (text: string, fault: (reason: string) => void) => T): T | undefined {
+    const text = this.query.get(name);
+    return text === null ? undefined : read(text, (reason) => this.#faults.push({ field: name, reason }));
+  }
+
+  /** Throws 400 with every fault. */
+  done(): void {
+    if (this.#faults.length > 0) throw invalid('query', this.#faults);
+  }
+}
+
+export function pageAnswer<T>({ page, pageSize }: Page, total: number, items: readonly T[]) {
+  return { totalCount: total, page, pageSize, items };
+}
+
+/** Whether the client asks for pages: without, OpenMeter's older lists are arrays. */
+export const wantsPage = (query: URLSearchParams) => query.has('page') || query.has('pageSize');
+
+export const Anything = Type.Unknown();

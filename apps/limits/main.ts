@@ -1,0 +1,66 @@
+import { keySource } from '@usage/db/access/keySource.ts';
+import { connect } from '@usage/db/connection/connect.ts';
+import { readRegistry } from '@usage/db/meters/registry.ts';
+import { startAccess } from '@usage/lib/auth/start.ts';
+import { listen, stopListening } from '@usage/lib/http/server.ts';
+import { App } from '@usage/lib/service/app.ts';
+import { readConfig } from '@usage/lib/service/config.ts';
+import { Health } from '@usage/lib/service/health.ts';
+import { createLog } from '@usage/lib/service/log.ts';
+import { connectRedis } from '@usage/lib/stream/redis.ts';
+import { Subscriber } from '@usage/lib/stream/subscriber.ts';
+import { Registry } from 'prom-client';
+import { limitsSettings } from './config.ts';
+import { createLimits } from './limits.ts';
+
+const name = 'limits';
+const subscribeMsMax = 3_000;
+
+try {
+  await run();
+} catch (error) {
+  console.error((error as Error).message);
+  process.exit(1);
+}
+
+async function run(): Promise<void> {
+  const config = readConfig(limitsSettings);
+  const log = createLog(name, config.logLevel);
+  const app = new App(name, log, config.stopMsMax);
+  const health = new Health();
+
+  const redis = app.use(
+    'redis',
+    connectRedis({ url: config.redisUrl, name, log, commandMsMax: config.freshnessMsMax }),
+    (client) => client.disconnect(),
+  );
+  const { databaseUrl: url, connectionsMax, statementMsMax } = config;
+  const sql = app.use('database', connect({ url, name, connectionsMax, statementMsMax }), (pool) =>
+    pool.end({ timeout: 5 }),
+  );
+  health.ready('database', async () => {
+    await readRegistry(sql);
+    return undefined;
+  });
+  const registry = new Registry();
+  const subscribing = app.use(
+    'redis subscriber',
+    connectRedis({ url: config.redisUrl, name: `${name} subscriber`, log, commandMsMax: subscribeMsMax }),
+    (client) => client.disconnect(),
+  );
+  const { access } = await startAccess({
+    app,
+    config,
+    openSource: () => keySource(config.databaseUrl, name),
+    redis,
+    subscriber: new Subscriber(subscribing, log),
+    registry,
+  });
+  const server = createLimits({ sql, access, health, registry, log });
+  const port = listen(server, config.host, config.port);
+  app.use('http', server, stopListening);
+  app.use('readiness', health, () => health.stopping());
+  log.info({ host: config.host, port }, 'listening');
+
+  await app.runUntilSignal();
+}
