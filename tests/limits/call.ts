@@ -32,3 +32,16 @@ export function caller(origin: string, apiKey?: string): Call {
     };
   };
 }
+
+const settledMsMax = 15_000;
+
+/** Asks until the answer says that no accepted event is on its way any more. */
+export async function settled(origin: string, meter: string): Promise<void> {
+  const deadline = performance.now() + settledMsMax;
+  while (performance.now() < deadline) {
+    const response = await fetch(`${origin}/api/v1/meters/${meter}/query`);
+    await response.arrayBuffer();
+    if (response.headers.get('usage-events-waiting') === '0') return;
+  }
+  throw new Error('events are still on their way');
+}

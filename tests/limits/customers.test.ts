@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { OpenMeter } from '@openmeter/sdk';
 import { type RunningApps, startApps } from '../support/apps.ts';
-import { type Call, caller } from './call.ts';
+import { type Call, caller, settled } from './call.ts';
 
 /** Customers, by OpenMeter's client and by hand, through the gateway against the real processes. */
 
@@ -101,6 +101,70 @@ test('faults of a customer are all named with their place, unknown fields among 
   ]);
   expect((await call('POST', '/api/v1/customers', { name: 'nobody' })).body.detail).toContain('needs a key');
   expect((await call('POST', '/api/v1/customers', { name: 'a\0b', key: 'k' })).status).toBe(400);
+});
+
+test('usage of a customer is that of its subjects together, for every aggregation and in lists of events', async () => {
+  for (const [slug, aggregation] of [
+    ['sum', 'SUM'],
+    ['uniques', 'UNIQUE_COUNT'],
+    ['latest', 'LATEST'],
+  ] as const)
+    await client.meters.create({
+      slug,
+      aggregation,
+      eventType: 'call',
+      valueProperty: '$.v',
+      groupBy: { model: '$.m' },
+    });
+  const make = (key: string, subjectKeys: string[]) =>
+    client.customers.create({ name: key, key, usageAttribution: { subjectKeys } });
+  const [one, two] = [(await make('u1', ['a', 'b']))!, (await make('u2', ['c']))!];
+  const time = Date.parse('2026-03-01T10:00:00Z');
+  const events = ['a', 'b', 'u1', 'c', 'stranger'].map((subject, i) => ({
+    type: 'call',
+    source: 'test',
+    subject,
+    time: new Date(time + i * 1_000),
+    data: { v: i < 2 ? 0.1 : i, m: 'x' },
+  }));
+  await client.events.ingest(events);
+  await settled(apps.url, 'sum');
+  const asked = async (slug: string, more: object = {}) =>
+    (await client.meters.query(slug, { filterCustomerId: [one.id, two.id], ...more }))!.data.map(
+      ({ customerId, subject, value }) => [customerId === one.id ? 'u1' : 'u2', subject, value],
+    );
+  expect(await asked('sum')).toEqual([
+    ['u1', null, 2.2],
+    ['u2', null, 3],
+  ]);
+  expect(await asked('uniques', { groupBy: ['customer_id', 'model'] })).toEqual([
+    ['u1', null, 2],
+    ['u2', null, 1],
+  ]);
+  expect(await asked('latest')).toEqual([
+    ['u1', null, 2],
+    ['u2', null, 3],
+  ]);
+  expect(await asked('sum', { subject: ['a', 'c'] })).toEqual([
+    ['u1', 'a', 0.1],
+    ['u2', 'c', 3],
+  ]);
+  const csv = await fetch(`${apps.url}/api/v1/meters/sum/query?filterCustomerId=${two.id}`, {
+    headers: { Accept: 'text/csv' },
+  });
+  expect(await csv.text()).toContain(`,${two.id},3\r\n`);
+  const v3 = await call('POST', '/api/v3/openmeter/meters/sum/query', {
+    filters: { dimensions: { customer_id: { eq: one.id } } },
+  });
+  expect(v3.body.data).toMatchObject([{ value: '2.2', dimensions: { customer_id: one.id } }]);
+  const listed = await call('GET', `/api/v1/events?from=2026-01-01T00:00:00Z&customerId=${one.id}`);
+  expect(listed.body.map(({ event }: { event: { subject: string } }) => event.subject).sort()).toEqual([
+    'a',
+    'b',
+    'u1',
+  ]);
+  const filter = encodeURIComponent(JSON.stringify({ customerId: { $in: [two.id] } }));
+  expect((await call('GET', `/api/v2/events?filter=${filter}`)).body.items).toHaveLength(1);
 });
 
 test('parts of billing say that they are not part of this system', async () => {

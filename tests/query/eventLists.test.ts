@@ -133,7 +133,7 @@ describe('GET /api/v1/events', () => {
       'limit=x',
       'from=x',
       'id=%00',
-      'customerId=x',
+      'customerId=%00',
       'clientId=',
       'ingestedAtFrom=2025-01-02T00:00:00Z&ingestedAtTo=2025-01-01T00:00:00Z',
     ]) {
@@ -196,7 +196,7 @@ describe('GET /api/v2/events', () => {
       '{"id":{"$regex":"x"}}',
       '{"time":{"$gt":"x"}}',
       '{"id":"x"}',
-      '{"customerId":{"$in":["x"]}}',
+      '{"customerId":{"$like":"x"}}',
     ];
     for (const filter of filters) {
       const response = await query.get(`/api/v2/events?filter=${encodeURIComponent(filter)}`);

@@ -218,7 +218,8 @@ describe('a wrong query is a 400 that says what is wrong', () => {
     ['advancedMeterGroupByFilters={"model":', 'must be JSON'],
     ['filterGroupBy[model]=a&advancedMeterGroupByFilters={"model":{"$eq":"x"}}', 'cannot be used together'],
     ['from=2025-01-01T00:00:00Z&from=2025-01-02T00:00:00Z', 'is given more than once'],
-    ['filterCustomerId=x', 'customers are not kept here'],
+    ['filterCustomerId=x', 'names customers that are not there: x'],
+    ['groupBy=customer_id', 'needs filterCustomerId'],
     ['clientId=', 'must be a text of 1 to 36 characters'],
     ['subject=%00', 'must be texts'],
   ] as const) {

@@ -14,8 +14,16 @@ export function eventListRoutes(runner: QueryRunner, namespaceOf: NamespaceOf) {
       '/api/v1/events',
       async ({ request }) => {
         const namespace = namespaceOf(request, 'read');
-        const { filters, limit } = readListRequest(urlOf(request).searchParams, Date.now() * 1_000);
-        const { items } = await listEvents(runner, namespace, filters, undefined, limit);
+        const { filters, customerIds, limit } = readListRequest(
+          urlOf(request).searchParams,
+          Date.now() * 1_000,
+        );
+        const { items } = await listEvents(runner, namespace, {
+          filters,
+          customerIds,
+          place: undefined,
+          limit,
+        });
         return json(`[${items.join(',')}]`);
       },
       { detail: listDetail },
@@ -24,8 +32,8 @@ export function eventListRoutes(runner: QueryRunner, namespaceOf: NamespaceOf) {
       '/api/v2/events',
       async ({ request }) => {
         const namespace = namespaceOf(request, 'read');
-        const { filters, place, limit } = readCursorRequest(urlOf(request).searchParams);
-        const { items, next } = await listEvents(runner, namespace, filters, place, limit);
+        const listing = readCursorRequest(urlOf(request).searchParams);
+        const { items, next } = await listEvents(runner, namespace, listing);
         const cursor = next ? `,"nextCursor":"${encodePlace(next)}"` : '';
         return json(`{"items":[${items.join(',')}]${cursor}}`);
       },

@@ -7,6 +7,8 @@ import { hourUs } from '@usage/lib/windows/units.ts';
 
 export interface ListRequest {
   filters: EventFilters;
+  /** Ids of customers whose events are listed; undefined = everybody's. */
+  customerIds: string[] | undefined;
   place: ListPlace | undefined;
   limit: number;
 }
@@ -15,6 +17,7 @@ export const limitMax = 100;
 const clientIdLengthMax = 36;
 const cursorLengthMax = 8_192;
 const hoursByDefault = 72;
+const customersMax = 100;
 
 /** GET /api/v1/events. `from` is 72 hours ago where it is left out. Throws a Problem that names every fault. */
 export function readListRequest(query: URLSearchParams, nowUs: number): ListRequest {
@@ -39,9 +42,12 @@ export function readListRequest(query: URLSearchParams, nowUs: number): ListRequ
       : [];
   });
   const limit = integerIn(query, 'limit', limitMax, limitMax, faults);
+  const customerIds = query.has('customerId')
+    ? idsOf(query.getAll('customerId'), 'customerId', faults)
+    : undefined;
   checkCommon(query, faults);
   if (faults.length > 0) throw invalid('query', faults);
-  return { filters: { texts, times }, place: undefined, limit };
+  return { filters: { texts, times }, customerIds, place: undefined, limit };
 }
 
 /** GET /api/v2/events: a cursor, and filters as JSON. Throws a Problem that names every fault. */
@@ -51,10 +57,10 @@ export function readCursorRequest(query: URLSearchParams): ListRequest {
   const cursor = query.get('cursor');
   const place = cursor ? decodePlace(cursor) : undefined;
   if (cursor && !place) faults.push({ field: 'cursor', reason: 'is not one that this API has given out' });
-  const filters = filtersOf(query.get('filter'), faults);
+  const { customerIds, ...filters } = filtersOf(query.get('filter'), faults);
   checkCommon(query, faults);
   if (faults.length > 0) throw invalid('query', faults);
-  return { filters, place, limit };
+  return { filters, customerIds, place, limit };
 }
 
 export function encodePlace({ arrivedUs, source, id }: ListPlace): string {
@@ -76,9 +82,10 @@ function decodePlace(cursor: string): ListPlace | undefined {
 const textFields = ['id', 'source', 'subject', 'type'] as const;
 const timeFields = { time: 'time', ingestedAt: 'ingested_at' } as const;
 
-function filtersOf(text: string | null, faults: Fault[]): EventFilters {
+function filtersOf(text: string | null, faults: Fault[]): EventFilters & Pick<ListRequest, 'customerIds'> {
   const texts: EventFilters['texts'][number][] = [];
   const times: EventFilters['times'][number][] = [];
+  let customerIds: string[] | undefined;
   for (const [name, json] of Object.entries(parsedFilter(text, faults))) {
     if (json === null) continue;
     try {
@@ -89,13 +96,23 @@ function filtersOf(text: string | null, faults: Fault[]): EventFilters {
       } else if (Object.hasOwn(timeFields, name)) {
         const filter = readTimeFilter(json);
         if (filter) times.push({ column: timeFields[name as keyof typeof timeFields], filter });
-      } else if (name === 'customerId') throw new Error('customers are not kept here: filter by subject');
+      } else if (name === 'customerId') customerIds = idsOf(json, `filter.${name}`, faults);
       else throw new Error('is not a field that can be filtered');
     } catch (error) {
       faults.push({ field: `filter.${name.slice(0, 64)}`, reason: (error as Error).message });
     }
   }
-  return { texts, times };
+  return { texts, times, customerIds };
+}
+
+/** A list of ids, or a filter `{"$eq": id}` or `{"$in": [ids]}`. */
+function idsOf(given: unknown, field: string, faults: Fault[]): string[] {
+  const { $eq, $in } = (given ?? {}) as { $eq?: unknown; $in?: unknown };
+  const ids = Array.isArray(given) ? given : $in === undefined ? [$eq] : $in;
+  const valid = Array.isArray(ids) && ids.length <= customersMax && ids.every((id) => typeof id === 'string');
+  if (valid && ids.every(isStorable)) return ids;
+  faults.push({ field, reason: `must name at most ${customersMax} customers by id, with $eq or $in` });
+  return [];
 }
 
 function parsedFilter(text: string | null, faults: Fault[]): Record<string, unknown> {
@@ -134,9 +151,6 @@ function checkCommon(query: URLSearchParams, faults: Fault[]): void {
   const clientId = query.get('clientId');
   if (clientId !== null && (clientId === '' || clientId.length > clientIdLengthMax)) {
     faults.push({ field: 'clientId', reason: `must be a text of 1 to ${clientIdLengthMax} characters` });
-  }
-  if (query.has('customerId')) {
-    faults.push({ field: 'customerId', reason: 'customers are not kept here: filter by subject' });
   }
 }
 

@@ -7,6 +7,7 @@ import {
   type ListedEvent,
   type ListPlace,
 } from '@usage/db/events/eventLists.ts';
+import { subjectsOfCustomers } from '@usage/db/limits/customers.ts';
 import { listMeters, metersPerNamespaceMax } from '@usage/db/meters/meters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { timeBounds } from '@usage/lib/filter/timeFilter.ts';
@@ -14,6 +15,7 @@ import { unavailable } from '@usage/lib/http/problem.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import { type CompiledMeter, compileMeter } from '@usage/lib/meter/evaluate.ts';
 import type { QueryRunner } from '../runner.ts';
+import type { ListRequest } from './params.ts';
 
 export interface EventPage {
   /** Each event as JSON text. */
@@ -30,11 +32,10 @@ const stretchMax = 4_096;
 export async function listEvents(
   runner: QueryRunner,
   namespace: string,
-  filters: EventFilters,
-  place: ListPlace | undefined,
-  limit: number,
+  { filters: given, customerIds, place, limit }: ListRequest,
 ): Promise<EventPage> {
   return await runner.read('events', namespace, async (tx, deadlineMs) => {
+    const filters = customerIds ? await ofCustomers(tx, namespace, given, customerIds) : given;
     const { events, storedAtUs } = await findEvents(tx, namespace, filters, place, limit, deadlineMs);
     runner.metrics.rows.observe({ kind: 'events' }, events.length);
     const fault = events.length === 0 ? () => undefined : await faultFinder(tx, namespace);
@@ -42,6 +43,18 @@ export async function listEvents(
     const last = events.length === limit ? events.at(-1) : undefined;
     return { items, next: last && { arrivedUs: last.arrived_us, source: last.source, id: last.id } };
   });
+}
+
+/** The filters, and that an event's subject is one of the customers'. */
+async function ofCustomers(
+  tx: Transaction,
+  namespace: string,
+  filters: EventFilters,
+  customerIds: readonly string[],
+): Promise<EventFilters> {
+  const subjects = await subjectsOfCustomers(tx, namespace, customerIds);
+  const filter = { operator: 'in', values: [...subjects.values()].flat() } as const;
+  return { ...filters, texts: [...filters.texts, { column: 'subject', filter }] };
 }
 
 /**

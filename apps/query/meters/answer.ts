@@ -14,6 +14,8 @@ export interface AnswerRow {
   fromUs: number;
   toUs: number;
   subject: string | undefined;
+  /** Where the query asks for customers. */
+  customerId?: string;
   /** In the order of the query's groupBy, without the subject. */
   groups: readonly string[];
   value: Decimal;
@@ -83,7 +85,7 @@ export function toJson(request: QueryRequest, query: UsageQuery, rows: readonly 
     ...(request.fromUs !== undefined && { from: formatTimeUs(request.fromUs) }),
     ...(request.toUs !== undefined && { to: formatTimeUs(request.toUs) }),
     ...(request.windowSize && { windowSize: request.windowSize }),
-    data: rows.map(({ fromUs, toUs, subject, groups, value }) => {
+    data: rows.map(({ fromUs, toUs, subject, customerId, groups, value }) => {
       const { number, exact } = toNumber(value);
       return {
         value: number,
@@ -91,6 +93,7 @@ export function toJson(request: QueryRequest, query: UsageQuery, rows: readonly 
         windowStart: formatTimeUs(fromUs),
         windowEnd: formatTimeUs(toUs),
         subject: subject ?? null,
+        ...(customerId !== undefined && { customerId }),
         groupBy: Object.fromEntries(query.groupBy.map((name, i) => [name, groups[i]!])),
       };
     }),

@@ -15,19 +15,22 @@ export function toCsv(
   names: ReadonlyMap<string, string | undefined>,
 ): string {
   const named = query.groupBySubject && names.size > 0;
+  const byCustomer = rows.some(({ customerId }) => customerId !== undefined);
   const header = [
     'window_start',
     'window_end',
     ...(query.groupBySubject ? ['subject'] : []),
     ...(named ? ['subject_display_name'] : []),
+    ...(byCustomer ? ['customer_id'] : []),
     ...query.groupBy,
     'value',
   ];
-  const lines = rows.map(({ fromUs, toUs, subject = '', groups, value }) => [
+  const lines = rows.map(({ fromUs, toUs, subject = '', customerId = '', groups, value }) => [
     formatTimeUs(fromUs),
     formatTimeUs(toUs),
     ...(query.groupBySubject ? [text(subject)] : []),
     ...(named ? [text(names.get(subject) ?? '')] : []),
+    ...(byCustomer ? [customerId] : []),
     ...groups.map(text),
     formatDecimal(value),
   ]);

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { windowSizes } from '@usage/lib/windows/windows.ts';
-import { groupByMax, subjectsMax } from './params.ts';
+import { customersMax, groupByMax, subjectsMax } from './params.ts';
 
 /** What /swagger says about the routes; requests are read by params.ts, which names every fault. */
 
@@ -43,10 +43,16 @@ const fields = {
   subject: Type.Optional(
     Type.Array(Type.String(), { maxItems: subjectsMax, description: 'Filters and groups by subject.' }),
   ),
+  filterCustomerId: Type.Optional(
+    Type.Array(Type.String(), {
+      maxItems: customersMax,
+      description: 'Ids of customers: the usage of their subjects, added up by customer.',
+    }),
+  ),
   groupBy: Type.Optional(
     Type.Array(Type.String(), {
       maxItems: groupByMax,
-      description: 'Group-by names of the meter, or `subject`.',
+      description: 'Group-by names of the meter, or `subject`, or `customer_id` (with filterCustomerId).',
     }),
   ),
   filterGroupBy: Type.Optional(Type.Record(Type.String(), Type.Array(Type.String()))),
@@ -68,6 +74,7 @@ const QueryResult = Type.Object({
       windowStart: Type.String(),
       windowEnd: Type.String(),
       subject: Type.Union([Type.String(), Type.Null()]),
+      customerId: Type.Optional(Type.String()),
       groupBy: Type.Record(Type.String(), Type.String()),
     }),
     { description: 'Ordered by windowStart, subject, then group values in the order of groupBy.' },
@@ -131,6 +138,12 @@ export const queryDetail = {
     parameter('query', 'windowSize', fields.windowSize, 'Without it one row a group.', 'DAY'),
     parameter('query', 'windowTimeZone', fields.windowTimeZone, 'IANA name.', 'UTC'),
     parameter('query', 'subject', fields.subject, 'Repeated for several; filters and groups.'),
+    parameter(
+      'query',
+      'filterCustomerId',
+      fields.filterCustomerId,
+      'Repeated for several; filters and groups.',
+    ),
     {
       ...parameter('query', 'filterGroupBy', fields.filterGroupBy, 'filterGroupBy[model]=gpt-4o'),
       style: 'deepObject' as const,

@@ -12,6 +12,8 @@ export interface QueryRequest {
   /** undefined = not given; OpenMeter groups by subject as soon as the field is there. */
   subjects: string[] | undefined;
   groupBy: string[];
+  /** Ids of customers; rows are grouped by customer then, as OpenMeter does. undefined = not given. */
+  customerIds: string[] | undefined;
   filters: Map<string, TextFilter>;
   /** Which of the two filter fields they came from: the messages differ. */
   filterField: 'filterGroupBy' | 'advancedMeterGroupByFilters';
@@ -19,6 +21,9 @@ export interface QueryRequest {
 
 export const subjectsMax = 100;
 export const groupByMax = 100;
+export const customersMax = 100;
+/** The group that stands for the customer of a subject. */
+export const customerGroup = 'customer_id';
 const valuesMax = 1_000;
 const parametersMax = 1_000;
 const clientIdLengthMax = 36;
@@ -74,6 +79,9 @@ export function readQueryRequest(body: unknown): QueryRequest {
       ? textsOf(given.get('subject'), 'subject', subjectsMax, faults)
       : undefined,
     groupBy: given.has('groupBy') ? textsOf(given.get('groupBy'), 'groupBy', groupByMax, faults) : [],
+    customerIds: isFilled(given.get('filterCustomerId'))
+      ? textsOf(given.get('filterCustomerId'), 'filterCustomerId', customersMax, faults)
+      : undefined,
     filters: isFilled(advanced)
       ? filtersOf(advanced, 'advancedMeterGroupByFilters', readTextFilter, faults)
       : filtersOf(simple ?? {}, 'filterGroupBy', (value) => inFilter(value), faults),
@@ -81,9 +89,6 @@ export function readQueryRequest(body: unknown): QueryRequest {
   };
   checkTogether(request, isFilled(simple) && isFilled(advanced), faults);
   checkClient(given.get('clientId'), faults);
-  if (given.has('filterCustomerId')) {
-    faults.push({ field: 'filterCustomerId', reason: 'customers are not kept here: filter by subject' });
-  }
   if (faults.length > 0) throw invalid('query', faults);
   return request;
 }

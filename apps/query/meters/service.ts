@@ -1,5 +1,6 @@
 import type { Transaction } from '@usage/db/connection/connect.ts';
 import { queryCanceled } from '@usage/db/connection/sqlStates.ts';
+import { subjectsOfCustomers } from '@usage/db/limits/customers.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import { getMeterToRead, type MeterToRead } from '@usage/db/meters/meters.ts';
 import { subjectNames } from '@usage/db/subjects/subjectNames.ts';
@@ -15,7 +16,7 @@ import type { QueryRunner } from '../runner.ts';
 import { toV3 } from '../v3/answer.ts';
 import { type AnswerRow, toJson, toRows } from './answer.ts';
 import { toCsv } from './csv.ts';
-import type { QueryRequest } from './params.ts';
+import { customerGroup, type QueryRequest } from './params.ts';
 
 export interface Answer {
   body: string;
@@ -35,7 +36,10 @@ export async function queryMeter(
     const found = await findMeter(tx, namespace, idOrSlug);
     const { meter } = found;
     const query = toUsageQuery(meter, request);
-    const rows = toRows(meter, query, await usageOf(tx, runner, found, query, deadlineMs));
+    const rows =
+      request.customerIds === undefined
+        ? toRows(meter, query, await usageOf(tx, runner, found, query, deadlineMs))
+        : await rowsByCustomer(tx, runner, found, query, request.customerIds, deadlineMs);
     runner.metrics.rows.observe({ kind: 'meter' }, rows.length);
     if (format !== 'csv') {
       const toAnswer = format === 'v3' ? toV3 : toJson;
@@ -51,6 +55,34 @@ export async function queryMeter(
     return { body: toCsv(query, rows, names), headers };
   };
   return await runner.read('meter', namespace, read, freshness);
+}
+
+/** The rows of each customer, read one after the other: a customer's subjects add up, whatever the aggregation. */
+async function rowsByCustomer(
+  tx: Transaction,
+  runner: QueryRunner,
+  found: MeterToRead,
+  query: UsageQuery,
+  customerIds: readonly string[],
+  deadlineMs: number,
+): Promise<AnswerRow[]> {
+  const { meter } = found;
+  const subjectsBy = await subjectsOfCustomers(tx, meter.namespace, customerIds);
+  const unknown = customerIds.filter((id) => !subjectsBy.has(id));
+  if (unknown.length > 0) {
+    const names = unknown.slice(0, 10).map((id) => id.slice(0, 64).toWellFormed());
+    const reason = `names customers that are not there: ${names.join(', ')}`;
+    throw invalid('query', [{ field: 'filterCustomerId', reason }]);
+  }
+  const rows: AnswerRow[] = [];
+  for (const customerId of customerIds) {
+    const wanted = query.subjects && new Set(query.subjects);
+    const subjects = subjectsBy.get(customerId)!.filter((subject) => wanted?.has(subject) ?? true);
+    const own = await usageOf(tx, runner, found, { ...query, subjects }, deadlineMs);
+    for (const row of toRows(meter, query, own)) rows.push({ ...row, customerId });
+    if (rows.length > rowsMax) throw tooManyRows();
+  }
+  return rows;
 }
 
 /** The subjects with usage in the range, sorted. Problems: 404, 503. */
@@ -152,6 +184,11 @@ function toUsageQuery(meter: StoredMeter, request: QueryRequest): UsageQuery {
   const faults: Fault[] = [];
   for (const name of request.groupBy) {
     if (name === 'subject' || Object.hasOwn(meter.groupBy, name)) continue;
+    if (name === customerGroup && request.customerIds !== undefined) continue;
+    if (name === customerGroup) {
+      faults.push({ field: 'groupBy', reason: `${customerGroup} needs filterCustomerId: which customers?` });
+      continue;
+    }
     faults.push({ field: 'groupBy', reason: `invalid group by: ${name.slice(0, 64)}` });
   }
   for (const name of request.filters.keys()) {
@@ -171,7 +208,7 @@ function toUsageQuery(meter: StoredMeter, request: QueryRequest): UsageQuery {
     windows: windowSize && { size: windowSize, zone: windowTimeZone },
     subjects: subjects?.length ? subjects : undefined,
     groupBySubject: subjects !== undefined || groupBy.includes('subject'),
-    groupBy: groupBy.filter((name) => name !== 'subject'),
+    groupBy: groupBy.filter((name) => name !== 'subject' && Object.hasOwn(meter.groupBy, name)),
     filters,
   };
 }

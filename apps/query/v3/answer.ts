@@ -9,12 +9,13 @@ export function toV3(request: QueryRequest, query: UsageQuery, rows: readonly An
   return {
     ...(request.fromUs !== undefined && { from: formatTimeUs(request.fromUs) }),
     ...(request.toUs !== undefined && { to: formatTimeUs(request.toUs) }),
-    data: rows.map(({ fromUs, toUs, subject, groups, value }) => ({
+    data: rows.map(({ fromUs, toUs, subject, customerId, groups, value }) => ({
       value: formatDecimal(value),
       from: formatTimeUs(fromUs),
       to: formatTimeUs(toUs),
       dimensions: {
         ...(subject !== undefined && { subject }),
+        ...(customerId !== undefined && { customer_id: customerId }),
         ...Object.fromEntries(query.groupBy.map((name, i) => [name, groups[i]!])),
       },
     })),

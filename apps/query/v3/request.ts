@@ -1,6 +1,6 @@
 import { readTextFilter } from '@usage/lib/filter/textFilter.ts';
 import { type Fault, invalid } from '@usage/lib/http/faults.ts';
-import { type QueryRequest, readQueryRequest } from '../meters/params.ts';
+import { customerGroup, type QueryRequest, readQueryRequest } from '../meters/params.ts';
 
 const windowSizes = new Map([
   ['PT1M', 'MINUTE'],
@@ -26,11 +26,12 @@ export function readV3Query(body: unknown): QueryRequest {
   if (!isObject(dimensions)) faults.push({ field: 'filters.dimensions', reason: 'must be an object' });
   const advanced: Record<string, unknown> = {};
   let subject: string[] | undefined;
+  let filterCustomerId: string[] | undefined;
   for (const [name, filter] of Object.entries(isObject(dimensions) ? dimensions : {})) {
     const field = `filters.dimensions.${name.slice(0, 64).toWellFormed()}`;
     try {
-      if (name === 'customer_id') throw new Error('customers are not kept here: filter by subject');
-      if (name === 'subject') subject = subjectsOf(filter);
+      if (name === customerGroup) filterCustomerId = textsOf(filter);
+      else if (name === 'subject') subject = textsOf(filter);
       else advanced[name] = toV1Filter(filter);
     } catch (error) {
       faults.push({ field, reason: (error as Error).message });
@@ -44,6 +45,7 @@ export function readV3Query(body: unknown): QueryRequest {
     windowTimeZone,
     groupBy,
     subject,
+    filterCustomerId,
     advancedMeterGroupByFilters: advanced,
   };
   return readQueryRequest(
@@ -51,7 +53,7 @@ export function readV3Query(body: unknown): QueryRequest {
   );
 }
 
-function subjectsOf(filter: unknown): string[] {
+function textsOf(filter: unknown): string[] {
   const { eq, in: among } = (isObject(filter) ? filter : {}) as { eq?: unknown; in?: unknown };
   if (typeof eq === 'string' && Object.keys(filter as object).length === 1) return [eq];
   if (Array.isArray(among) && among.length > 0 && Object.keys(filter as object).length === 1)
