@@ -1,6 +1,9 @@
+import { writeConsoleTypes } from './consoleTypes.ts';
+
 /** `bun run check`: types of the whole workspace, lint and format, side by side; prints what fails. */
 const checks = [
   { name: 'types', command: ['tsc', '--noEmit', '--project', '.'] },
+  { name: 'types of the console', command: ['tsc', '--noEmit', '--project', 'apps/console'] },
   {
     name: 'lint and format',
     command: ['biome', 'check', '--error-on-warnings', '--max-diagnostics=50', '.'],
@@ -8,6 +11,7 @@ const checks = [
 ];
 
 const root = `${import.meta.dirname}/..`;
+await writeConsoleTypes();
 const results = await Promise.all(checks.map(run));
 for (const { name, seconds, exitCode, output } of results) {
   if (exitCode !== 0) console.log(output.trim());

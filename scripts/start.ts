@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { buildConsole } from '../apps/console/build.ts';
 import { migrateSettings } from '../db/schema/config.ts';
 import { migrateOver } from '../db/schema/migrate.ts';
 import { readConfig } from '../lib/service/config.ts';
@@ -71,6 +72,7 @@ async function start(): Promise<{ somethingDied: Promise<string> }> {
   });
   if (ran.length > 0) say(`  migrated: ${ran.join(', ')}`);
 
+  await buildConsole();
   say('Starting the apps …');
   const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
   const urlOf = (name: string) => `http://${reachable}:${ports.get(name)}`;
@@ -165,6 +167,7 @@ function welcome(apps: LocalApp[], gateway: string, query: string): string {
   return `
 Running${watch ? ', and restarting an app when its source changes' : ''}:
 ${addresses}
+  console     ${gateway}/console: see, try and mend usage in a browser
   API pages   ${gateway}/swagger and ${query}/swagger
   logs        ${join(folder, 'logs')}
 

@@ -7,7 +7,7 @@ import { pageWithTable } from '../scripts/settingsTable.ts';
 const root = join(import.meta.dirname, '..');
 const linesMax = 300;
 
-const sources = await read('{apps,lib,db,scripts,load,tests}/**/*.ts');
+const sources = await read('{apps,lib,db,scripts,load,tests}/**/*.{ts,tsx}');
 const texts = [
   ...sources,
   ...(await read('{apps,lib,db,scripts,load,tests,docs,docker}/**/*.{sql,sh,md,yml,yaml,json,conf}')),
@@ -107,7 +107,7 @@ interface File {
 
 async function read(pattern: string): Promise<File[]> {
   const paths = await Array.fromAsync(new Bun.Glob(pattern).scan({ cwd: root }));
-  const own = paths.filter((path) => !path.includes('node_modules')).sort();
+  const own = paths.filter((path) => !/node_modules|\/generated\//.test(path)).sort();
   return Promise.all(own.map(async (path) => ({ path, text: await readFile(join(root, path), 'utf8') })));
 }
 

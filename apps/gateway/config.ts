@@ -21,6 +21,10 @@ export const gatewaySettings = {
     default: 'http://127.0.0.1:8004',
     about: 'limits service that customers, features, entitlements and notifications are passed on to',
   }),
+  consoleFolder: text('CONSOLE_FOLDER', {
+    default: 'apps/console/dist',
+    about: 'folder of the console’s build (`bun run build`); without one /console answers 404',
+  }),
   readMsMax: integer('READ_MS_MAX', { default: 30_000, min: 100, max: 55_000, about: 'ms a read may take' }),
   bodyBytesMax: integer('BODY_BYTES_MAX', {
     default: 8_388_608,

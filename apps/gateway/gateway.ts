@@ -10,6 +10,8 @@ import type { Logger } from '@usage/lib/service/log.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
 import type { Registry } from 'prom-client';
 import type { GatewayConfig } from './config.ts';
+import type { ConsoleFile } from './console/files.ts';
+import { consoleRoutes } from './console/index.ts';
 import { deadLetterRoutes } from './deadLetters/index.ts';
 import { frameAppender } from './events/append.ts';
 import { isLines } from './events/contentType.ts';
@@ -24,6 +26,7 @@ import { createMetrics, watchQueue } from './metrics.ts';
 import { portalRoutes } from './portal/index.ts';
 import { PressureGate } from './pressure.ts';
 import { readRoutes } from './queryProxy.ts';
+import { sessionRoutes } from './session/index.ts';
 import { watchStream } from './streamMetrics.ts';
 import { subjectRoutes } from './subjects/index.ts';
 import { v3Routes } from './v3/index.ts';
@@ -35,6 +38,8 @@ export interface GatewayParts {
   access: Access;
   keysChanged: KeysChanged;
   outcomes: Outcomes;
+  /** Of its build, by path; empty = there is no console. */
+  consoleFiles: ReadonlyMap<string, ConsoleFile>;
   health: Health;
   registry: Registry;
   log: Logger;
@@ -42,7 +47,7 @@ export interface GatewayParts {
 
 /** The gateway without its connections: routes, batcher and gate. Nothing runs until the gate is started. */
 export function createGateway(parts: GatewayParts) {
-  const { config, sql, stream, access, keysChanged, outcomes, health, registry, log } = parts;
+  const { config, sql, stream, access, keysChanged, outcomes, consoleFiles, health, registry, log } = parts;
   const namespaceOf = namespacesOf(access);
   const metrics = createMetrics(registry);
   const gate = new PressureGate(
@@ -83,6 +88,8 @@ export function createGateway(parts: GatewayParts) {
     .use(portalRoutes({ sql, access }))
     .use(v3Routes({ sql, namespaceOf, access, ingest }))
     .use(keyRoutes({ sql, access, keysChanged }))
+    .use(sessionRoutes(access))
+    .use(consoleRoutes(consoleFiles))
     .use(readRoutes(config, access))
     .use(limitsProxyRoutes(config, access));
   return { app, gate, batcher };

@@ -15,6 +15,7 @@ import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
 import { gatewaySettings } from './config.ts';
+import { readConsoleFiles } from './console/files.ts';
 import { Outcomes } from './events/outcomes.ts';
 import { createGateway } from './gateway.ts';
 import { applyMetersFile } from './meters/file.ts';
@@ -76,6 +77,7 @@ async function run(): Promise<void> {
     access,
     keysChanged,
     outcomes,
+    consoleFiles: await readConsoleFiles(config.consoleFolder),
     health,
     registry,
     log,

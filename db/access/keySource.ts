@@ -1,10 +1,13 @@
 import type { KeySource } from '@usage/lib/auth/keyRing.ts';
+import type { KeyUseStore } from '@usage/lib/auth/keyUse.ts';
+import type { SessionSource } from '@usage/lib/auth/sessions.ts';
 import { connect, type Sql } from '../connection/connect.ts';
-import { activeKeys, keysVersion } from './keys.ts';
+import { activeKeys, keysVersion, noteKeyUse } from './keys.ts';
+import { sessionSecret } from './sessionSecret.ts';
 
 const statementMsMax = 2_000;
 
-export interface PostgresKeySource extends KeySource {
+export interface PostgresKeySource extends KeySource, SessionSource, KeyUseStore {
   end(): Promise<void>;
 }
 
@@ -15,6 +18,8 @@ export function keySource(url: string, app: string): PostgresKeySource {
   return {
     version: () => keysVersion(sql),
     keys: () => activeKeys(sql),
+    sessionSecret: () => sessionSecret(sql),
+    noteKeyUse: (lastUsedMs) => noteKeyUse(sql, lastUsedMs),
     reset() {
       const hanging = sql;
       sql = open();

@@ -6,6 +6,8 @@ import type { Executor, Sql } from '../connection/connect.ts';
 export interface StoredKey extends ApiKey {
   createdAt: Date;
   revokedAt: Date | undefined;
+  /** To the minute, by the apps' clocks. */
+  lastUsedAt: Date | undefined;
 }
 
 export interface NewKey {
@@ -66,6 +68,15 @@ export async function activeKeys(sql: Executor): Promise<ActiveKey[]> {
   return rows.map((row) => ({ ...toKey(row), secretHash: row.secret_hash }));
 }
 
+/** When keys were last used, ms since 1970 by id. To the minute: fewer rows are written. */
+export async function noteKeyUse(sql: Executor, lastUsedMs: ReadonlyMap<string, number>): Promise<void> {
+  const times = [...lastUsedMs.values()].map((ms) => new Date(ms).toISOString());
+  await sql`
+    UPDATE api_keys SET last_used_at = used.at
+    FROM unnest(${[...lastUsedMs.keys()]}::text[], ${times}::timestamptz[]) AS used (id, at)
+    WHERE api_keys.id = used.id AND (last_used_at IS NULL OR last_used_at < used.at - interval '1 minute')`;
+}
+
 async function bumpVersion(tx: Executor): Promise<void> {
   await tx`UPDATE api_key_registry SET version = version + 1`;
 }
@@ -82,11 +93,12 @@ interface KeyRow {
   requests_burst: number | null;
   created_at: Date;
   revoked_at: Date | null;
+  last_used_at: Date | null;
 }
 
 function columns(sql: Executor) {
   return sql`id, namespace, name, prefix, scopes, events_per_second, events_burst, requests_per_second,
-    requests_burst, created_at, revoked_at`;
+    requests_burst, created_at, revoked_at, last_used_at`;
 }
 
 function toKey(row: KeyRow): StoredKey {
@@ -106,5 +118,6 @@ function toKey(row: KeyRow): StoredKey {
     limits,
     createdAt: row.created_at,
     revokedAt: row.revoked_at ?? undefined,
+    lastUsedAt: row.last_used_at ?? undefined,
   };
 }

@@ -1,7 +1,9 @@
 import { Problem } from '../http/problem.ts';
 import { type ApiKey, defaultNamespace, type Scope, scopes } from './key.ts';
 import type { KeyRing } from './keyRing.ts';
+import type { KeyUse } from './keyUse.ts';
 import type { RateLimits } from './rateLimits.ts';
+import type { Sessions } from './sessions.ts';
 import { hashToken, isHashOf } from './token.ts';
 
 /** Who asks. */
@@ -24,6 +26,8 @@ export interface Access {
   takeEvents(identity: Identity, count: number): void;
   /** What the asker's key has left, for the answer to a request that was identified (draft-ietf-httpapi-ratelimit-headers). */
   headersFor: ((request: Request) => Record<string, string> | undefined) | undefined;
+  /** Of browsers that signed in with a key; undefined with AUTH=off, where nobody has to. */
+  sessions: Sessions | undefined;
 }
 
 /** Whose events and meters a request is about; throws a Problem where it may not ask. */
@@ -45,13 +49,16 @@ export function keyAccess(
   ring: Pick<KeyRing, 'find' | 'isLoaded'>,
   adminApiKey: string | undefined,
   limits: RateLimits,
+  sessions?: Sessions,
+  use?: KeyUse,
 ): Access {
   const adminHash = adminApiKey === undefined ? undefined : hashToken(adminApiKey);
   const recognise: Access['recognise'] = (request, ...anyOf) => {
-    const token = bearerOf(request);
+    const token = tokenOf(request, sessions);
     const identity =
       identityOf(ring.find(token)) ?? (adminHash && isHashOf(adminHash, token) ? operator : undefined);
     if (!identity) throw unknownKey(ring.isLoaded);
+    if (identity.key) use?.note(identity.key.id);
     for (const scope of anyOf) if (identity.scopes.includes(scope)) return identity;
     throw outOfScope(anyOf);
   };
@@ -66,7 +73,16 @@ export function keyAccess(
       if (key) limits.takeEvents(key, count);
     },
     headersFor: (request) => limits.headersFor(request),
+    sessions,
   };
+}
+
+/** The key of the header or, where there is none, of the session; a request that is passed on then carries it. */
+function tokenOf(request: Request, sessions: Sessions | undefined): string {
+  const { headers } = request;
+  const apiKey = headers.has('authorization') ? undefined : sessions?.apiKeyOf(request);
+  if (apiKey !== undefined) headers.set('authorization', `Bearer ${apiKey}`);
+  return bearerOf(request);
 }
 
 /**
@@ -88,7 +104,7 @@ export function openAccess(): Access {
     }
     return operator;
   };
-  return { identify, recognise: identify, takeEvents: () => {}, headersFor: undefined };
+  return { identify, recognise: identify, takeEvents: () => {}, headersFor: undefined, sessions: undefined };
 }
 
 function isOwnOrigin(origin: string): boolean {

@@ -4,13 +4,15 @@ import type { App } from '../service/app.ts';
 import type { Subscriber } from '../stream/subscriber.ts';
 import { type Access, keyAccess, openAccess } from './access.ts';
 import { KeyRing, type KeySource } from './keyRing.ts';
+import { KeyUse, type KeyUseStore } from './keyUse.ts';
 import { RateLimits } from './rateLimits.ts';
+import { type SessionSource, Sessions } from './sessions.ts';
 import { type AuthConfig, checkAuth, refuseWithoutKeys } from './settings.ts';
 
 export interface AccessParts {
   app: App;
   config: AuthConfig & { streamName: string };
-  openSource: () => KeySource & { end(): Promise<void> };
+  openSource: () => KeySource & SessionSource & KeyUseStore & { end(): Promise<void> };
   /** Of the app, for the counts that the apps share. */
   redis: Redis;
   subscriber: Subscriber;
@@ -41,7 +43,11 @@ export async function startAccess(parts: AccessParts): Promise<StartedAccess> {
   if (ring.isLoaded && ring.size === 0 && config.adminApiKey === undefined) refuseWithoutKeys();
   await subscriber.listen(keysChannel(config.streamName), () => void ring.look());
   const limits = new RateLimits(redis, config.streamName);
-  return { access: keyAccess(ring, config.adminApiKey, limits), look: () => ring.look() };
+  const sessions = app.use('sessions', new Sessions(source, app.log), (all) => all.stop());
+  await sessions.start();
+  const use = app.use('use of keys', new KeyUse(source, app.log), (one) => one.stop());
+  use.start();
+  return { access: keyAccess(ring, config.adminApiKey, limits, sessions, use), look: () => ring.look() };
 }
 
 /** Where a change of the keys is told at once; without it a look finds it a second later. */

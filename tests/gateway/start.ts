@@ -39,6 +39,7 @@ export async function startGateway(env: Record<string, string> = {}) {
     access: openAccess(),
     keysChanged: async () => {},
     outcomes,
+    consoleFiles: new Map(),
     health,
     registry,
     log,

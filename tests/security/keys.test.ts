@@ -140,6 +140,7 @@ describe('scopes', () => {
       ['GET', '/api/v1/keys', undefined, ['admin']],
       ['POST', '/api/v1/keys', {}, ['admin']],
       ['DELETE', '/api/v1/keys/{keyIdOrPrefix}', undefined, ['admin']],
+      ['GET', '/api/v1/session', undefined, ['ingest', 'read', 'admin']],
       ['POST', '/api/v3/openmeter/events', event('scopes-3'), ['ingest']],
       ['GET', '/api/v3/openmeter/meters', undefined, ['read', 'admin']],
       ['POST', '/api/v3/openmeter/meters', {}, ['admin']],

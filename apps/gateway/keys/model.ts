@@ -45,6 +45,7 @@ const Key = Type.Object({
   ...fields,
   createdAt: time,
   revokedAt: Type.Optional(time),
+  lastUsedAt: Type.Optional({ ...time, description: 'To the minute; missing where the key was never used.' }),
 });
 export type Key = Static<typeof Key>;
 

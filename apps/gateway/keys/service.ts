@@ -62,7 +62,7 @@ function otherNamespace(): Problem {
 }
 
 export function toWire(key: StoredKey): Key {
-  const { id, namespace, name, prefix, scopes, limits, createdAt, revokedAt } = key;
+  const { id, namespace, name, prefix, scopes, limits, createdAt, revokedAt, lastUsedAt } = key;
   return {
     id,
     namespace,
@@ -72,5 +72,6 @@ export function toWire(key: StoredKey): Key {
     ...Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined)),
     createdAt: createdAt.toISOString(),
     ...(revokedAt && { revokedAt: revokedAt.toISOString() }),
+    ...(lastUsedAt && { lastUsedAt: lastUsedAt.toISOString() }),
   };
 }

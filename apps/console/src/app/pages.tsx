@@ -1,0 +1,82 @@
+import type { ComponentType } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { Link, Route, Switch, useLocation } from 'wouter-preact';
+import { Home } from '../pages/home/home.tsx';
+import { Keys } from '../pages/keys/keys.tsx';
+import { Empty, PageHead } from '../ui/parts.tsx';
+import { may, type Scope, session } from './session.ts';
+
+interface Page {
+  path: string;
+  title: string;
+  scope: Scope | undefined;
+  // biome-ignore lint/suspicious/noExplicitAny: each page reads the parameters of its own path
+  page: ComponentType<any>;
+}
+
+const pages: Page[] = [
+  { path: '/', title: 'Home', scope: undefined, page: Home },
+  { path: '/keys', title: 'API keys', scope: 'admin', page: Keys },
+];
+
+/** The page that the path names. What the key may not see says which scope it lacks. */
+export function Pages() {
+  return (
+    <Switch>
+      {pages.map(({ path, title, scope, page: Content }) => (
+        <Route key={path} path={path}>
+          {(params) =>
+            scope === undefined || may[scope].value ? (
+              <Titled title={title}>
+                <Content {...params} />
+              </Titled>
+            ) : (
+              <Lacking scope={scope} title={title} />
+            )
+          }
+        </Route>
+      ))}
+      <Route>
+        <NotFound />
+      </Route>
+    </Switch>
+  );
+}
+
+function Titled({ title, children }: { title: string; children: preact.ComponentChildren }) {
+  useEffect(() => {
+    document.title = `${title} · Usage`;
+  }, [title]);
+  return <>{children}</>;
+}
+
+function Lacking({ scope, title }: { scope: Scope; title: string }) {
+  return (
+    <>
+      <PageHead title={title} />
+      <Empty icon="keys" title={`This key lacks the scope “${scope}”`}>
+        It may {session.value?.scopes.join(', ')}. Sign out and in with another key, or ask an admin for one.
+      </Empty>
+    </>
+  );
+}
+
+function NotFound() {
+  const [path] = useLocation();
+  return (
+    <>
+      <PageHead title="There is no such page" />
+      <Empty
+        icon="search"
+        title={path}
+        actions={
+          <Link class="button" href="/">
+            Go to Home
+          </Link>
+        }
+      >
+        The address may be of an older version, or mistyped.
+      </Empty>
+    </>
+  );
+}

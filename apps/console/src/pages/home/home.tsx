@@ -1,0 +1,4 @@
+import { PageHead } from '../../ui/parts.tsx';
+export function Home() {
+  return <PageHead title="Home" />;
+}

@@ -1,0 +1,115 @@
+import { useQueryClient } from '@tanstack/preact-query';
+import { useState } from 'preact/hooks';
+import { ApiError, api, dataOf } from '../../api/client.ts';
+import { type Scope, session } from '../../app/session.ts';
+import { CheckField, Dialog, TextField } from '../../ui/form.tsx';
+import { Fault } from '../../ui/parts.tsx';
+
+const scopes: { value: Scope; about: string }[] = [
+  { value: 'ingest', about: 'ingest: send events' },
+  { value: 'read', about: 'read: usage, events, meters, subjects' },
+  { value: 'admin', about: 'admin: change meters, subjects and keys; dead letters' },
+];
+
+export function CreateKey(props: {
+  onClose: () => void;
+  onMade: (made: { name: string; key: string }) => void;
+}) {
+  const client = useQueryClient();
+  const [name, setName] = useState('');
+  const [namespace, setNamespace] = useState('');
+  const [chosen, setChosen] = useState<Scope[]>(['ingest']);
+  const [events, setEvents] = useState('');
+  const [requests, setRequests] = useState('');
+  const [error, setError] = useState<unknown>();
+  const faultOf = (field: string) =>
+    error instanceof ApiError ? error.faults.find((fault) => fault.field === field)?.reason : undefined;
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    try {
+      const body = {
+        name,
+        scopes: chosen,
+        ...(namespace && { namespace }),
+        ...(events && { eventsPerSecond: Number(events) }),
+        ...(requests && { requestsPerSecond: Number(requests) }),
+      };
+      const made = await dataOf(api.POST('/api/v1/keys', { body }));
+      await client.invalidateQueries({ queryKey: ['keys'] });
+      props.onClose();
+      props.onMade(made);
+    } catch (fault) {
+      setError(fault);
+    }
+  };
+  const toggle = (scope: Scope, on: boolean) =>
+    setChosen(on ? [...chosen, scope] : chosen.filter((one) => one !== scope));
+  return (
+    <Dialog title="Create a key" onClose={props.onClose}>
+      <form onSubmit={submit}>
+        <div class="body">
+          <TextField
+            label="Name"
+            hint="Who uses it, like “chat service”."
+            value={name}
+            onValue={setName}
+            fault={faultOf('name')}
+          />
+          <fieldset class="field" style={{ border: 0, padding: 0, margin: 0 }}>
+            <legend class="label">Scopes</legend>
+            {scopes.map(({ value, about }) => (
+              <CheckField
+                key={value}
+                label={about}
+                checked={chosen.includes(value)}
+                onValue={(on) => toggle(value, on)}
+              />
+            ))}
+            {faultOf('scopes') && <span class="fault">{faultOf('scopes')}</span>}
+          </fieldset>
+          <div class="fields">
+            <TextField
+              label="Events a second at most"
+              type="number"
+              min="1"
+              placeholder="no limit"
+              value={events}
+              onValue={setEvents}
+              fault={faultOf('eventsPerSecond')}
+            />
+            <TextField
+              label="Requests a second at most"
+              type="number"
+              min="1"
+              placeholder="no limit"
+              value={requests}
+              onValue={setRequests}
+              fault={faultOf('requestsPerSecond')}
+            />
+          </div>
+          {session.value?.isOperator && session.value.auth === 'keys' && (
+            <TextField
+              label="Namespace"
+              placeholder={session.value.namespace}
+              hint="The operator may make keys for other namespaces."
+              value={namespace}
+              onValue={setNamespace}
+              fault={faultOf('namespace')}
+            />
+          )}
+          {error !== undefined && !(error instanceof ApiError && error.faults.length > 0) && (
+            <Fault error={error} />
+          )}
+        </div>
+        <footer>
+          <button type="button" class="button" onClick={props.onClose}>
+            Cancel
+          </button>
+          <button type="submit" class="button primary">
+            Create the key
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}

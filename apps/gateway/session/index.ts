@@ -1,0 +1,62 @@
+import type { Access, Identity } from '@usage/lib/auth/access.ts';
+import { scopes } from '@usage/lib/auth/key.ts';
+import { invalid } from '@usage/lib/http/faults.ts';
+import { readJson } from '@usage/lib/http/jsonBody.ts';
+import { Elysia } from 'elysia';
+import { beginDetail, endDetail, type Session, showDetail } from './model.ts';
+
+const bodyBytesMax = 4 * 1024;
+const keyCharsMax = 512;
+
+/** /api/v1/session: who asks; signing a browser in with a key, and out. Errors are thrown as Problem. */
+export function sessionRoutes(access: Access) {
+  const { sessions } = access;
+  return new Elysia({ name: 'session', prefix: '/api/v1/session' })
+    .get('', ({ request }) => answer(access, access.identify(request, ...scopes)), { detail: showDetail })
+    .post(
+      '',
+      async ({ request }) => {
+        const apiKey = keyIn(await readJson(request, bodyBytesMax));
+        const { headers } = request;
+        // As if the key had come as a header: one place decides whether it is good.
+        headers.set('authorization', `Bearer ${apiKey}`);
+        const response = answer(access, access.identify(request, ...scopes));
+        if (sessions) response.headers.set('Set-Cookie', sessions.begin(request, apiKey));
+        return response;
+      },
+      { parse: 'none', detail: beginDetail },
+    )
+    .delete(
+      '',
+      ({ request }) => {
+        const headers = sessions && { 'Set-Cookie': sessions.end(request) };
+        return new Response(null, { status: 204, ...(headers && { headers }) });
+      },
+      { parse: 'none', detail: endDetail },
+    );
+}
+
+function answer({ sessions }: Access, { namespace, scopes, isOperator, key }: Identity): Response {
+  const session: Session = {
+    auth: sessions ? 'keys' : 'off',
+    namespace,
+    scopes: [...scopes],
+    isOperator,
+    ...(key && { key: { id: key.id, name: key.name, prefix: key.prefix, ...ratesOf(key.limits) } }),
+  };
+  return Response.json(session, { headers: { 'Cache-Control': 'no-store' } });
+}
+
+function ratesOf({ eventsPerSecond, requestsPerSecond }: NonNullable<Identity['key']>['limits']) {
+  return {
+    ...(eventsPerSecond !== undefined && { eventsPerSecond }),
+    ...(requestsPerSecond !== undefined && { requestsPerSecond }),
+  };
+}
+
+function keyIn(body: unknown): string {
+  const key = (body as { key?: unknown } | null)?.key;
+  if (typeof key === 'string' && key.length <= keyCharsMax && /^[\x21-\x7e]+$/.test(key.trim()))
+    return key.trim();
+  throw invalid('session', [{ field: 'key', reason: 'must be an API key: usage_… or the operator’s' }]);
+}
