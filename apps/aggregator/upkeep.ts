@@ -1,6 +1,11 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { dropDeadSeries } from '@usage/db/rollups/rollups.ts';
-import { dropOldPartitions, hasTimescale, setStoragePolicies } from '@usage/db/schema/storagePolicies.ts';
+import {
+  dropOldChunks,
+  dropOldPartitions,
+  eventStorage,
+  setStoragePolicies,
+} from '@usage/db/schema/storagePolicies.ts';
 import type { App } from '@usage/lib/service/app.ts';
 import type { AggregatorConfig } from './config.ts';
 
@@ -24,7 +29,8 @@ export class Upkeep {
     if (performance.now() - this.#doneMs < everyMs) return;
     const { app, sql, wait } = this;
     const { retentionDays, dedupeWindowHours } = this.config;
-    if (await wait(() => hasTimescale(sql))) {
+    const storage = await wait(() => eventStorage(sql));
+    if (storage === 'columnstore') {
       // Once a run: setting them again would start the schedules of TimescaleDB's jobs anew.
       if (!this.#policiesSet) {
         const quietDays = Math.ceil((2 * dedupeWindowHours) / 24) + 1;
@@ -32,7 +38,8 @@ export class Upkeep {
         this.#policiesSet = true;
       }
     } else if (retentionDays !== undefined) {
-      for (const name of await wait(() => dropOldPartitions(sql, retentionDays)))
+      const dropOld = storage === 'hypertable' ? dropOldChunks : dropOldPartitions;
+      for (const name of await wait(() => dropOld(sql, retentionDays)))
         app.log.info({ partition: name }, 'dropped, older than the retention');
     }
     while (!app.stopping && (await wait(() => dropDeadSeries(sql, deadSeriesMax))) === deadSeriesMax);

@@ -39,7 +39,9 @@ CREATE TABLE events (
 
 DO $$
 BEGIN
-  IF EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') THEN
+  -- Under timescaledb.license = apache (Neon, Crunchy, Spilo) there is no columnstore and no policy: native partitions then.
+  IF EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')
+     AND coalesce(current_setting('timescaledb.license', true), 'timescale') = 'timescale' THEN
     -- A hypertable can't be a natively partitioned table.
     CREATE TABLE events_plain (LIKE events INCLUDING ALL);
     DROP TABLE events;
@@ -68,7 +70,7 @@ DECLARE
   days integer;
 BEGIN
   INSERT INTO periods (period) VALUES (period_start) ON CONFLICT DO NOTHING;
-  IF NOT FOUND OR EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') THEN
+  IF NOT FOUND OR (SELECT relkind <> 'p' FROM pg_class WHERE oid = 'events'::regclass) THEN
     RETURN;
   END IF;
   SELECT period_days INTO days FROM storage_settings;

@@ -1,9 +1,21 @@
 import type { Executor, Sql } from '../connection/connect.ts';
 
-export async function hasTimescale(sql: Executor): Promise<boolean> {
-  const [row] = await sql<{ found: boolean }[]>`
-    SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') AS found`;
-  return row!.found;
+/**
+ * What the server can do with the events table, whatever extensions it shows:
+ *
+ *   columnstore  a hypertable, with TimescaleDB's compression and policies
+ *   hypertable   a hypertable under timescaledb.license = apache: chunks, without either
+ *   partitions   native partitions
+ */
+export type EventStorage = 'columnstore' | 'hypertable' | 'partitions';
+
+export async function eventStorage(sql: Executor): Promise<EventStorage> {
+  const [row] = await sql<{ partitioned: boolean; licensed: boolean }[]>`
+    SELECT relkind = 'p' AS partitioned,
+           coalesce(current_setting('timescaledb.license', true), 'timescale') = 'timescale' AS licensed
+    FROM pg_class WHERE oid = 'events'::regclass`;
+  if (row!.partitioned) return 'partitions';
+  return row!.licensed ? 'columnstore' : 'hypertable';
 }
 
 /**
@@ -26,6 +38,14 @@ export async function setStoragePolicies(
       await tx`SELECT add_retention_policy('events', drop_after => make_interval(days => ${periodDays + of.retentionDays}))`;
     }
   });
+}
+
+/** On a hypertable without policies: drops the chunks that the retention policy would drop; returns their names. */
+export async function dropOldChunks(sql: Sql, retentionDays: number): Promise<string[]> {
+  const dropped = await sql<{ name: string }[]>`
+    SELECT drop_chunks('events', older_than => make_interval(days => period_days + ${retentionDays}::int)) AS name
+    FROM storage_settings`;
+  return dropped.map(({ name }) => name);
 }
 
 /** On native partitions: drops those whose last day is older than the retention; returns their names. */

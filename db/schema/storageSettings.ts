@@ -1,6 +1,6 @@
 /** What a migration needs of a connection: text in, the rows of its last statement out. */
 export interface MigrationClient {
-  query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
+  query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[]; rowCount: number }>;
 }
 
 export interface PeriodDaysOutcome {
@@ -35,7 +35,7 @@ export async function applyPeriodDays(client: MigrationClient, days: number): Pr
 }
 
 async function setChunkDays(client: MigrationClient, days: number): Promise<void> {
-  const extension = await client.query(`SELECT FROM pg_extension WHERE extname = 'timescaledb'`);
-  if (extension.rows.length === 0) return;
+  const native = await client.query(`SELECT FROM pg_class WHERE oid = 'events'::regclass AND relkind = 'p'`);
+  if (native.rowCount > 0) return;
   await client.query(`SELECT set_chunk_time_interval('events', make_interval(days => $1))`, [days]);
 }

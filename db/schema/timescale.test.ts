@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { readdir } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createDatabase } from '@usage/tests/support/database.ts';
 import { postgresUrl } from '@usage/tests/support/servers.ts';
 import { startTimescaleInProcess } from '@usage/tests/support/timescale.ts';
+import { startPostgres } from '../../scripts/local/postgres.ts';
 import { connect, type Sql } from '../connection/connect.ts';
 import { serverInfo } from '../connection/server.ts';
 import { openPeriod } from '../events/partitions.ts';
 import { migrate, migrationsFolder } from './migrate.ts';
-import { hasTimescale, setStoragePolicies } from './storagePolicies.ts';
+import { dropOldChunks, dropOldPartitions, eventStorage, setStoragePolicies } from './storagePolicies.ts';
 
 const migrations = (await readdir(migrationsFolder)).length;
 
@@ -42,7 +45,7 @@ describe.each<[string, () => Promise<Storage>]>([
   });
 
   test('events is a hypertable whose chunks hold a period each', async () => {
-    expect(await hasTimescale(sql)).toBe(true);
+    expect(await eventStorage(sql)).toBe('columnstore');
     for (const day of [19_998, 20_001, 20_004]) {
       await openPeriod(sql, day);
       await insertEvent(sql, day, 'a');
@@ -112,6 +115,58 @@ describe.each<[string, () => Promise<Storage>]>([
     );
     expect((await migrate(timescale.url, { direction: 'up' })).ran).toHaveLength(migrations);
   });
+});
+
+describe.if(hasServer)('under timescaledb.license = apache', () => {
+  let folder: string;
+  const startIn = (license: string) =>
+    startPostgres({
+      folder: join(folder, license === 'apache' ? 'apache' : 'changed'),
+      logFile: join(folder, 'log'),
+      password: 'usage_password',
+      settings: { 'timescaledb.license': license.replace('changed', 'apache'), fsync: 'off' },
+    });
+  const connectTo = ({ url }: { url: string }) =>
+    connect({ url, name: 'test', connectionsMax: 1, statementMsMax: 10_000 });
+  const days = [19_998, 20_001];
+  const insertOld = async (sql: Sql) => {
+    for (const day of days) {
+      await openPeriod(sql, day);
+      await insertEvent(sql, day, 'a');
+    }
+  };
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'usage-license-'));
+    await chmod(folder, 0o711);
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  test('the schema comes up on native partitions, down and up again, and old ones go', async () => {
+    const server = await startIn('apache');
+    await migrate(server.url, { direction: 'up', periodDays: 3 });
+    await migrate(server.url, { direction: 'down', count: migrations });
+    await migrate(server.url, { direction: 'up', periodDays: 3 });
+    const sql = connectTo(server);
+    expect(await eventStorage(sql)).toBe('partitions');
+    await insertOld(sql);
+    expect(await dropOldPartitions(sql, 365)).toHaveLength(days.length);
+    await sql.end();
+    await server.stop();
+  }, 60_000);
+
+  test('a hypertable from before the licence changed goes on, and its old chunks go without a policy', async () => {
+    const before = await startIn('timescale');
+    await migrate(before.url, { direction: 'up', periodDays: 3 });
+    await before.stop();
+    const server = await startIn('changed');
+    const sql = connectTo(server);
+    expect(await eventStorage(sql)).toBe('hypertable');
+    await insertOld(sql);
+    expect(await dropOldChunks(sql, 365)).toHaveLength(days.length);
+    expect(await allEvents(sql)).toHaveLength(0);
+    await sql.end();
+    await server.stop();
+  }, 60_000);
 });
 
 async function insertEvent(sql: Sql, day: number, id: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import type { Sql } from '@usage/db/connection/connect.ts';
-import { hasTimescale } from '@usage/db/schema/storagePolicies.ts';
+import { eventStorage } from '@usage/db/schema/storagePolicies.ts';
 
 export type CopyFormat = 'text' | 'binary';
 
@@ -11,7 +11,7 @@ const twin = 'load_twin';
 /** The same columns, indexes and kind of table, with a partition that takes every row of events. */
 export async function createTwin(sql: Sql): Promise<void> {
   await dropTwin(sql);
-  if (await hasTimescale(sql)) {
+  if ((await eventStorage(sql)) !== 'partitions') {
     await sql.unsafe(`CREATE TABLE ${twin} (LIKE events INCLUDING ALL)`);
     await sql.unsafe(`
       SELECT create_hypertable('${twin}', by_range('period', make_interval(days => 7)), create_default_indexes => false)`);
