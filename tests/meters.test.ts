@@ -190,7 +190,8 @@ describe('the registry', () => {
     const a = await create('a');
     const b = await create('b', 'other');
     await deleteMeter(sql, 'default', (await create('c')).id);
-    expect(await loadMeters(sql)).toEqual({ version: await version(), meters: [a, b] });
+    const { version: loaded, token } = await readRegistry(sql);
+    expect(await loadMeters(sql)).toEqual({ version: loaded, token, meters: [a, b] });
   });
 
   test('does not change while a batch commits, and the waiting change sees the batch', async () => {

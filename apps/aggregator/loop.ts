@@ -14,7 +14,6 @@ import type { AggregatorConfig } from './config.ts';
 import { closeDays, generationsToClose } from './days.ts';
 import { mergeGeneration } from './merge.ts';
 import type { AggregatorMetrics } from './metrics.ts';
-import { SeriesIds } from './series.ts';
 import { Upkeep } from './upkeep.ts';
 
 /** A new meter is backfilled, and a day closed, this much later at most. */
@@ -42,7 +41,6 @@ const stalledWatchMs = 20_000;
 
 /** Rounds of: merge what waits, read a stretch for new meters, close days, now and then the upkeep. Any number may run at once. */
 export class Loop {
-  #ids = new SeriesIds();
   #patience: Patience;
   #upkeep: Upkeep;
   #done: Promise<void> = Promise.resolve();
@@ -250,12 +248,8 @@ export class Loop {
 
   async #merge(generation: bigint): Promise<number> {
     const startedMs = performance.now();
-    const merge = () => mergeGeneration(this.sql, this.#ids, generation, this.#mergeLimits);
-    const merged = await this.#patiently(generation, merge).catch((error) => {
-      // Perhaps another server answers now, that doesn't know the latest series (a failover).
-      this.#ids = new SeriesIds();
-      throw error;
-    });
+    const merge = () => mergeGeneration(this.sql, generation, this.#mergeLimits);
+    const merged = await this.#patiently(generation, merge);
     this.#lastSeenMs = performance.now();
     if (!merged) await this.#terminateStalled(); // another one is at it, or was
     if (!merged || merged.deltas === 0) return 0;

@@ -14,7 +14,7 @@ import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
 import { sumOf, takeOldest } from './pendingDeltas.ts';
-import { type Series, type SeriesIds, seriesKey } from './series.ts';
+import { type Series, seriesIds } from './series.ts';
 
 const minutesAnHour = 60;
 const minutesADay = 1_440;
@@ -32,11 +32,9 @@ export interface Merged {
  */
 export async function mergeGeneration(
   sql: Sql,
-  ids: SeriesIds,
   generation: bigint,
   limits: MergeLimits,
 ): Promise<Merged | undefined> {
-  const found = ids.of(generation);
   const merged = (await sql.begin(async (tx) => {
     const taken = await takeOldest(tx, generation, limits, 'merge');
     if (!taken) return undefined;
@@ -45,7 +43,7 @@ export async function mergeGeneration(
     if (!meter || deltas.length === 0) return done;
     const closedUs = await daysClosedBefore(tx, generation);
     const tables = addUp(meter.aggregation, deltas, closedUs === undefined ? 0 : closedUs / minuteUs);
-    const idOf = await seriesIds(tx, found, tables.minute);
+    const idOf = await idsOfSeries(tx, generation, tables.minute);
     const countsDistinct = keptValues[meter.aggregation] === 'distinct';
     for (const grain of ['minute', 'hour', 'day'] as const) {
       const cells = inOrder(tables[grain], idOf);
@@ -57,7 +55,6 @@ export async function mergeGeneration(
     return done;
   })) as Merged | undefined;
   failPoint('merge-after-commit');
-  if (merged) found.keep();
   return merged;
 }
 
@@ -84,9 +81,9 @@ function addUp(
 /** By a cell's subject and group numbers, the same in all tables of one merge. */
 type SeriesIdOf = (subject: number, group: number) => number;
 
-async function seriesIds(
+async function idsOfSeries(
   tx: Transaction,
-  ids: ReturnType<SeriesIds['of']>,
+  build: bigint,
   { subjects, groups, columns }: CellTable,
 ): Promise<SeriesIdOf> {
   const places = new Map<number, number>();
@@ -97,9 +94,9 @@ async function seriesIds(
     if (places.has(placeOf(subject, group))) return;
     const [name, values] = [subjects[subject]!, groups[group]!];
     places.set(placeOf(subject, group), series.length);
-    series.push({ key: seriesKey(name, values), subject: name, groups: values });
+    series.push({ subject: name, groups: values });
   });
-  const found = await ids.resolve(tx, series);
+  const found = await seriesIds(tx, build, series);
   return (subject, group) => found[places.get(placeOf(subject, group))!]!;
 }
 

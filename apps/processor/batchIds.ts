@@ -1,22 +1,37 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
+import type { Incarnation } from '@usage/db/connection/incarnation.ts';
 import type { Patience } from '@usage/db/connection/patience.ts';
 import { batchIdBlock, takeBatchIds } from '@usage/db/events/batches.ts';
+
+export interface BatchId {
+  id: bigint;
+  /** Of the database that gave it: another one may give it to somebody else. */
+  incarnation: Incarnation;
+}
 
 /** Ids of batches, ascending, taken from the database a block at a time. */
 export class BatchIds {
   #next = 0n;
   #end = 0n;
+  #incarnation: Incarnation = '';
 
   constructor(
     readonly sql: Sql,
     readonly patience: Patience,
   ) {}
 
-  async next(): Promise<bigint> {
+  async next(): Promise<BatchId> {
     if (this.#next === this.#end) {
-      this.#next = await this.patience.run(() => takeBatchIds(this.sql));
-      this.#end = this.#next + batchIdBlock;
+      const { first, incarnation } = await this.patience.run(() => takeBatchIds(this.sql));
+      this.#next = first;
+      this.#end = first + batchIdBlock;
+      this.#incarnation = incarnation;
     }
-    return this.#next++;
+    return { id: this.#next++, incarnation: this.#incarnation };
+  }
+
+  /** Gives up the rest of a block that another incarnation gave. */
+  keepOnly(incarnation: Incarnation): void {
+    if (incarnation !== this.#incarnation) this.#end = this.#next;
   }
 }

@@ -28,6 +28,8 @@ export class MeterSet {
 
   constructor(
     readonly version: bigint,
+    /** Of the registry, with that version. */
+    readonly token: string,
     meters: readonly Meter[],
   ) {
     meters.forEach((meter, place) => {
@@ -36,8 +38,8 @@ export class MeterSet {
   }
 
   static async load(sql: Sql): Promise<MeterSet> {
-    const { version, meters } = await loadMeters(sql);
-    return new MeterSet(version, meters);
+    const { version, token, meters } = await loadMeters(sql);
+    return new MeterSet(version, token, meters);
   }
 
   get isEmpty(): boolean {

@@ -1,6 +1,7 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
+import type { Incarnation } from '@usage/db/connection/incarnation.ts';
 import { NoAnswer, Patience } from '@usage/db/connection/patience.ts';
-import { faultOf, lockNotAvailable } from '@usage/db/connection/sqlStates.ts';
+import { faultOf, lockNotAvailable, noPartition } from '@usage/db/connection/sqlStates.ts';
 import { terminateStalledBackends } from '@usage/db/connection/stalledBackends.ts';
 import { insertBatch } from '@usage/db/events/batches.ts';
 import { copyEvents, findStored } from '@usage/db/events/events.ts';
@@ -10,7 +11,7 @@ import { insertDeltas, type NewDelta } from '@usage/db/rollups/deltas.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { nextTurn } from '@usage/lib/service/pause.ts';
 import type { Row } from './batch.ts';
-import { BatchIds } from './batchIds.ts';
+import { type BatchId, BatchIds } from './batchIds.ts';
 import { type Extent, extentOf, identitiesOf, withoutRepeats, withoutRows } from './extent.ts';
 import { deltasOf, Evaluation, MeterSet } from './meters.ts';
 import { type PeriodRules, periodsAround } from './partition.ts';
@@ -38,7 +39,7 @@ export interface Stored {
 export interface Prepared {
   rows: Row[];
   extent: Extent;
-  batchId: bigint;
+  batchId: BatchId;
   straight: CopyBuffer;
   /** Rows to be looked for before they are copied. */
   suspects: Row[];
@@ -55,7 +56,13 @@ const rowsPerTurn = 1_000;
 /** For the batches before, while rows of this one are held: as long as one of them takes on a busy machine. */
 const earlierMsMax = 1_000;
 
+/** In one attempt: a partition that is gone shows first, then the ids. More often the database changes all the time. */
+const restartsMax = 2;
+
 class Overtaken extends Error {}
+
+/** The batch's id is of another incarnation of the database than the transaction: after a fail-over or a restart. */
+class OtherIncarnation extends Error {}
 
 /** A batch of 20 thousand rows takes some 0.2 s. */
 const answerMsMin = 6_000;
@@ -68,6 +75,8 @@ const heldCodes = new Set<unknown>([lockNotAvailable, NoAnswer.code]);
 
 export class Store {
   #meters: MeterSet | undefined;
+  /** The one that the open periods and the block of ids are of. */
+  #incarnation: Incarnation | undefined;
   #openPeriods = new Set<number>();
   #idleBuffers: CopyBuffer[] = [];
   #recent = new RecentIds();
@@ -92,8 +101,8 @@ export class Store {
   /** `straight` is filled, and must stay as it is until the batch is stored. */
   async prepare(rows: Row[], straight = new CopyBuffer()): Promise<Prepared> {
     const meters = await this.#currentMeters();
-    const batchId = await this.#batchIds.next();
-    straight.begin(batchId);
+    const batchId = await this.#nextBatchId();
+    straight.begin(batchId.id);
     const suspects: Row[] = [];
     const evaluation = new Evaluation(meters);
     for (const [n, row] of rows.entries()) {
@@ -117,16 +126,16 @@ export class Store {
    */
   async store(prepared: Prepared): Promise<Stored> {
     const stored = this.#store(prepared);
-    this.#underWay.set(prepared.batchId, stored);
-    return await stored.finally(() => this.#underWay.delete(prepared.batchId));
+    this.#underWay.set(prepared.batchId.id, stored);
+    return await stored.finally(() => this.#underWay.delete(prepared.batchId.id));
   }
 
   async #store(prepared: Prepared): Promise<Stored> {
-    for (const period of prepared.extent.periods) await this.#ensurePeriod(period);
     const outcome: Stored = { stored: 0, duplicates: [], refused: [] };
     if (prepared.rows.length === 0) return outcome; // dead letters alone
     try {
-      await this.#storeRows(prepared.rows, prepared, 'straight', { outcome, vainWaits: prepared.vainWaits });
+      const attempt = { outcome, vainWaits: prepared.vainWaits, restarts: 0 };
+      await this.#storeRows(prepared.rows, prepared, 'straight', attempt);
     } catch (error) {
       if (error instanceof NoAnswer) prepared.vainWaits++;
       // Somebody holds these very rows: a processor whose frames were taken over, or a connection of ours that is dead.
@@ -152,6 +161,10 @@ export class Store {
       outcome.stored += rows.length - duplicates.length;
       outcome.duplicates.push(...duplicates);
     } catch (error) {
+      const partitionGone = (error as { code?: unknown }).code === noPartition;
+      if (partitionGone) this.#openPeriods.clear();
+      if ((partitionGone || error instanceof OtherIncarnation) && attempt.restarts++ < restartsMax)
+        return this.#storeRows(rows, undefined, way === 'straight' ? 'sought' : way, attempt);
       if (error instanceof Overtaken) return this.#storeRows(rows, undefined, 'late', attempt);
       const fault = faultOf(error);
       if (fault === 'duplicate' && way === 'straight')
@@ -170,11 +183,12 @@ export class Store {
 
   async #commitPrepared(prepared: Prepared): Promise<Row[]> {
     const { rows, extent, batchId, straight, suspects, meters } = prepared;
+    await this.#ensurePeriods(extent);
     return this.#transaction(async (tx) => {
       if (suspects.length < rows.length) await copyEvents(tx, straight.finish());
       failPoint('after-copy');
-      if (suspects.length > 0) await this.#earlierEnded(batchId);
-      const duplicates = await this.#copyNew(tx, suspects, batchId, 'straight');
+      if (suspects.length > 0) await this.#earlierEnded(batchId.id);
+      const duplicates = await this.#copyNew(tx, suspects, batchId.id, 'straight');
       const deltas = [
         ...prepared.deltas,
         ...deltasOf(meters, withoutRows(suspects, duplicates), extent.fromMs),
@@ -195,10 +209,11 @@ export class Store {
 
   async #commitSought(rows: Row[], way: Way, vainWaits: number): Promise<Row[]> {
     const meters = await this.#currentMeters();
-    const batchId = await this.#batchIds.next();
+    const batchId = await this.#nextBatchId();
     const extent = extentOf(rows);
+    await this.#ensurePeriods(extent);
     return this.#transaction(async (tx) => {
-      const duplicates = await this.#copyNew(tx, rows, batchId, way);
+      const duplicates = await this.#copyNew(tx, rows, batchId.id, way);
       const deltas = deltasOf(meters, withoutRows(rows, duplicates), extent.fromMs);
       await this.#finish(tx, { rows, extent, duplicates, batchId, meters, deltas, way });
       return duplicates;
@@ -237,18 +252,22 @@ export class Store {
   /** The last statements: what is certain only under the registry's lock, and what depends on it. */
   async #finish(tx: Transaction, batch: Unfinished): Promise<void> {
     const { rows, extent, duplicates, batchId, way } = batch;
-    const { version, newestPeriod } = await readRegistryShared(tx);
+    const { version, token, incarnation, newestPeriod } = await readRegistryShared(tx);
+    this.#remember(incarnation);
+    if (incarnation !== batchId.incarnation)
+      throw new OtherIncarnation('the database is another one than when the batch was begun');
     if (way !== 'late' && newestPeriod !== undefined && newestPeriod > extent.overtakable)
       throw new Overtaken();
     let { deltas } = batch;
-    if (version !== batch.meters.version) {
+    if (token !== batch.meters.token || version !== batch.meters.version) {
       this.#meters = await MeterSet.load(this.sql);
-      if (this.#meters.version !== version) throw new Error('the meters changed while their lock was held');
+      if (this.#meters.token !== token || this.#meters.version !== version)
+        throw new Error('the meters changed while their lock was held');
       deltas = deltasOf(this.#meters, withoutRows(rows, duplicates), extent.fromMs);
     }
     await Promise.all([
       insertBatch(tx, {
-        id: batchId,
+        id: batchId.id,
         processor: this.processor,
         metersVersion: version,
         events: rows.length - duplicates.length,
@@ -274,10 +293,26 @@ export class Store {
     }
   }
 
-  async #ensurePeriod(period: number): Promise<void> {
-    if (this.#openPeriods.has(period)) return;
-    await this.#patience.run(() => openPeriod(this.sql, period));
-    this.#openPeriods.add(period);
+  async #nextBatchId(): Promise<BatchId> {
+    const batchId = await this.#batchIds.next();
+    this.#remember(batchId.incarnation);
+    return batchId;
+  }
+
+  async #ensurePeriods({ periods }: Extent): Promise<void> {
+    for (const period of periods) {
+      if (this.#openPeriods.has(period)) continue;
+      this.#remember(await this.#patience.run(() => openPeriod(this.sql, period)));
+      this.#openPeriods.add(period);
+    }
+  }
+
+  /** Forgets what was true of another incarnation: its open periods and ids may be lost, or be given to others. */
+  #remember(incarnation: Incarnation): void {
+    if (incarnation === this.#incarnation) return;
+    this.#incarnation = incarnation;
+    this.#openPeriods.clear();
+    this.#batchIds.keepOnly(incarnation);
   }
 }
 
@@ -285,6 +320,8 @@ export class Store {
 interface Attempt {
   outcome: Stored;
   vainWaits: number;
+  /** How often it was begun anew because the database is another one. */
+  restarts: number;
 }
 
 /** A transaction whose rows are in place. */
@@ -292,7 +329,7 @@ interface Unfinished {
   rows: Row[];
   extent: Extent;
   duplicates: Row[];
-  batchId: bigint;
+  batchId: BatchId;
   meters: MeterSet;
   deltas: NewDelta[];
   way: Way;

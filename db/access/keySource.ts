@@ -2,7 +2,7 @@ import type { KeySource } from '@usage/lib/auth/keyRing.ts';
 import type { KeyUseStore } from '@usage/lib/auth/keyUse.ts';
 import type { SessionSource } from '@usage/lib/auth/sessions.ts';
 import { connect, type Sql } from '../connection/connect.ts';
-import { activeKeys, keysVersion, noteKeyUse } from './keys.ts';
+import { activeKeys, keysState, noteKeyUse } from './keys.ts';
 import { sessionSecret } from './sessionSecret.ts';
 
 const statementMsMax = 2_000;
@@ -16,7 +16,7 @@ export function keySource(url: string, app: string): PostgresKeySource {
   const open = () => connect({ url, name: `${app} keys`, connectionsMax: 1, statementMsMax });
   let sql: Sql = open();
   return {
-    version: () => keysVersion(sql),
+    state: () => keysState(sql),
     keys: () => activeKeys(sql),
     sessionSecret: () => sessionSecret(sql),
     noteKeyUse: (lastUsedMs) => noteKeyUse(sql, lastUsedMs),

@@ -55,10 +55,11 @@ export async function revokeKey(sql: Sql, namespace: string, idOrPrefix: string)
   })) as boolean;
 }
 
-/** Moves with every change of the keys. */
-export async function keysVersion(sql: Executor): Promise<bigint> {
-  const [row] = await sql<{ version: bigint }[]>`SELECT version FROM api_key_registry`;
-  return row!.version;
+/** Another text after every change of the keys, and never one that was there before, in whatever history of the database. */
+export async function keysState(sql: Executor): Promise<string> {
+  const [row] = await sql<{ state: string }[]>`
+    SELECT concat_ws(' ', version, token) AS state FROM api_key_registry`;
+  return row!.state;
 }
 
 /** Every key that is not revoked, of all namespaces. */
@@ -78,7 +79,7 @@ export async function noteKeyUse(sql: Executor, lastUsedMs: ReadonlyMap<string, 
 }
 
 async function bumpVersion(tx: Executor): Promise<void> {
-  await tx`UPDATE api_key_registry SET version = version + 1`;
+  await tx`UPDATE api_key_registry SET version = version + 1, token = gen_random_uuid()`;
 }
 
 interface KeyRow {

@@ -17,9 +17,12 @@ const dataClasses: Record<string, string> = {
   '54': 'program limit exceeded',
 };
 
+/** Of a check violation; a table without a partition for the row says the same. */
+export const noPartition = '23514';
+
 /** Transient although their class is not: a partition that is missing is opened before the next attempt. */
 const transientCodes: Record<string, string> = {
-  '23514': 'check violation: no partition of the table found for the row',
+  [noPartition]: 'check violation: no partition of the table found for the row',
 };
 
 /**

@@ -1,4 +1,5 @@
 import type { Executor, Sql } from '../connection/connect.ts';
+import { type Incarnation, incarnation } from '../connection/incarnation.ts';
 
 export interface BatchRow {
   id: bigint;
@@ -13,10 +14,11 @@ export interface BatchRow {
 /** The sequence's increment: a block of this many ids belongs to who asked. */
 export const batchIdBlock = 64n;
 
-/** The first id of a block of batchIdBlock ids. */
-export async function takeBatchIds(sql: Sql): Promise<bigint> {
-  const [row] = await sql<{ first: bigint }[]>`SELECT nextval('batch_ids') AS first`;
-  return row!.first;
+/** The first id of a block of batchIdBlock ids, which is the caller's as long as the incarnation lasts. */
+export async function takeBatchIds(sql: Sql): Promise<{ first: bigint; incarnation: Incarnation }> {
+  const [row] = await sql<{ first: bigint; incarnation: Incarnation }[]>`
+    SELECT nextval('batch_ids') AS first, ${incarnation(sql)} AS incarnation`;
+  return row!;
 }
 
 export async function insertBatch(sql: Executor, batch: BatchRow): Promise<void> {

@@ -1,8 +1,9 @@
 import type { MeterDefinition } from '@usage/lib/meter/rules.ts';
 import { ulid } from 'ulid';
 import type { Executor, Sql, Transaction } from '../connection/connect.ts';
+import { type Incarnation, incarnation } from '../connection/incarnation.ts';
 import { type MeterRow, meterColumns, type StoredMeter, toMeter } from './meterRow.ts';
-import { bumpRegistryVersion } from './registry.ts';
+import { bumpRegistryVersion, type Registry } from './registry.ts';
 import { changeMeters } from './registryLock.ts';
 
 /** What can change of a meter; a field that is undefined stays as it is, null clears it. */
@@ -86,14 +87,20 @@ export function sameGroupBy(a: Record<string, string>, b: Record<string, string>
   );
 }
 
-/** Every meter that is not deleted, of all namespaces, with the registry's version: one statement, one snapshot. */
-export async function loadMeters(sql: Executor): Promise<{ version: bigint; meters: StoredMeter[] }> {
-  const rows = await sql<({ version: bigint } & (MeterRow | { id: null }))[]>`
-    SELECT r.version, ${meterColumns(sql)}
+type RegistryRow = Pick<Registry, 'version' | 'token'>;
+
+export interface MetersState extends RegistryRow {
+  meters: StoredMeter[];
+}
+
+/** Every meter that is not deleted, of all namespaces, with the registry's state: one statement, one snapshot. */
+export async function loadMeters(sql: Executor): Promise<MetersState> {
+  const rows = await sql<(RegistryRow & (MeterRow | { id: null }))[]>`
+    SELECT r.version, r.token, ${meterColumns(sql)}
     FROM meter_registry r LEFT JOIN meters m ON m.deleted_at IS NULL
     ORDER BY m.namespace COLLATE "C", m.slug COLLATE "C"`;
-  const meters = rows.filter((row): row is { version: bigint } & MeterRow => row.id !== null);
-  return { version: rows[0]!.version, meters: meters.map(toMeter) };
+  const meters = rows.filter((row): row is RegistryRow & MeterRow => row.id !== null);
+  return { version: rows[0]!.version, token: rows[0]!.token, meters: meters.map(toMeter) };
 }
 
 /** By id, deleted or not, or by the slug of one that is not deleted. */
@@ -112,6 +119,8 @@ export interface MeterToRead {
   meter: StoredMeter;
   /** Midnight UTC before which its day rows say what its hour rows say; undefined while no day is closed. */
   daysClosedBeforeUs: number | undefined;
+  /** What the ids of its deltas belong to. */
+  incarnation: Incarnation;
   /** Deltas that no aggregator has merged yet, oldest first. */
   waiting: bigint[];
 }
@@ -122,12 +131,20 @@ export async function getMeterToRead(
   namespace: string,
   idOrSlug: string,
 ): Promise<MeterToRead | undefined> {
-  const [row] = await tx<(MeterRow & { closed_us: number | null; waiting: bigint[] })[]>`
-    SELECT ${meterColumns(tx)},
+  const [row] = await tx<(MeterRow & ReadState)[]>`
+    SELECT ${meterColumns(tx)}, ${incarnation(tx)} AS incarnation,
       (SELECT (extract(epoch FROM c.before) * 1000000)::float8 FROM rollup_days_closed c WHERE c.build = m.build) AS closed_us,
       ARRAY(SELECT d.id FROM deltas d WHERE d.build = m.build ORDER BY d.id) AS waiting
     FROM meters m WHERE ${isMeter(tx, namespace, idOrSlug)}`;
-  return row && { meter: toMeter(row), daysClosedBeforeUs: row.closed_us ?? undefined, waiting: row.waiting };
+  if (!row) return undefined;
+  const { closed_us: closedUs, incarnation: ofDeltas, waiting } = row;
+  return { meter: toMeter(row), daysClosedBeforeUs: closedUs ?? undefined, incarnation: ofDeltas, waiting };
+}
+
+interface ReadState {
+  closed_us: number | null;
+  incarnation: Incarnation;
+  waiting: bigint[];
 }
 
 /** The meter whose rollups the generation makes; undefined where it was deleted or has a newer generation. */

@@ -1,4 +1,5 @@
 import type { Executor, Transaction } from '../connection/connect.ts';
+import { type Incarnation, incarnation } from '../connection/incarnation.ts';
 
 /**
  * What every batch transaction must know for certain at its commit: which meters there are and which periods are open.
@@ -12,6 +13,9 @@ const boundaryLock = 0x75_73_61_67_65_02n;
 
 export interface Registry {
   version: bigint;
+  /** Drawn anew with every change: names the state where a version could come twice (after a fail-over). */
+  token: string;
+  incarnation: Incarnation;
   /** Days since 1970 of the newest open period; undefined while there is none. */
   newestPeriod: number | undefined;
 }
@@ -26,9 +30,12 @@ export async function readRegistryShared(tx: Transaction): Promise<Registry> {
 }
 
 export async function readRegistry(sql: Executor): Promise<Registry> {
-  const [row] = await sql<{ version: bigint; newest_period: number | null }[]>`
-    SELECT version, (SELECT max(period) - DATE '1970-01-01' FROM periods) AS newest_period FROM meter_registry`;
-  return { version: row!.version, newestPeriod: row!.newest_period ?? undefined };
+  const [row] = await sql<(Omit<Registry, 'newestPeriod'> & { newest_period: number | null })[]>`
+    SELECT version, token, ${incarnation(sql)} AS incarnation,
+           (SELECT max(period) - DATE '1970-01-01' FROM periods) AS newest_period
+    FROM meter_registry`;
+  const { newest_period: newestPeriod, ...registry } = row!;
+  return { ...registry, newestPeriod: newestPeriod ?? undefined };
 }
 
 /** Takes the lock exclusively until the transaction ends: waits for the batches that are committing. */
@@ -40,7 +47,7 @@ export async function lockRegistry(tx: Transaction): Promise<void> {
 export async function bumpRegistryVersion(tx: Transaction): Promise<bigint> {
   const [row] = await tx<
     { version: bigint }[]
-  >`UPDATE meter_registry SET version = version + 1 RETURNING version`;
+  >`UPDATE meter_registry SET version = version + 1, token = gen_random_uuid() RETURNING version`;
   return row!.version;
 }
 

@@ -3,6 +3,8 @@ import { allSubjects, CellTable } from '@usage/lib/cells/cellTable.ts';
 import { decodeDelta } from '@usage/lib/cells/delta.ts';
 import type { Counter } from 'prom-client';
 import type { Transaction } from '../connection/connect.ts';
+import type { Incarnation } from '../connection/incarnation.ts';
+import type { MeterToRead } from '../meters/meters.ts';
 import { deltaPayloads } from './sql/rollupSums.ts';
 
 /** What reading usage counts. */
@@ -21,6 +23,7 @@ class HeldDelta {
   weight: number;
 
   constructor(
+    readonly incarnation: Incarnation,
     readonly generation: bigint,
     readonly cells: Cells,
   ) {
@@ -39,7 +42,7 @@ class HeldDelta {
 
 /**
  * Decoded deltas by id, least recently used out first, and those that were merged. A delta never changes, so what is held
- * is always right.
+ * is right as long as the database's incarnation lasts; another one may have given the id to another delta.
  */
 export class DeltaCache {
   #held = new Map<bigint, HeldDelta>();
@@ -59,21 +62,21 @@ export class DeltaCache {
   /** The cells of a generation's deltas that wait, delta by delta: of each subject, or of all subjects together. */
   async *of(
     tx: Transaction,
-    generation: bigint,
-    waiting: readonly bigint[],
+    { meter: { generation }, incarnation, waiting }: MeterToRead,
     subjects: 'each' | 'all',
   ): AsyncGenerator<Cells> {
-    this.#dropMerged(generation, new Set(waiting));
+    this.#dropGone(incarnation, generation, new Set(waiting));
     const missing: bigint[] = [];
     for (const id of waiting) {
-      const delta = this.#held.get(id);
+      const held = this.#held.get(id);
+      const delta = held?.incarnation === incarnation ? held : undefined;
       this.metrics.deltaCache.inc({ outcome: delta ? 'hit' : 'miss' });
       if (delta) yield this.#cellsOf(id, delta, subjects);
       else missing.push(id);
     }
     for (let at = 0; at < missing.length; at += payloadsMax) {
       for (const { id, payload } of await deltaPayloads(tx, missing.slice(at, at + payloadsMax)))
-        yield this.#cellsOf(id, new HeldDelta(generation, decodeDelta(payload)), subjects);
+        yield this.#cellsOf(id, new HeldDelta(incarnation, generation, decodeDelta(payload)), subjects);
     }
   }
 
@@ -91,10 +94,12 @@ export class DeltaCache {
     return cells;
   }
 
-  /** A snapshot older than the merge reads them again. */
-  #dropMerged(generation: bigint, waiting: ReadonlySet<bigint>): void {
-    for (const [id, delta] of this.#held)
-      if (delta.generation === generation && !waiting.has(id)) this.#drop(id);
+  /** Merged ones, and those of another incarnation. A snapshot older than the merge reads them again. */
+  #dropGone(incarnation: Incarnation, generation: bigint, waiting: ReadonlySet<bigint>): void {
+    for (const [id, delta] of this.#held) {
+      const isMerged = delta.generation === generation && !waiting.has(id);
+      if (isMerged || delta.incarnation !== incarnation) this.#drop(id);
+    }
   }
 
   #drop(id: bigint): void {

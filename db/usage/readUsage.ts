@@ -126,13 +126,13 @@ async function addRollups(
 /** The cells of deltas that the query asks for. */
 async function* deltaCells(
   tx: Transaction,
-  { meter, waiting }: MeterToRead,
+  found: MeterToRead,
   query: UsageQuery,
   { deltas, deadlineMs }: UsageRunner,
 ): AsyncGenerator<NamedCell[]> {
-  const { acceptsSubject, acceptsGroups } = acceptor(meter, query, deadlineMs);
+  const { acceptsSubject, acceptsGroups } = acceptor(found.meter, query, deadlineMs);
   const subjects = query.subjects || query.groupBySubject ? 'each' : 'all';
-  for await (const cells of deltas.of(tx, meter.generation, waiting, subjects)) {
+  for await (const cells of deltas.of(tx, found, subjects)) {
     if (performance.now() > deadlineMs) throw new UsageTimeout();
     yield [...cells.named(acceptsSubject, acceptsGroups)];
   }

@@ -14,19 +14,19 @@ function newKey() {
 
 /** A ring over keys that a test changes; each load makes new objects, as the database does. */
 function ringOf(...keys: ActiveKey[]) {
-  let version = 1n;
+  let state = 'state 1';
   const source = {
-    version: async () => version,
+    state: async () => state,
     keys: async () => keys.map((key) => ({ ...key })),
     reset() {},
   };
   const ring = new KeyRing(source, log);
   const change = async (...next: ActiveKey[]) => {
     keys = next;
-    version++;
+    state = crypto.randomUUID();
     await ring.look();
   };
-  return { ring, change };
+  return { ring, change, source };
 }
 
 test('a key is found by all of its text, the first time and after that', async () => {
@@ -68,4 +68,33 @@ test('a change of other keys leaves a key the object that it is, and so the limi
   expect(ring.find(one.token)).toBe(before);
   await change({ ...one.key, id: 'another' });
   expect(ring.find(one.token)).not.toBe(before);
+});
+
+test('a database that went back to an older state of the keys is followed', async () => {
+  const [one, other] = [newKey(), newKey()];
+  const { ring, change, source } = ringOf(one.key);
+  await ring.look();
+  const before = await source.state();
+  await change(one.key, other.key);
+  expect(ring.find(other.token)?.id).toBe(other.key.id);
+  source.state = async () => before;
+  source.keys = async () => [one.key];
+  await ring.look();
+  expect([ring.find(one.token)?.id, ring.find(other.token)]).toEqual([one.key.id, undefined]);
+});
+
+test('a look that ends after a newer one changes nothing', async () => {
+  const [one, other] = [newKey(), newKey()];
+  const { ring, source } = ringOf(one.key);
+  const { promise: older, resolve } = Promise.withResolvers<ActiveKey[]>();
+  source.state = async () => 'older';
+  source.keys = () => older;
+  const late = ring.look();
+  await late; // given up after its limit
+  source.state = async () => 'newer';
+  source.keys = async () => [other.key];
+  await ring.look();
+  resolve([one.key]);
+  await older;
+  expect([ring.find(one.token), ring.find(other.token)?.id]).toEqual([undefined, other.key.id]);
 });

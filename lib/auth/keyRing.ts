@@ -4,8 +4,8 @@ import { isHashOf, isKeyToken, isSameText, prefixIn } from './token.ts';
 
 /** Where the keys are kept. Both must settle within loadMsMax or be given up. */
 export interface KeySource {
-  /** Moves with every change of the keys. */
-  version(): Promise<bigint>;
+  /** Names the state that the keys are in: another text after every change. Not ordered: a restored database has an older one. */
+  state(): Promise<string>;
   keys(): Promise<ActiveKey[]>;
   /** Called after a look that took too long: its connection may hang. */
   reset(): void;
@@ -18,7 +18,7 @@ const loadMsMax = 2_000;
 /**
  * The active keys in memory, so that authentication asks nobody.
  *
- *   empty ──first load──▶ known ──version moved──▶ known (loaded again)
+ *   empty ──first load──▶ known ──state changed──▶ known (loaded again)
  *
  * Looks once a second, and at once when it is nudged. While PostgreSQL is away the keys that are known go on working:
  * a revocation can't be written then either. An app cut off from PostgreSQL alone takes a revoked key until it is back.
@@ -29,7 +29,10 @@ export class KeyRing {
   #keys = new Map<string, ActiveKey>();
   /** Tokens that were found to be keys, by prefix; forgotten when the keys are loaded again. */
   #found = new Map<string, { token: string; key: ActiveKey }>();
-  #version: bigint | undefined;
+  #state: string | undefined;
+  /** Looks that were begun, and the newest of those that have ended. */
+  #looks = 0;
+  #ended = 0;
   #lookedAtMs: number | undefined;
   #looking: Promise<void> | undefined;
   #timer: Timer | undefined;
@@ -43,7 +46,7 @@ export class KeyRing {
 
   /** False until the keys have been loaded once: until then an unknown key may be a good one. */
   get isLoaded(): boolean {
-    return this.#version !== undefined;
+    return this.#state !== undefined;
   }
 
   get size(): number {
@@ -106,17 +109,19 @@ export class KeyRing {
     }
   }
 
-  /** The version is read first: a change between the two is loaded again at the next look, never missed. */
+  /** The state is read first: a change between the two is loaded again at the next look, never missed. */
   async #load(): Promise<void> {
-    const version = await this.#source.version();
-    if (this.#version !== undefined && version <= this.#version) return;
-    const keys = await this.#source.keys();
+    const look = ++this.#looks;
+    const state = await this.#source.state();
+    const keys = state === this.#state ? undefined : await this.#source.keys();
     // A look that was given up may end late, after a newer one.
-    if (this.#version !== undefined && version <= this.#version) return;
+    if (look < this.#ended) return;
+    this.#ended = look;
+    if (!keys) return;
     const before = this.#keys;
     this.#keys = new Map(keys.map((key) => [key.prefix, sameOr(before.get(key.prefix), key)]));
     this.#found = new Map();
-    this.#version = version;
+    this.#state = state;
   }
 }
 

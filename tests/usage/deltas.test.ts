@@ -2,7 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { Loop } from '@usage/aggregator/loop.ts';
 import { mergeGeneration } from '@usage/aggregator/merge.ts';
 import { createMetrics } from '@usage/aggregator/metrics.ts';
-import { SeriesIds } from '@usage/aggregator/series.ts';
+import type { Transaction } from '@usage/db/connection/connect.ts';
+import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
+import { getMeterToRead, type MeterToRead } from '@usage/db/meters/meters.ts';
 import { tryLockGeneration, waitingAltogether } from '@usage/db/rollups/deltas.ts';
 import { DeltaCache } from '@usage/db/usage/deltaCache.ts';
 import { App } from '@usage/lib/service/app.ts';
@@ -52,25 +54,24 @@ test('a merge counts distinct values as it counts cells: it takes no more than i
   const { generation } = await meterWithDeltas(3);
   const limits = { deltasMax: 10, weightMax: deltaWeight };
   const merges: unknown[] = [];
-  for (let n = 0; n < 4; n++)
-    merges.push((await mergeGeneration(service.sql, new SeriesIds(), generation, limits))?.deltas);
+  for (let n = 0; n < 4; n++) merges.push((await mergeGeneration(service.sql, generation, limits))?.deltas);
   expect(merges).toEqual([1, 1, 1, 0]);
 });
 
 test('queries hold deltas by the distinct values in them, and none that was merged', async () => {
-  const { generation } = await meterWithDeltas(3);
+  const meter = await meterWithDeltas(3);
+  const { generation } = meter;
   const cache = new DeltaCache(2 * deltaWeight, queryMetrics(new Registry()));
   const ask = () =>
     service.sql.begin(async (tx) => {
       let cells = 0;
-      for await (const { size } of cache.of(tx, generation, await waitingDeltas(generation), 'each'))
-        cells += size;
+      for await (const { size } of cache.of(tx, await toRead(tx, meter), 'each')) cells += size;
       return cells;
     });
 
   expect(await ask()).toBe(3);
   expect(cache.weight).toBe(2 * deltaWeight);
-  await mergeGeneration(service.sql, new SeriesIds(), generation, {
+  await mergeGeneration(service.sql, generation, {
     deltasMax: 3,
     weightMax: 10 * deltaWeight,
   });
@@ -79,18 +80,17 @@ test('queries hold deltas by the distinct values in them, and none that was merg
 });
 
 test('what a held delta says of all subjects together is weighed as well, and goes with it', async () => {
-  const { generation } = await meterWithDeltas(2);
+  const meter = await meterWithDeltas(2);
+  const { generation } = meter;
   const cache = new DeltaCache(100 * deltaWeight, queryMetrics(new Registry()));
   const ask = (subjects: 'each' | 'all') =>
-    service.sql.begin(async (tx) =>
-      Array.fromAsync(cache.of(tx, generation, await waitingDeltas(generation), subjects)),
-    );
+    service.sql.begin(async (tx) => Array.fromAsync(cache.of(tx, await toRead(tx, meter), subjects)));
 
   await ask('each');
   expect(cache.weight).toBe(2 * deltaWeight);
   for (const _ of [1, 2]) await ask('all');
   expect(cache.weight).toBe(4 * deltaWeight);
-  await mergeGeneration(service.sql, new SeriesIds(), generation, {
+  await mergeGeneration(service.sql, generation, {
     deltasMax: 2,
     weightMax: 10 * deltaWeight,
   });
@@ -150,6 +150,10 @@ test('deltas that become many are made into one and wait on; where each brings o
   app.use('loop', loop, () => loop.stopped());
   expect(await app.stop()).toBe(true);
 });
+
+async function toRead(tx: Transaction, { namespace, id }: StoredMeter): Promise<MeterToRead> {
+  return (await getMeterToRead(tx, namespace, id))!;
+}
 
 async function waitingDeltas(generation: bigint): Promise<bigint[]> {
   const rows = await service.sql<

@@ -2,7 +2,6 @@ import { backfillStretch } from '@usage/aggregator/backfill.ts';
 import { compactGeneration } from '@usage/aggregator/compact.ts';
 import { closeDays, generationsToClose } from '@usage/aggregator/days.ts';
 import { mergeGeneration } from '@usage/aggregator/merge.ts';
-import { SeriesIds } from '@usage/aggregator/series.ts';
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { periodDays } from '@usage/db/events/partitions.ts';
 import { generationsWithDeltas, type MergeLimits } from '@usage/db/rollups/deltas.ts';
@@ -48,10 +47,7 @@ export class Pipeline {
 
   /** Merges a share of the waiting deltas of every generation. */
   async aggregate(share: number): Promise<void> {
-    const ids = new SeriesIds();
-    await this.#shareOfDeltas(share, (generation, limits) =>
-      mergeGeneration(this.sql, ids, generation, limits),
-    );
+    await this.#shareOfDeltas(share, (generation, limits) => mergeGeneration(this.sql, generation, limits));
   }
 
   /** Makes one of a share of the waiting deltas of every generation. */

@@ -159,13 +159,9 @@ async function usageOf(
   }
 }
 
-async function allSubjects(
-  tx: Transaction,
-  runner: QueryRunner,
-  { meter, waiting }: MeterToRead,
-): Promise<string[]> {
-  const subjects = new Set(await generationSubjects(tx, meter.generation, rowsMax + 1));
-  for await (const cells of runner.deltas.of(tx, meter.generation, waiting, 'each'))
+async function allSubjects(tx: Transaction, runner: QueryRunner, found: MeterToRead): Promise<string[]> {
+  const subjects = new Set(await generationSubjects(tx, found.meter.generation, rowsMax + 1));
+  for await (const cells of runner.deltas.of(tx, found, 'each'))
     for (const subject of cells.subjects) subjects.add(subject);
   if (subjects.size > rowsMax) throw tooManyRows();
   return [...subjects].sort(compareTexts);
