@@ -11,7 +11,8 @@ import type { FrameSource } from './frameConsumer.ts';
 import { inOrderOfIds } from './idOrder.ts';
 import type { ProcessorMetrics } from './metrics.ts';
 import type { PeriodRules } from './partition.ts';
-import { answerMsMax, type Prepared, type Store, type Stored } from './store.ts';
+import type { Prepared, Stored } from './prepared.ts';
+import { answerMsMax, type Store } from './store.ts';
 
 const blockMs = 500;
 /** Between two looks for more frames. */

@@ -1,7 +1,7 @@
 import { type EventOutcome, outcomeChannel, type PartOutcome } from '@usage/lib/stream/outcome.ts';
 import type { Redis } from 'ioredis';
 import type { Batch } from './batch.ts';
-import type { Stored } from './store.ts';
+import type { Stored } from './prepared.ts';
 
 /** Tells the gateways whose requests wait for the commit (`Prefer: wait`) what became of their events. */
 export function createOutcomePublisher(redis: Redis, streamName: string) {

@@ -7,7 +7,7 @@ import { insertBatch } from '@usage/db/events/batches.ts';
 import { copyEvents, findStored } from '@usage/db/events/events.ts';
 import { openPeriod } from '@usage/db/events/partitions.ts';
 import { lockBoundary, readRegistryShared } from '@usage/db/meters/registry.ts';
-import { insertDeltas, type NewDelta } from '@usage/db/rollups/deltas.ts';
+import { insertDeltas } from '@usage/db/rollups/deltas.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { nextTurn } from '@usage/lib/service/pause.ts';
 import type { Row } from './batch.ts';
@@ -15,40 +15,17 @@ import { type BatchId, BatchIds } from './batchIds.ts';
 import { type Extent, extentOf, identitiesOf, withoutRepeats, withoutRows } from './extent.ts';
 import { deltasOf, Evaluation, MeterSet } from './meters.ts';
 import { type PeriodRules, periodsAround } from './partition.ts';
+import {
+  type Attempt,
+  OtherIncarnation,
+  Overtaken,
+  type Prepared,
+  type Stored,
+  type Unfinished,
+  type Way,
+} from './prepared.ts';
 import { CopyBuffer } from './reading/tuples.ts';
 import { RecentIds } from './recentIds.ts';
-
-/**
- * Puts the rows of a batch into the database, each exactly once.
- *
- *   straight   COPY into events: right when no row is stored yet, which the unique index proves. Then suspects, rows that
- *              may be stored already (recentIds.ts, period.ts), are looked for, and those that aren't are copied
- *   sought     every row is looked for first: once the straight way has met a duplicate
- *   late       the same, alone beside the neighbouring periods: for rows that may have been overtaken
- */
-type Way = 'straight' | 'sought' | 'late';
-
-export interface Stored {
-  stored: number;
-  duplicates: Row[];
-  /** Rows that PostgreSQL refuses, each with the reason. */
-  refused: { row: Row; reason: string }[];
-}
-
-/** A batch with what can be worked out before its transaction: encoded while the one before is being stored. */
-export interface Prepared {
-  rows: Row[];
-  extent: Extent;
-  batchId: BatchId;
-  straight: CopyBuffer;
-  /** Rows to be looked for before they are copied. */
-  suspects: Row[];
-  meters: MeterSet;
-  /** Of the straight rows. */
-  deltas: NewDelta[];
-  /** How often storing it was waited for in vain. */
-  vainWaits: number;
-}
 
 /** About a millisecond's work: the batch before is on its way to PostgreSQL, whose socket must not run dry. */
 const rowsPerTurn = 1_000;
@@ -59,11 +36,6 @@ const earlierMsMax = 1_000;
 /** In one attempt: a partition that is gone shows first, then the ids. More often the database changes all the time. */
 const restartsMax = 2;
 
-class Overtaken extends Error {}
-
-/** The batch's id is of another incarnation of the database than the transaction: after a fail-over or a restart. */
-class OtherIncarnation extends Error {}
-
 /** A batch of 20 thousand rows takes some 0.2 s. */
 const answerMsMin = 6_000;
 /** As long as a statement may take (main.ts). */
@@ -73,6 +45,14 @@ const stalledMsMin = 5_000;
 /** The lock was not to be had, or no answer came: rows may be held by somebody who is gone. */
 const heldCodes = new Set<unknown>([lockNotAvailable, NoAnswer.code]);
 
+/**
+ * Puts the rows of a batch into the database, each exactly once.
+ *
+ *   straight   COPY into events: right when no row is stored yet, which the unique index proves. Then suspects, rows that
+ *              may be stored already (recentIds.ts, period.ts), are looked for, and those that aren't are copied
+ *   sought     every row is looked for first: once the straight way has met a duplicate
+ *   late       the same, alone beside the neighbouring periods: for rows that may have been overtaken
+ */
 export class Store {
   #meters: MeterSet | undefined;
   /** The one that the open periods and the block of ids are of. */
@@ -314,23 +294,4 @@ export class Store {
     this.#openPeriods.clear();
     this.#batchIds.keepOnly(incarnation);
   }
-}
-
-/** To store a batch: what it has come to until now. */
-interface Attempt {
-  outcome: Stored;
-  vainWaits: number;
-  /** How often it was begun anew because the database is another one. */
-  restarts: number;
-}
-
-/** A transaction whose rows are in place. */
-interface Unfinished {
-  rows: Row[];
-  extent: Extent;
-  duplicates: Row[];
-  batchId: BatchId;
-  meters: MeterSet;
-  deltas: NewDelta[];
-  way: Way;
 }
