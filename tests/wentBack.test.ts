@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { type Client, withClient } from '@usage/db/connection/client.ts';
 import { connect, type Sql } from '@usage/db/connection/connect.ts';
-import { withClient } from '@usage/db/connection/server.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import { getMeterToRead, loadMeters } from '@usage/db/meters/meters.ts';
 import { DeltaCache } from '@usage/db/usage/deltaCache.ts';
 import { dayMs } from '@usage/lib/windows/units.ts';
 import { queryMetrics } from '@usage/query/metrics.ts';
-import type pg from 'pg';
 import { Registry } from 'prom-client';
 import { event, makeMeter } from './query/app.ts';
 import { createDatabase, type TestDatabase } from './support/database.ts';
@@ -138,7 +137,7 @@ async function copyOf({ url }: TestDatabase): Promise<() => Promise<void>> {
 }
 
 /** A database in use can't be copied. */
-async function disconnect(admin: pg.Client, name: string): Promise<void> {
+async function disconnect(admin: Client, name: string): Promise<void> {
   await admin.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
   for (;;) {
     const { rows } = await admin.query(

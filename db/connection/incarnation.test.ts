@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { startTestPostgres } from '@usage/tests/support/servers.ts';
 import { migrate } from '../schema/migrate.ts';
+import { withClient } from './client.ts';
 import { connect, type Sql } from './connect.ts';
 import { incarnation } from './incarnation.ts';
-import { isAccepting, withClient } from './server.ts';
+import { isAccepting } from './server.ts';
 
 const serverMsMax = 60_000;
 let server: Awaited<ReturnType<typeof startTestPostgres>>;
