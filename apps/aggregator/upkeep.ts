@@ -1,4 +1,5 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
+import { describeBatches } from '@usage/db/events/batchTypes.ts';
 import { dropDeadSeries } from '@usage/db/rollups/rollups.ts';
 import {
   dropOldChunks,
@@ -11,6 +12,9 @@ import type { AggregatorConfig } from './config.ts';
 
 const everyMs = 600_000;
 const deadSeriesMax = 1_000;
+/** In one transaction: some seconds' work. */
+const describedBatchesMax = 1_000;
+const describedEventsMax = 1_000_000;
 
 /** Now and then: compresses or drops old periods, and forgets rollups of deleted and rebuilt meters. */
 export class Upkeep {
@@ -29,6 +33,8 @@ export class Upkeep {
     if (performance.now() - this.#doneMs < everyMs) return;
     const { app, sql, wait } = this;
     const { retentionDays, dedupeWindowHours } = this.config;
+    const describe = () => describeBatches(sql, describedBatchesMax, describedEventsMax);
+    while (!app.stopping && (await wait(describe)) > 0);
     const storage = await wait(() => eventStorage(sql));
     if (storage === 'columnstore') {
       // Once a run: setting them again would start the schedules of TimescaleDB's jobs anew.

@@ -1,4 +1,5 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
+import type { BatchType } from '@usage/db/events/batchTypes.ts';
 import { loadMeters } from '@usage/db/meters/meters.ts';
 import type { NewDelta } from '@usage/db/rollups/deltas.ts';
 import { CellTable } from '@usage/lib/cells/cellTable.ts';
@@ -42,10 +43,6 @@ export class MeterSet {
     return new MeterSet(version, token, meters);
   }
 
-  get isEmpty(): boolean {
-    return this.#byNamespace.size === 0;
-  }
-
   /** The meters of a type; undefined where nothing measures it. */
   of(namespace: string, type: string): TypeMeters | undefined {
     return this.#byNamespace.get(namespace)?.get(type);
@@ -63,18 +60,30 @@ export class MeterSet {
 /** Subjects, types and group values of this process. */
 const texts = new Texts();
 
+/** What rows add to each meter, and what there is of each namespace and type. */
+export interface Contribution {
+  deltas: NewDelta[];
+  types: BatchType[];
+}
+
+/** The rows of one namespace and type in a batch, and the meters of that type. */
+interface Tally extends BatchType {
+  meters: TypeMeters | undefined;
+}
+
 /** Sums what rows add to each meter. */
 export class Evaluation {
   /** By the meter's place. */
   #tables: { generation: bigint; table: CellTable }[] = [];
+  #tallies = new Map<string, Map<string, Tally>>();
 
   constructor(readonly meters: MeterSet) {}
 
   add(row: Row): void {
-    if (this.meters.isEmpty) return;
     const { bytes } = row.tuples;
     const { namespace, type, subject, data } = textColumns(bytes, row.start);
-    const found = this.meters.of(
+    const found = this.#tally(
+      row,
       texts.of(bytes, namespace.at, namespace.end),
       texts.of(bytes, type.at, type.end),
     );
@@ -87,9 +96,9 @@ export class Evaluation {
     }
   }
 
-  /** Of the meters that anything was added to. */
-  deltas(arrivedMs: number): NewDelta[] {
-    return this.#tables
+  /** Deltas of the meters that anything was added to; the earliest row arrived at `arrivedMs`. */
+  contribution(arrivedMs: number): Contribution {
+    const deltas = this.#tables
       .filter((entry) => entry !== undefined)
       .map(({ generation, table }) => ({
         generation,
@@ -97,6 +106,31 @@ export class Evaluation {
         arrivedMs,
         payload: encodeDelta(table),
       }));
+    return { deltas, types: [...this.#tallies.values()].flatMap((types) => [...types.values()]) };
+  }
+
+  /** Counts the row; returns the meters that measure it. */
+  #tally({ timeUs, arrivedMs }: Row, namespace: string, type: string): TypeMeters | undefined {
+    const types = this.#tallies.get(namespace) ?? new Map<string, Tally>();
+    if (types.size === 0) this.#tallies.set(namespace, types);
+    const arrivedUs = arrivedMs * 1_000;
+    let tally = types.get(type);
+    if (!tally) {
+      const times = {
+        firstTimeUs: timeUs,
+        lastTimeUs: timeUs,
+        firstArrivedUs: arrivedUs,
+        lastArrivedUs: arrivedUs,
+      };
+      tally = { namespace, type, events: 0, ...times, meters: this.meters.of(namespace, type) };
+      types.set(type, tally);
+    }
+    tally.events++;
+    if (timeUs < tally.firstTimeUs) tally.firstTimeUs = timeUs;
+    if (timeUs > tally.lastTimeUs) tally.lastTimeUs = timeUs;
+    if (arrivedUs < tally.firstArrivedUs) tally.firstArrivedUs = arrivedUs;
+    if (arrivedUs > tally.lastArrivedUs) tally.lastArrivedUs = arrivedUs;
+    return tally.meters;
   }
 
   #tableOf({ place, meter: { generation, aggregation } }: PlacedMeter): CellTable {
@@ -105,9 +139,30 @@ export class Evaluation {
   }
 }
 
-/** What the rows add to each meter, encoded; the earliest arrived at `fromMs`. */
-export function deltasOf(meters: MeterSet, rows: readonly Row[], fromMs: number): NewDelta[] {
+export function contributionOf(meters: MeterSet, rows: readonly Row[], fromMs: number): Contribution {
   const evaluation = new Evaluation(meters);
   for (const row of rows) evaluation.add(row);
-  return evaluation.deltas(fromMs);
+  return evaluation.contribution(fromMs);
+}
+
+/** Of two parts of one batch. */
+export function joined(one: Contribution, other: Contribution): Contribution {
+  const keyOf = ({ namespace, type }: BatchType) => `${namespace}\0${type}`;
+  const types = new Map(one.types.map((tally) => [keyOf(tally), tally]));
+  for (const more of other.types) {
+    const known = types.get(keyOf(more));
+    types.set(keyOf(more), known ? sum(known, more) : more);
+  }
+  return { deltas: [...one.deltas, ...other.deltas], types: [...types.values()] };
+}
+
+function sum(one: BatchType, other: BatchType): BatchType {
+  return {
+    ...one,
+    events: one.events + other.events,
+    firstTimeUs: Math.min(one.firstTimeUs, other.firstTimeUs),
+    lastTimeUs: Math.max(one.lastTimeUs, other.lastTimeUs),
+    firstArrivedUs: Math.min(one.firstArrivedUs, other.firstArrivedUs),
+    lastArrivedUs: Math.max(one.lastArrivedUs, other.lastArrivedUs),
+  };
 }

@@ -1,8 +1,7 @@
-import type { NewDelta } from '@usage/db/rollups/deltas.ts';
 import type { Row } from './batch.ts';
 import type { BatchId } from './batchIds.ts';
 import type { Extent } from './extent.ts';
-import type { MeterSet } from './meters.ts';
+import type { Contribution, MeterSet } from './meters.ts';
 import type { CopyBuffer } from './reading/tuples.ts';
 
 /** How a batch is stored: see store.ts. */
@@ -25,7 +24,7 @@ export interface Prepared {
   suspects: Row[];
   meters: MeterSet;
   /** Of the straight rows. */
-  deltas: NewDelta[];
+  contribution: Contribution;
   /** How often storing it was waited for in vain. */
   vainWaits: number;
 }
@@ -45,7 +44,7 @@ export interface Unfinished {
   duplicates: Row[];
   batchId: BatchId;
   meters: MeterSet;
-  deltas: NewDelta[];
+  contribution: Contribution;
   way: Way;
 }
 

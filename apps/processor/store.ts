@@ -4,6 +4,7 @@ import { NoAnswer, Patience } from '@usage/db/connection/patience.ts';
 import { faultOf, lockNotAvailable, noPartition } from '@usage/db/connection/sqlStates.ts';
 import { terminateStalledBackends } from '@usage/db/connection/stalledBackends.ts';
 import { insertBatch } from '@usage/db/events/batches.ts';
+import { insertBatchTypes } from '@usage/db/events/batchTypes.ts';
 import { copyEvents, findStored } from '@usage/db/events/events.ts';
 import { openPeriod } from '@usage/db/events/partitions.ts';
 import { lockBoundary, readRegistryShared } from '@usage/db/meters/registry.ts';
@@ -13,7 +14,7 @@ import { nextTurn } from '@usage/lib/service/pause.ts';
 import type { Row } from './batch.ts';
 import { type BatchId, BatchIds } from './batchIds.ts';
 import { type Extent, extentOf, identitiesOf, withoutRepeats, withoutRows } from './extent.ts';
-import { deltasOf, Evaluation, MeterSet } from './meters.ts';
+import { contributionOf, Evaluation, joined, MeterSet } from './meters.ts';
 import { type PeriodRules, periodsAround } from './partition.ts';
 import {
   type Attempt,
@@ -96,8 +97,8 @@ export class Store {
       if (n % rowsPerTurn === rowsPerTurn - 1) await nextTurn();
     }
     const extent = extentOf(rows);
-    const deltas = evaluation.deltas(extent.fromMs);
-    return { rows, extent, batchId, straight, suspects, meters, deltas, vainWaits: 0 };
+    const contribution = evaluation.contribution(extent.fromMs);
+    return { rows, extent, batchId, straight, suspects, meters, contribution, vainWaits: 0 };
   }
 
   /**
@@ -169,11 +170,11 @@ export class Store {
       failPoint('after-copy');
       if (suspects.length > 0) await this.#earlierEnded(batchId.id);
       const duplicates = await this.#copyNew(tx, suspects, batchId.id, 'straight');
-      const deltas = [
-        ...prepared.deltas,
-        ...deltasOf(meters, withoutRows(suspects, duplicates), extent.fromMs),
-      ];
-      await this.#finish(tx, { rows, extent, duplicates, batchId, meters, deltas, way: 'straight' });
+      const contribution = joined(
+        prepared.contribution,
+        contributionOf(meters, withoutRows(suspects, duplicates), extent.fromMs),
+      );
+      await this.#finish(tx, { rows, extent, duplicates, batchId, meters, contribution, way: 'straight' });
       return duplicates;
     }, prepared.vainWaits);
   }
@@ -194,8 +195,8 @@ export class Store {
     await this.#ensurePeriods(extent);
     return this.#transaction(async (tx) => {
       const duplicates = await this.#copyNew(tx, rows, batchId.id, way);
-      const deltas = deltasOf(meters, withoutRows(rows, duplicates), extent.fromMs);
-      await this.#finish(tx, { rows, extent, duplicates, batchId, meters, deltas, way });
+      const contribution = contributionOf(meters, withoutRows(rows, duplicates), extent.fromMs);
+      await this.#finish(tx, { rows, extent, duplicates, batchId, meters, contribution, way });
       return duplicates;
     }, vainWaits);
   }
@@ -238,12 +239,12 @@ export class Store {
       throw new OtherIncarnation('the database is another one than when the batch was begun');
     if (way !== 'late' && newestPeriod !== undefined && newestPeriod > extent.overtakable)
       throw new Overtaken();
-    let { deltas } = batch;
+    let { contribution } = batch;
     if (token !== batch.meters.token || version !== batch.meters.version) {
       this.#meters = await MeterSet.load(this.sql);
       if (this.#meters.token !== token || this.#meters.version !== version)
         throw new Error('the meters changed while their lock was held');
-      deltas = deltasOf(this.#meters, withoutRows(rows, duplicates), extent.fromMs);
+      contribution = contributionOf(this.#meters, withoutRows(rows, duplicates), extent.fromMs);
     }
     await Promise.all([
       insertBatch(tx, {
@@ -255,7 +256,8 @@ export class Store {
         arrivedFromMs: extent.fromMs,
         arrivedToMs: extent.toMs,
       }),
-      insertDeltas(tx, deltas),
+      insertBatchTypes(tx, batchId.id, contribution.types),
+      insertDeltas(tx, contribution.deltas),
     ]);
     failPoint('before-commit');
   }

@@ -21,9 +21,10 @@ export async function takeBatchIds(sql: Sql): Promise<{ first: bigint; incarnati
   return row!;
 }
 
+/** The caller describes what it holds in the same transaction (batchTypes.ts). */
 export async function insertBatch(sql: Executor, batch: BatchRow): Promise<void> {
   await sql`
-    INSERT INTO batches (id, processor, meters_version, events, duplicates, arrived_from, arrived_to)
+    INSERT INTO batches (id, processor, meters_version, events, duplicates, arrived_from, arrived_to, described)
     VALUES (${batch.id}, ${batch.processor}, ${batch.metersVersion}, ${batch.events}, ${batch.duplicates},
-            to_timestamp(${batch.arrivedFromMs}::float8 / 1000), to_timestamp(${batch.arrivedToMs}::float8 / 1000))`;
+            to_timestamp(${batch.arrivedFromMs}::float8 / 1000), to_timestamp(${batch.arrivedToMs}::float8 / 1000), true)`;
 }
