@@ -6,7 +6,7 @@ import type { DeltaCache, UsageMetrics } from './deltaCache.ts';
 export interface UsageQuery {
   fromUs: number | undefined;
   toUs: number | undefined;
-  windows: { size: WindowSize; zone: string } | undefined;
+  windows: { size: WindowSize; zone: string; anchor?: string | undefined } | undefined;
   /** Instead of from, to and windows: ascending instants, at least two; totals come for each range between two of them. */
   cuts?: readonly number[];
   /** undefined = all; where it is given, groupBySubject is true or there is one subject. */

@@ -82,6 +82,13 @@ describe('a query', () => {
     ]);
   });
 
+  test('by billing periods begins at the anchor', async () => {
+    const path =
+      '/api/v1/meters/tokens/query?windowSize=MONTH&windowTimeZone=Europe/Berlin&windowAnchor=2025-01-31T06:00';
+    const starts = (await rowsOf(path)).map((row) => [row.windowStart, row.windowEnd]);
+    expect(new Set(starts.flat())).toEqual(new Set(['2025-02-28T05:00:00Z', '2025-03-31T04:00:00Z']));
+  });
+
   test('cuts at the microsecond', async () => {
     expect(
       await values('/api/v1/meters/requests/query?from=2025-03-01T10:00:40.000001Z&to=2025-03-01T11:00:00Z'),
@@ -208,7 +215,10 @@ describe('a wrong query is a 400 that says what is wrong', () => {
     ['from=2025-01-01T00:00:00Z&to=2025-01-01T00:00:00Z', 'from and to cannot be equal'],
     ['from=2025-01-02T00:00:00Z&to=2025-01-01T00:00:00Z', 'from must be before to'],
     ['from=yesterday', 'expected an RFC 3339 time'],
-    ['windowSize=WEEK', 'must be one of MINUTE, HOUR, DAY, MONTH'],
+    ['windowSize=FORTNIGHT', 'must be one of MINUTE, PT5M,'],
+    ['windowSize=HOUR&windowAnchor=2025-01-31', 'windows of an hour have no anchor'],
+    ['windowAnchor=2025-01-31', 'needs a windowSize'],
+    ['windowSize=MONTH&windowAnchor=2025-02-30', 'is no anchor: expected a local date'],
     ['windowTimeZone=Mars/Olympus', 'unknown time zone "Mars/Olympus"'],
     ['groupBy=city', 'invalid group by: city'],
     ['filterGroupBy[city]=x', 'invalid group by filter: city'],

@@ -1,5 +1,5 @@
 import { aggregations } from '@usage/lib/meter/meter.ts';
-import type { WindowSize } from '@usage/lib/windows/windows.ts';
+import { type WindowSize, windowSizes } from '@usage/lib/windows/windows.ts';
 import fc from 'fast-check';
 import type { OracleEvent, OracleQuery } from './oracle.ts';
 
@@ -92,7 +92,7 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.constantFrom(...moments).cha
     .record({
       fromUs: bound,
       toUs: bound,
-      size: fc.constantFrom<WindowSize | undefined>(undefined, 'MINUTE', 'HOUR', 'DAY', 'MONTH'),
+      size: fc.constantFrom<WindowSize | undefined>(undefined, ...windowSizes),
       zone: fc.oneof(
         { weight: 2, arbitrary: fc.constant(zone) },
         { weight: 1, arbitrary: fc.constantFrom(...moments).map(([name]) => name) },

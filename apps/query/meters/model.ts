@@ -40,6 +40,13 @@ const fields = {
   windowTimeZone: Type.Optional(
     Type.String({ default: 'UTC', description: 'IANA name.', examples: ['Europe/Berlin'] }),
   ),
+  windowAnchor: Type.Optional(
+    Type.String({
+      description:
+        'Local date, or date and time, at which a window begins: billing periods. For windows of DAY or longer.',
+      examples: ['2026-01-31', '2026-01-15T06:00'],
+    }),
+  ),
   subject: Type.Optional(
     Type.Array(Type.String(), { maxItems: subjectsMax, description: 'Filters and groups by subject.' }),
   ),
@@ -137,6 +144,7 @@ export const queryDetail = {
     parameter('query', 'to', fields.to, 'Exclusive.', '2025-01-02T00:00:00Z'),
     parameter('query', 'windowSize', fields.windowSize, 'Without it one row a group.', 'DAY'),
     parameter('query', 'windowTimeZone', fields.windowTimeZone, 'IANA name.', 'UTC'),
+    parameter('query', 'windowAnchor', fields.windowAnchor, 'Begin of a billing period, local.'),
     parameter('query', 'subject', fields.subject, 'Repeated for several; filters and groups.'),
     parameter(
       'query',

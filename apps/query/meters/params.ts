@@ -1,7 +1,7 @@
 import { parseTimeUs, timeFault } from '@usage/lib/event/time.ts';
 import { readTextFilter, type TextFilter } from '@usage/lib/filter/textFilter.ts';
 import { type Fault, invalid } from '@usage/lib/http/faults.ts';
-import { checkZone, type WindowSize, windowSizes } from '@usage/lib/windows/windows.ts';
+import { checkAnchor, checkZone, type WindowSize, windowSizes } from '@usage/lib/windows/windows.ts';
 
 /** A meter query as GET and POST state it, before the meter is known. Names and rules are OpenMeter's. */
 export interface QueryRequest {
@@ -9,6 +9,8 @@ export interface QueryRequest {
   toUs: number | undefined;
   windowSize: WindowSize | undefined;
   windowTimeZone: string;
+  /** Local date and time at which a window begins. */
+  windowAnchor: string | undefined;
   /** undefined = not given; OpenMeter groups by subject as soon as the field is there. */
   subjects: string[] | undefined;
   groupBy: string[];
@@ -57,6 +59,7 @@ const scalarFields = new Set([
   'to',
   'windowSize',
   'windowTimeZone',
+  'windowAnchor',
   'advancedMeterGroupByFilters',
 ]);
 const listFields = new Set(['subject', 'groupBy', 'filterCustomerId']);
@@ -75,6 +78,7 @@ export function readQueryRequest(body: unknown): QueryRequest {
     toUs: timeOf(given.get('to'), 'to', faults),
     windowSize: windowSizeOf(given.get('windowSize'), faults),
     windowTimeZone: zoneOf(given.get('windowTimeZone'), faults),
+    windowAnchor: anchorOf(given.get('windowAnchor'), given.get('windowSize'), faults),
     subjects: given.has('subject')
       ? textsOf(given.get('subject'), 'subject', subjectsMax, faults)
       : undefined,
@@ -133,6 +137,19 @@ function zoneOf(value: unknown, faults: Fault[]): string {
   } catch (error) {
     faults.push({ field: 'windowTimeZone', reason: `invalid time zone: ${(error as Error).message}` });
     return 'UTC';
+  }
+}
+
+function anchorOf(value: unknown, size: unknown, faults: Fault[]): string | undefined {
+  if (value === undefined) return undefined;
+  const known = windowSizes.find((name) => name === size);
+  try {
+    if (!known) throw new Error('it needs a windowSize of DAY or longer');
+    checkAnchor(known, String(value));
+    return String(value);
+  } catch (error) {
+    faults.push({ field: 'windowAnchor', reason: (error as Error).message });
+    return undefined;
   }
 }
 

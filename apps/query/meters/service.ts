@@ -197,11 +197,11 @@ function toUsageQuery(meter: StoredMeter, request: QueryRequest): UsageQuery {
     faults.push({ field: request.filterField, reason });
   }
   if (faults.length > 0) throw invalid('query', faults);
-  const { fromUs, toUs, windowSize, windowTimeZone, subjects, groupBy, filters } = request;
+  const { fromUs, toUs, windowSize, windowTimeZone, windowAnchor, subjects, groupBy, filters } = request;
   return {
     fromUs,
     toUs,
-    windows: windowSize && { size: windowSize, zone: windowTimeZone },
+    windows: windowSize && { size: windowSize, zone: windowTimeZone, anchor: windowAnchor },
     subjects: subjects?.length ? subjects : undefined,
     groupBySubject: subjects !== undefined || groupBy.includes('subject'),
     groupBy: groupBy.filter((name) => name !== 'subject' && Object.hasOwn(meter.groupBy, name)),

@@ -4,9 +4,18 @@ import { customerGroup, type QueryRequest, readQueryRequest } from '../meters/pa
 
 const windowSizes = new Map([
   ['PT1M', 'MINUTE'],
+  ['PT5M', 'PT5M'],
+  ['PT15M', 'PT15M'],
+  ['PT30M', 'PT30M'],
   ['PT1H', 'HOUR'],
+  ['PT3H', 'PT3H'],
+  ['PT6H', 'PT6H'],
+  ['PT12H', 'PT12H'],
   ['P1D', 'DAY'],
+  ['P1W', 'WEEK'],
   ['P1M', 'MONTH'],
+  ['P3M', 'QUARTER'],
+  ['P1Y', 'YEAR'],
 ]);
 const known = new Set(['from', 'to', 'granularity', 'time_zone', 'group_by_dimensions', 'filters']);
 const operatorsMax = 10;
