@@ -18,6 +18,7 @@ const statementMsMax = 120_000;
 
 await runApp(async () => {
   const config = readAggregatorConfig();
+  await refuseHopelessConnection(config.databaseUrl);
   const log = createLog('aggregator', config.logLevel);
   const app = new App('aggregator', log, config.stopMsMax).letOthersGoFirst();
   const registry = new Registry();

@@ -27,6 +27,7 @@ const commandMsMax = 5_000;
 
 await runApp(async () => {
   const config = readProcessorConfig();
+  await refuseHopelessConnection(config.databaseUrl);
   const log = createLog('processor', config.logLevel);
   const app = new App('processor', log, config.stopMsMax).letOthersGoFirst();
   const registry = new Registry();

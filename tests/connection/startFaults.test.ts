@@ -1,0 +1,59 @@
+import { expect, test } from 'bun:test';
+import { postgresUrl } from '../support/servers.ts';
+import { type AppName, spawnApp } from '../support/spawnApp.ts';
+
+/** What no waiting mends: the process ends within seconds, with one sentence, and without a stack or the password. */
+const apps: AppName[] = ['gateway', 'query', 'processor', 'aggregator'];
+const server = new URL(await postgresUrl());
+const changed = (change: (url: URL) => void) => {
+  const url = new URL(server);
+  change(url);
+  return url.href;
+};
+const faults: [string, string, string][] = [
+  [
+    'a wrong password',
+    changed((url) => {
+      url.password = 'not-the-password';
+    }),
+    'it refuses the password of the user',
+  ],
+  [
+    'no such database',
+    changed((url) => {
+      url.pathname = '/nowhere';
+    }),
+    'it has no database nowhere: create it',
+  ],
+  [
+    'no TLS there',
+    changed((url) => {
+      url.searchParams.set('sslmode', 'verify-full');
+    }),
+    'does not speak TLS',
+  ],
+  [
+    'a parameter that is misspelt',
+    changed((url) => {
+      url.searchParams.set('sslmod', 'require');
+    }),
+    'the parameter sslmod is not known',
+  ],
+];
+
+test.each(faults.flatMap(([what, url, said]) => apps.map((app) => [app, what, url, said] as const)))(
+  '%s, %s',
+  async (app, _what, url, sentence) => {
+    const env = { PATH: process.env.PATH, DATABASE_URL: url, REDIS_URL: 'redis://127.0.0.1:1', AUTH: 'off' };
+    const anyPort = { API_PORT: '0', QUERY_PORT: '0', PROCESSOR_PORT: '0', AGGREGATOR_PORT: '0' };
+    const child = spawnApp(app, { ...env, ...anyPort }, 'pipe');
+    const [out, err] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+    ]);
+    expect(await child.exited).toBe(1);
+    expect(out + err).toContain(sentence);
+    expect(out + err).not.toMatch(/\n\s+at |"stack"|not-the-password/);
+  },
+  15_000,
+);
