@@ -3,6 +3,7 @@ import { directFetch } from '@usage/lib/http/directFetch.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
 import { cursorDetail, listDetail } from '@usage/query/events/index.ts';
+import { lookupDetail } from '@usage/query/events/lookup.ts';
 import {
   groupValuesDetail,
   queryDetail,
@@ -43,6 +44,10 @@ export function readRoutes({ queryUrl, readMsMax }: ReadOptions, access: Access)
     access.recognise(request, 'read');
     return passOn(service, request, requestId);
   };
+  const passToSenders = ({ request, requestId }: { request: Request; requestId: string }) => {
+    access.recognise(request, 'ingest', 'read');
+    return passOn(service, request, requestId);
+  };
   const described = (detail: object) => ({ parse: 'none', detail }) as const;
   const hidden = described({ hide: true });
   const portal = '/api/v1/portal/meters/:meterSlug/query';
@@ -55,6 +60,7 @@ export function readRoutes({ queryUrl, readMsMax }: ReadOptions, access: Access)
     .post('/api/v3/openmeter/meters/:meterId/query', pass, described(v3QueryDetail))
     .get('/api/v1/events', pass, described(listDetail))
     .get('/api/v2/events', pass, described(cursorDetail))
+    .post('/api/v1/events/lookup', passToSenders, described(lookupDetail))
     .get('/api/v1/meters/:meterIdOrSlug/query', pass, described(queryDetail))
     .post('/api/v1/meters/:meterIdOrSlug/query', pass, described(queryPostDetail))
     .get('/api/v1/meters/:meterIdOrSlug/subjects', pass, described(subjectsDetail))

@@ -8,6 +8,7 @@ import type { EventStream } from '@usage/lib/stream/stream.ts';
 import type { Registry } from 'prom-client';
 import type { QueryConfig } from './config.ts';
 import { eventListRoutes } from './events/index.ts';
+import { eventLookupRoutes } from './events/lookup.ts';
 import { usageRoutes } from './meters/index.ts';
 import { queryMetrics } from './metrics.ts';
 import { portalQueryRoutes } from './portal/index.ts';
@@ -35,6 +36,7 @@ export function createQuery({ config, sql, access, stream, health, registry, log
     .use(apiDescription(description))
     .use(usageRoutes(runner, namespaceOf))
     .use(eventListRoutes(runner, namespaceOf))
+    .use(eventLookupRoutes(runner, namespaceOf))
     .use(portalQueryRoutes(runner))
     .use(v3QueryRoutes(runner, namespaceOf));
 }

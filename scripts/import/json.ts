@@ -1,50 +1,75 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { parseJson } from '@usage/lib/json/parse.ts';
+import { Refusal, type RefusedRow } from './faults.ts';
 import type { DraftEvent } from './ids.ts';
+import { textOf } from './text.ts';
 
 /** A JSON file is read whole; longer ones should be NDJSON. */
 const jsonBytesMax = 512 * 1024 * 1024;
+const lineCharsMax = 1024 * 1024;
 
 /** A CloudEvent a line. */
 export async function* eventsOfNdjson(
   path: string,
+  encoding: string,
   onBytes: (bytes: number) => void,
-): AsyncGenerator<DraftEvent> {
-  const file = createReadStream(path);
-  file.on('data', (chunk) => onBytes(chunk.length));
+): AsyncGenerator<DraftEvent | RefusedRow> {
   let line = 0;
-  for await (const text of createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const text of linesOf(path, encoding, onBytes)) {
     line++;
-    if (text.trim() !== '') yield draft(parse(text, `${path}, line ${line}`), `${path}, line ${line}`);
+    if (text.trim() !== '') yield draftOfText(text, line);
   }
 }
 
 /** An array of CloudEvents, or one of them. */
 export async function* eventsOfJsonArray(
   path: string,
+  encoding: string,
   onBytes: (bytes: number) => void,
-): AsyncGenerator<DraftEvent> {
-  const file = Bun.file(path);
-  if (file.size > jsonBytesMax)
-    throw new Error(`${path} is longer than ${jsonBytesMax} bytes: turn it into NDJSON, an event a line.`);
-  const content = parse(await file.text(), path);
-  onBytes(file.size);
+): AsyncGenerator<DraftEvent | RefusedRow> {
+  if (Bun.file(path).size > jsonBytesMax)
+    throw new Refusal(`${path} is longer than ${jsonBytesMax} bytes: turn it into NDJSON, an event a line.`);
+  const content = parseWhole(path, (await Array.fromAsync(textOf(path, encoding, onBytes))).join(''));
   const events = Array.isArray(content) ? content : [content];
-  for (const [index, event] of events.entries()) yield draft(event, `${path}, event ${index}`);
+  for (const [index, event] of events.entries()) yield draftOf(event, index + 1);
 }
 
-function parse(text: string, at: string): unknown {
+async function* linesOf(path: string, encoding: string, onBytes: (bytes: number) => void) {
+  let rest = '';
+  let line = 0;
+  for await (const text of textOf(path, encoding, onBytes)) {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop()!;
+    line += lines.length;
+    if (rest.length > lineCharsMax)
+      throw new Refusal(
+        `${path}, line ${line + 1}: longer than ${lineCharsMax} characters: NDJSON has an event a line.`,
+      );
+    yield* lines;
+  }
+  yield rest;
+}
+
+function draftOfText(text: string, line: number): DraftEvent | RefusedRow {
   try {
-    return parseJson(text);
+    return draftOf(parseJson(text), line);
   } catch (error) {
-    throw new Error(`${at}: ${(error as Error).message}`);
+    return { line, reason: `is not JSON: ${(error as Error).message}` };
   }
 }
 
-function draft(event: unknown, origin: string): DraftEvent {
-  if (typeof event !== 'object' || event === null)
-    throw new Error(`${origin}: expected a CloudEvent, an object`);
+function parseWhole(path: string, text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    throw new Refusal(
+      `${path} is not JSON: ${(error as Error).message}. With an event a line its name must end in .ndjson or .jsonl.`,
+    );
+  }
+}
+
+function draftOf(event: unknown, line: number): DraftEvent | RefusedRow {
+  if (typeof event !== 'object' || event === null || Array.isArray(event))
+    return { line, reason: 'expected a CloudEvent, an object' };
   const { data, ...attributes } = event as Record<string, unknown>;
-  return { origin, ...attributes, ...(data === undefined ? {} : { data: JSON.stringify(data) }) };
+  return { line, attributes, ...(data === undefined ? {} : { data: JSON.stringify(data) }) };
 }

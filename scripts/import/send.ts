@@ -1,105 +1,69 @@
+import { type Gateway, GatewayFault, request } from './gateway.ts';
 import type { ReadyEvent } from './ids.ts';
-import type { Progress } from './progress.ts';
 
 export interface SendOptions {
-  url: string;
-  key: string | undefined;
+  gateway: Gateway;
+  /** Events a request. */
   batchEvents: number;
-  progress: Progress;
+  onSent(events: number): void;
 }
 
 const requestsInFlightMax = 4;
-const requestMsMax = 30_000;
-const triesMax = 60;
-const waitMsMax = 30_000;
+/** Below what a gateway takes by default. */
+const batchCharsMax = 4 * 1024 * 1024;
 
-/** Sends events in batches, a few at once; waits and tries again while the gateway answers 429 or 503 or is away. */
+/** Sends events in batches, a few at once. Rejects with the first answer that is a refusal; those under way are awaited. */
 export async function sendEvents(
   events: AsyncIterable<ReadyEvent>,
   options: SendOptions,
-): Promise<{ events: number; requests: number; waits: number }> {
-  const total = { events: 0, requests: 0, waits: 0 };
+): Promise<{ events: number; requests: number }> {
+  const total = { events: 0, requests: 0 };
   const inFlight = new Set<Promise<void>>();
   let batch: ReadyEvent[] = [];
+  let chars = 0;
   let failure: Error | undefined;
   const flush = async () => {
     const sending = batch;
     batch = [];
-    const request: Promise<void> = sendBatch(sending, options)
-      .then((waits) => {
+    chars = 0;
+    const sent: Promise<void> = sendBatch(sending, options.gateway)
+      .then(() => {
         total.events += sending.length;
         total.requests++;
-        total.waits += waits;
-        options.progress.sent(sending.length);
+        options.onSent(sending.length);
       })
       .catch((error) => {
         failure ??= error as Error;
       })
-      .finally(() => inFlight.delete(request));
-    inFlight.add(request);
+      .finally(() => inFlight.delete(sent));
+    inFlight.add(sent);
     if (inFlight.size >= requestsInFlightMax) await Promise.race(inFlight);
-    if (failure) throw failure;
   };
   for await (const event of events) {
     batch.push(event);
-    if (batch.length >= options.batchEvents) await flush();
+    chars += event.json.length;
+    if (batch.length >= options.batchEvents || chars >= batchCharsMax) await flush();
+    if (failure) break;
   }
-  if (batch.length > 0) await flush();
+  if (batch.length > 0 && !failure) await flush();
   await Promise.all(inFlight);
   if (failure) throw failure;
   return total;
 }
 
-/** Resolves to how often it had to wait. */
-async function sendBatch(batch: ReadyEvent[], { url, key, progress }: SendOptions): Promise<number> {
-  const body = `[${batch.map((event) => event.json).join(',')}]`;
-  const headers: Record<string, string> = { 'Content-Type': 'application/cloudevents-batch+json' };
-  if (key) headers.Authorization = `Bearer ${key}`;
-  for (let tries = 0; ; tries++) {
-    const answer = await post(`${url}/api/v1/events`, headers, body);
-    if (answer instanceof Response && answer.ok) return tries;
-    const temporary = answer instanceof Error || answer.status === 429 || answer.status === 503;
-    if (!temporary || tries === triesMax) throw new Error(await describe(answer, batch));
-    const askedMs = answer instanceof Error ? 0 : Number(answer.headers.get('retry-after') ?? 0) * 1_000;
-    progress.waiting();
-    await Bun.sleep(
-      Math.min(Math.max(askedMs, 100 * 2 ** Math.min(tries, 8)), waitMsMax) * (0.75 + Math.random() / 4),
-    );
-  }
-}
-
-async function post(url: string, headers: Record<string, string>, body: string): Promise<Response | Error> {
+async function sendBatch(batch: ReadyEvent[], gateway: Gateway): Promise<void> {
+  const text = `[${batch.map((event) => event.json).join(',')}]`;
   try {
-    return await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(requestMsMax) });
+    await request(gateway, '/api/v1/events', { type: 'application/cloudevents-batch+json', text });
   } catch (error) {
-    return error as Error;
+    throw error instanceof GatewayFault ? new Error(describe(error, batch)) : error;
   }
 }
 
-async function describe(answer: Response | Error, batch: ReadyEvent[]): Promise<string> {
-  const where = `${batch[0]!.origin} to ${batch.at(-1)!.origin}`;
-  if (answer instanceof Error) return `${where}: the gateway can't be reached: ${answer.message}`;
-  const text = await answer.text();
-  const problem = jsonOf(text);
-  const faults = problem?.extensions?.validationErrors?.slice(0, 5) ?? [];
+function describe(fault: GatewayFault, batch: ReadyEvent[]): string {
+  const faults = fault.problem?.extensions?.validationErrors?.slice(0, 5) ?? [];
   const lines = faults.map(
-    (fault) => `  ${batch[fault.index ?? -1]?.origin ?? ''} ${fault.field ?? ''}: ${fault.reason ?? ''}`,
+    ({ index, field, reason }) => `  line ${batch[index ?? -1]?.line ?? '?'}: ${field ?? ''} ${reason ?? ''}`,
   );
-  return [
-    `${where}: the gateway answers ${answer.status}: ${problem?.detail ?? text.slice(0, 300)}`,
-    ...lines,
-  ].join('\n');
-}
-
-interface ProblemBody {
-  detail?: string;
-  extensions?: { validationErrors?: { index?: number; field?: string; reason?: string }[] };
-}
-
-function jsonOf(text: string): ProblemBody | undefined {
-  try {
-    return JSON.parse(text) as ProblemBody;
-  } catch {
-    return undefined;
-  }
+  return [`lines ${batch[0]!.line} to ${batch.at(-1)!.line}: ${fault.message}`, ...lines].join('\n');
 }

@@ -1,0 +1,201 @@
+import { basename } from 'node:path';
+import { parseArgs } from 'node:util';
+import { checkZone } from '@usage/lib/windows/windows.ts';
+import type { CsvMapping } from './csv.ts';
+import { flags } from './usage.ts';
+
+const batchMax = 10_000;
+const headerLineMax = 1_000;
+
+export type FileKind = 'ndjson' | 'json' | 'csv';
+
+export interface ImportOptions {
+  file: string;
+  kind: FileKind;
+  url: string;
+  key: string | undefined;
+  batchEvents: number;
+  source: string;
+  /** Whether it was given, and isn't the file's name. */
+  isSourceGiven: boolean;
+  dryRun: boolean;
+  skipInvalid: boolean;
+  reportFile: string | undefined;
+  allowUncounted: boolean;
+  resume: boolean;
+  firstImport: boolean;
+  encoding: string | undefined;
+  csv: CsvOptions | undefined;
+}
+
+export interface CsvOptions {
+  mapping: CsvMapping;
+  delimiter: string | undefined;
+  headerLine: number | undefined;
+  keepStrayQuotes: boolean;
+}
+
+/** Every wrong option at once, one a line. */
+export class OptionFault extends Error {
+  override name = 'OptionFault';
+}
+
+/** undefined: help is asked for. Throws an OptionFault. */
+export function readOptions(
+  args: string[],
+  env: Record<string, string | undefined>,
+): ImportOptions | undefined {
+  const { values, positionals } = parse(args);
+  if (values.help) return undefined;
+  const faults: string[] = [];
+  const [file, ...more] = positionals;
+  if (file === undefined || more.length > 0) faults.push('expected one file');
+  const kind = kindOf(file ?? '');
+  if (file !== undefined && kind === undefined)
+    faults.push(`${file}: the name must end in .ndjson, .jsonl, .json, .csv or .tsv`);
+  if (!/^https?:$/.test(URL.parse(values.url)?.protocol ?? ''))
+    faults.push(`--url ${values.url}: expected an address such as http://127.0.0.1:8000`);
+  const batchEvents = integer('batch', values.batch, batchMax, faults);
+  const csv = kind === 'csv' ? readCsvOptions(values, file!, faults) : undefined;
+  if (kind !== 'csv' && kind !== undefined) refuseCsvOptions(values, faults);
+  if (values.source === '') faults.push('--source must not be empty');
+  if (faults.length > 0) throw new OptionFault(faults.join('\n'));
+  return {
+    file: file!,
+    kind: kind!,
+    url: values.url.replace(/\/+$/, ''),
+    key: values.key ?? env.API_KEY,
+    batchEvents,
+    source: values.source ?? basename(file!),
+    isSourceGiven: values.source !== undefined,
+    dryRun: values['dry-run'],
+    skipInvalid: values['skip-invalid'],
+    reportFile: values.report,
+    allowUncounted: values['allow-uncounted'],
+    resume: values.resume,
+    firstImport: values['first-import'],
+    encoding: values.encoding,
+    csv,
+  };
+}
+
+type Values = ReturnType<typeof parse>['values'];
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({ args, allowPositionals: true, options: flags });
+  } catch (error) {
+    throw new OptionFault((error as Error).message);
+  }
+}
+
+function kindOf(file: string): FileKind | undefined {
+  if (/\.(ndjson|jsonl)$/i.test(file)) return 'ndjson';
+  if (/\.json$/i.test(file)) return 'json';
+  return /\.(csv|tsv)$/i.test(file) ? 'csv' : undefined;
+}
+
+function readCsvOptions(values: Values, file: string, faults: string[]): CsvOptions {
+  const from = (name: 'type' | 'subject') => {
+    const constant = values[name];
+    const column = values[`${name}-column`];
+    if ((constant === undefined) === (column === undefined))
+      faults.push(`a CSV needs --${name} or --${name}-column`);
+    if (constant === '') faults.push(`--${name} must not be empty`);
+    return column === undefined ? { constant: constant ?? '' } : { column };
+  };
+  const zone = values['time-zone'] ?? 'UTC';
+  try {
+    checkZone(zone);
+  } catch (error) {
+    faults.push(`--time-zone: ${(error as Error).message}`);
+  }
+  const decimal = choice('decimal', values.decimal ?? '.', ['.', ','], faults);
+  const thousands = values.thousands;
+  if (thousands !== undefined) {
+    choice('thousands', thousands, [',', '.', "'", ' '], faults);
+    if (thousands === decimal) faults.push('--thousands and --decimal must not be the same');
+  }
+  const numberColumns = values.number ?? [];
+  const textColumns = values.text ?? [];
+  if (
+    numberColumns.length === 0 &&
+    (values.decimal ?? thousands ?? (values.currency || undefined)) !== undefined
+  )
+    faults.push('--decimal, --thousands and --currency need --number: which columns hold the numbers?');
+  for (const both of numberColumns.filter((name) => textColumns.includes(name)))
+    faults.push(`${both} can't be both --number and --text`);
+  const order = values['date-order'];
+  const delimiter = values.delimiter ?? (/\.tsv$/i.test(file) ? 'tab' : undefined);
+  if (delimiter !== undefined) choice('delimiter', delimiter, [',', ';', '|', 'tab', '\t'], faults);
+  const mapping: CsvMapping = {
+    type: from('type'),
+    subject: from('subject'),
+    idColumn: values['id-column'],
+    timeColumn: values['time-column'],
+    data: fieldsOf(values.data ?? [], faults),
+    numberColumns,
+    numbers: { decimal, thousands, currency: values.currency },
+    textColumns,
+    times: {
+      zone,
+      dateOrder: order === undefined ? undefined : choice('date-order', order, ['dmy', 'mdy'], faults),
+    },
+    totals:
+      values.totals === undefined ? 'refuse' : choice('totals', values.totals, ['skip', 'keep'], faults),
+  };
+  const quotes = values['stray-quotes'];
+  if (quotes !== undefined) choice('stray-quotes', quotes, ['keep'], faults);
+  return {
+    mapping,
+    delimiter: delimiter === 'tab' ? '\t' : delimiter,
+    headerLine:
+      values['header-line'] === undefined
+        ? undefined
+        : integer('header-line', values['header-line'], headerLineMax, faults),
+    keepStrayQuotes: quotes !== undefined,
+  };
+}
+
+function fieldsOf(pairs: string[], faults: string[]): CsvMapping['data'] {
+  const fields = pairs.map((pair) => {
+    const [field, column = field] = pair.split(/=(.*)/s);
+    if (!field || !column) faults.push(`--data ${pair}: expected FIELD=COLUMN, or COLUMN`);
+    return { field: field!, column: column! };
+  });
+  for (const [index, { field }] of fields.entries()) {
+    if (fields.findIndex((other) => other.field === field) < index)
+      faults.push(`--data ${field} is there twice`);
+  }
+  return fields;
+}
+
+const csvOptions = Object.keys(flags)
+  .slice(Object.keys(flags).indexOf('type'))
+  .filter((name) => name !== 'help');
+
+function refuseCsvOptions(values: Values, faults: string[]): void {
+  for (const name of csvOptions) {
+    const value = values[name as keyof Values];
+    if (value !== undefined && value !== false) faults.push(`--${name} is for CSV files`);
+  }
+}
+
+function integer(name: string, text: string, max: number, faults: string[]): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
+  faults.push(`--${name} ${text}: expected a whole number from 1 to ${max}`);
+  return 1;
+}
+
+function choice<const T extends string>(
+  name: string,
+  text: string,
+  values: readonly T[],
+  faults: string[],
+): T {
+  const value = values.find((candidate) => candidate === text);
+  if (value === undefined)
+    faults.push(`--${name} ${text}: expected ${values.map((one) => JSON.stringify(one)).join(' or ')}`);
+  return value ?? values[0]!;
+}

@@ -1,0 +1,82 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type RunningApps, startApps } from '../support/apps.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+export interface ImportResult {
+  code: number;
+  /** Standard output and error. */
+  text: string;
+}
+
+/** The real apps, a folder for files, and `bun run import` as a process. */
+export async function startImportTest(settings: Record<string, string> = {}) {
+  const apps = await startApps(settings);
+  const folder = await mkdtemp(join(tmpdir(), 'usage-import-'));
+  let files = 0;
+  return {
+    apps,
+    folder,
+    /** A file of its own folder, so that the name of two may be the same. */
+    async file(name: string, content: string | Uint8Array): Promise<string> {
+      const path = join(folder, `${files++}`, name);
+      await Bun.write(path, content);
+      return path;
+    },
+    run: (...args: string[]) => runImport(apps, args),
+    meter: (slug: string, meter: Record<string, unknown> = {}) => makeMeter(apps, slug, meter),
+    usage: (slug: string, query = '') => usageOf(apps, slug, query),
+    async stop() {
+      await apps.stop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+async function runImport(apps: RunningApps, args: string[]): Promise<ImportResult> {
+  const child = Bun.spawn([process.execPath, 'scripts/import.ts', '--url', apps.url, ...args], {
+    cwd: root,
+    env: { ...process.env, API_KEY: undefined },
+    stdout: 'pipe',
+    stderr: 'pipe',
+  });
+  const [out, err] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { code: await child.exited, text: out + err };
+}
+
+/** A SUM of $.tokens over events of the type that the slug names, unless the caller says otherwise. */
+async function makeMeter(apps: RunningApps, slug: string, meter: Record<string, unknown>): Promise<void> {
+  const response = await fetch(`${apps.url}/api/v1/meters`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ slug, eventType: slug, aggregation: 'SUM', valueProperty: '$.tokens', ...meter }),
+  });
+  if (!response.ok) throw new Error(await response.text());
+}
+
+export interface UsageRow {
+  value: number;
+  windowStart: string;
+  subject: string | null;
+  groupBy: Record<string, string | null>;
+}
+
+/** Once everything that was accepted is stored. */
+async function usageOf(apps: RunningApps, slug: string, query: string): Promise<UsageRow[]> {
+  for (;;) {
+    const response = await fetch(`${apps.url}/api/v1/meters/${slug}/query?${query}`);
+    const { data } = (await response.json()) as { data: UsageRow[] };
+    if (!response.ok) throw new Error(JSON.stringify(data));
+    if (response.headers.get('usage-events-waiting') === '0') return data;
+    await Bun.sleep(5);
+  }
+}
+
+export async function write(path: string, content: string): Promise<void> {
+  await writeFile(path, content);
+}
