@@ -1,6 +1,7 @@
 import type { Load } from './load.ts';
 import type { Random } from './random.ts';
-import type { AppName, Stack, StackOptions } from './stack.ts';
+import type { Stack } from './stack.ts';
+import type { AppName, StackOptions } from './stackOptions.ts';
 
 /** What a fault has in its hands while load runs. */
 export interface Arena {

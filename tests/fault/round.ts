@@ -3,7 +3,8 @@ import { Load } from './load.ts';
 import { createMeter, deleteMeters, metersOf } from './meters.ts';
 import type { Random } from './random.ts';
 import { closeReconciliation, type Reconciliation } from './reconciliation.ts';
-import type { AppName, Stack } from './stack.ts';
+import type { Stack } from './stack.ts';
+import type { AppName } from './stackOptions.ts';
 
 export interface RoundOptions {
   number: number;

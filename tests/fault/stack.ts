@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Redis } from 'ioredis';
-import postgres from 'postgres';
+import type postgres from 'postgres';
 import { migrate } from '../../db/schema/migrate.ts';
 import { freePort } from '../../scripts/local/ports.ts';
 import { type LocalPostgres, startPostgres } from '../../scripts/local/postgres.ts';
@@ -12,31 +12,8 @@ import { AppProcess } from './appProcess.ts';
 import { fakedClock } from './clock.ts';
 import { relationsOf } from './leftovers.ts';
 import { TcpProxy } from './proxy.ts';
-
-export type AppName =
-  | 'gateway'
-  | 'gateway2'
-  | 'processor'
-  | 'processor2'
-  | 'aggregator'
-  | 'aggregator2'
-  | 'query'
-  | 'limits';
-
-export interface StackOptions {
-  redisSettings?: Record<string, string>;
-  postgresSettings?: Record<string, string | number>;
-  /** PostgreSQL's data lie on a disk of this size (tmpfs), which can be filled up. */
-  postgresDiskMegabytes?: number;
-  /** Settings of all apps. */
-  settings?: Record<string, string>;
-  /** Servers as `npm start` runs them, and no proxies before them: for measuring. */
-  asShipped?: boolean;
-  /** Every app has a clock of its own, which setClock() sets. */
-  clocks?: boolean;
-  /** The folder of another build: apps that are made run from there, until `build` is set anew. */
-  build?: string;
-}
+import type { AppName, StackOptions } from './stackOptions.ts';
+import { lookInto, migrateFrom, run, withPort } from './stackServers.ts';
 
 const smallServer = {
   fsync: 'off', // kill -9 of processes loses nothing that was written; power cuts are another test
@@ -108,12 +85,7 @@ export class Stack {
       await migrate(stack.postgres.url, { direction: 'up' });
       stack.postgresProxy = new TcpProxy(ports.postgresProxy, ports.postgres);
       stack.redisProxy = new TcpProxy(ports.redisProxy, ports.redis);
-      stack.sql = postgres(stack.postgres.url, {
-        max: 2,
-        onnotice: () => {},
-        connection: { application_name: 'fault suite', timezone: 'UTC' },
-        types: { bigint: postgres.BigInt },
-      });
+      stack.sql = lookInto(stack.postgres.url);
       stack.admin = new Redis(stack.redis.url, { retryStrategy: () => 100, maxRetriesPerRequest: null });
       stack.admin.on('error', () => {});
       stack.relations = await relationsOf(stack.sql);
@@ -223,6 +195,19 @@ export class Stack {
     await this.postgres.exited;
   }
 
+  get postgresSettings(): Record<string, string | number> {
+    return { ...(this.options.asShipped ? {} : smallServer), ...this.options.postgresSettings };
+  }
+
+  /** Another server takes the place of the one that was killed, under its address. */
+  async usePostgres(server: LocalPostgres): Promise<void> {
+    await this.sql.end({ timeout: 1 });
+    this.postgres = server;
+    this.sql = lookInto(server.url);
+    this.postgresProxy.close();
+    this.postgresProxy = new TcpProxy(this.ports.postgresProxy, Number(new URL(server.url).port));
+  }
+
   /** Backends of a killed postmaster need a moment to notice: until then a new one refuses to start. */
   async startPostgres(): Promise<void> {
     for (let tries = 1; ; tries++) {
@@ -232,7 +217,8 @@ export class Stack {
           logFile: join(this.folder, 'logs/postgres.log'),
           password: 'usage_password',
           port: this.ports.postgres,
-          settings: { ...(this.options.asShipped ? {} : smallServer), ...this.options.postgresSettings },
+          timescale: this.options.timescale ?? true,
+          settings: this.postgresSettings,
         });
         return;
       } catch (error) {
@@ -285,25 +271,4 @@ export class Stack {
     await rm(this.folder, { recursive: true, force: true });
     return { late, logs };
   }
-}
-
-function run(...command: string[]): void {
-  const { success, stderr } = Bun.spawnSync(command);
-  if (!success) throw new Error(`${command.join(' ')}: ${stderr.toString().trim()}`);
-}
-
-/** As the build's own service does before its apps start. */
-async function migrateFrom(build: string, url: string): Promise<void> {
-  const command = [process.execPath, 'db/schema/migrate.main.ts'];
-  const { success, stderr } = Bun.spawnSync(command, {
-    cwd: build,
-    env: { ...process.env, DATABASE_URL: url },
-  });
-  if (!success) throw new Error(`${command.join(' ')} in ${build}: ${stderr.toString().trim()}`);
-}
-
-function withPort(url: string, port: number): string {
-  const changed = new URL(url);
-  changed.port = String(port);
-  return changed.href;
 }

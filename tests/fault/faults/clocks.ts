@@ -1,6 +1,6 @@
 import { clockHindrance } from '../clock.ts';
 import type { Arena, Fault } from '../fault.ts';
-import type { AppName } from '../stack.ts';
+import type { AppName } from '../stackOptions.ts';
 import { crossBoundary } from './boundary.ts';
 
 const hourSeconds = 3_600;

@@ -1,5 +1,5 @@
 import type { Fault } from '../fault.ts';
-import type { AppName } from '../stack.ts';
+import type { AppName } from '../stackOptions.ts';
 
 export const gatewayFaults: Fault[] = [
   {

@@ -13,6 +13,7 @@ import { processorFaults } from './processor.ts';
 import { redisFaults } from './redis.ts';
 import { slowDiskFaults } from './slowDisk.ts';
 import { upgradeFaults } from './upgrade.ts';
+import { wentBackFaults } from './wentBack.ts';
 
 /** The nine groups: processor, aggregator, gateway, PostgreSQL, Redis, poison, clocks, network, upgrade. */
 export const faults: Fault[] = [
@@ -22,6 +23,7 @@ export const faults: Fault[] = [
   ...dayFaults,
   ...gatewayFaults,
   ...postgresFaults,
+  ...wentBackFaults,
   ...diskFaults,
   ...redisFaults,
   ...slowDiskFaults,

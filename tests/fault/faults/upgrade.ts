@@ -1,6 +1,6 @@
 import type { Fault } from '../fault.ts';
 import { olderBuild, olderBuildHindrance } from '../olderBuild.ts';
-import type { AppName } from '../stack.ts';
+import type { AppName } from '../stackOptions.ts';
 
 /** The order of docker/rolling-update.sh: what reads comes before what writes. */
 const inOrder = [
