@@ -1,3 +1,4 @@
+import { countedFromZero } from '@usage/lib/service/countedFromZero.ts';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 const secondsBuckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800];
@@ -50,11 +51,15 @@ export function createMetrics(registry: Registry) {
       help: 'Days of a meter whose day rollups were made from hours.',
       registers,
     }),
-    faults: new Counter({
-      name: 'usage_aggregator_faults_total',
-      help: 'Rounds that failed and were tried again, by step.',
-      labelNames: ['step'],
-      registers,
-    }),
+    faults: countedFromZero(
+      new Counter({
+        name: 'usage_aggregator_faults_total',
+        help: 'Rounds that failed and were tried again, by step.',
+        labelNames: ['step'],
+        registers,
+      }),
+      'step',
+      ['merge', 'backfill', 'days', 'upkeep', 'compaction'],
+    ),
   };
 }

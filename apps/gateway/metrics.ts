@@ -1,3 +1,5 @@
+import { problemCodeNames } from '@usage/lib/http/problem.ts';
+import { countedFromZero } from '@usage/lib/service/countedFromZero.ts';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { FrameBatcher } from './frameBatcher.ts';
 import type { PressureGate } from './pressure.ts';
@@ -12,12 +14,16 @@ export function createMetrics(registry: Registry) {
       help: 'Events that Redis has acknowledged',
       registers,
     }),
-    requestsRejected: new Counter({
-      name: 'usage_ingest_requests_rejected_total',
-      help: 'Ingest requests of which nothing was kept, by problem code',
-      labelNames: ['reason'],
-      registers,
-    }),
+    requestsRejected: countedFromZero(
+      new Counter({
+        name: 'usage_ingest_requests_rejected_total',
+        help: 'Ingest requests of which nothing was kept, by problem code',
+        labelNames: ['reason'],
+        registers,
+      }),
+      'reason',
+      problemCodeNames,
+    ),
     frameEvents: new Histogram({
       name: 'usage_frame_events',
       help: 'Events a frame',

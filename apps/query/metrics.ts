@@ -1,3 +1,4 @@
+import { countedFromZero } from '@usage/lib/service/countedFromZero.ts';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 export type QueryMetrics = ReturnType<typeof queryMetrics>;
@@ -24,17 +25,25 @@ export function queryMetrics(registry: Registry) {
       buckets: [1, 10, 100, 1_000, 10_000, 100_000],
       registers,
     }),
-    deltaCache: new Counter({
-      name: 'usage_query_delta_cache_total',
-      help: 'Deltas that a query needed, by whether they were in memory',
-      labelNames: ['outcome'],
-      registers,
-    }),
-    rawEvents: new Counter({
-      name: 'usage_query_raw_events_total',
-      help: 'Raw events read because rollups could not answer',
-      labelNames: ['reason'],
-      registers,
-    }),
+    deltaCache: countedFromZero(
+      new Counter({
+        name: 'usage_query_delta_cache_total',
+        help: 'Deltas that a query needed, by whether they were in memory',
+        labelNames: ['outcome'],
+        registers,
+      }),
+      'outcome',
+      ['hit', 'miss'],
+    ),
+    rawEvents: countedFromZero(
+      new Counter({
+        name: 'usage_query_raw_events_total',
+        help: 'Raw events read because rollups could not answer',
+        labelNames: ['reason'],
+        registers,
+      }),
+      'reason',
+      ['divided_minute', 'meter_in_backfill'],
+    ),
   };
 }

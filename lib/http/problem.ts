@@ -24,6 +24,7 @@ const problemCodes = {
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type ProblemCode = keyof typeof problemCodes;
+export const problemCodeNames = Object.keys(problemCodes) as ProblemCode[];
 
 interface ProblemOptions {
   headers?: Record<string, string>;
