@@ -83,7 +83,7 @@ function expand(text: string): string {
     .replace(/\$__interval/g, '1m')
     .replace(/\$namespace/g, 'default')
     .replace(/\$meter/g, 'tokens')
-    .replace(/\$(?:service|level)/g, '.+')
+    .replace(/\$(?:project|service|level)/g, '.+')
     .replace(/\$text/g, '');
   // A macro ends at the first closing bracket, and its arguments at every comma, whatever stands between them.
   return filledIn.replace(/\$(\w+)\(([^)]*)\)/g, (_, name: string, args: string) =>
