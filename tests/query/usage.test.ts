@@ -31,6 +31,7 @@ afterAll(() => query.close());
 interface Row {
   value: number;
   windowStart: string;
+  windowEnd: string;
   subject: string | null;
   groupBy: Record<string, string>;
 }
