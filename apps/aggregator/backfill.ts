@@ -24,18 +24,19 @@ export async function backfillStretch(sql: Sql, eventsMax: number): Promise<bool
       await finishBackfill(tx, backfill.id);
       return true;
     }
-    const { measure } = compileMeter(meter);
+    const { measure, readsAttributes } = compileMeter(meter);
     const table = new CellTable(meter.aggregation);
     const events = eventsOfBatches(tx, {
       ...range,
       toBatch,
       namespace: meter.namespace,
       type: meter.eventType,
+      withAttributes: readsAttributes,
     });
     for await (const rows of events) {
-      for (const { subject, time_us: timeUs, data } of rows) {
-        const measured = measure(data === null ? undefined : parseJson(data));
-        if (typeof measured !== 'string') table.addEvent(subject, timeUs, measured);
+      for (const event of rows) {
+        const measured = measure(event.data === null ? undefined : parseJson(event.data), event);
+        if (typeof measured === 'object') table.addEvent(event.subject, event.time_us, measured);
       }
     }
     if (table.size > 0) {

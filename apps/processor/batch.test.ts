@@ -10,6 +10,7 @@ import { inOrderOfIds } from './idOrder.ts';
 import { MemberPicker } from './reading/members.ts';
 import { Texts } from './reading/texts.ts';
 
+const noAttributes = { id: '', source: '', subject: '', attributes: null };
 const rules = { periodDays: 7, dedupeWindowMs: 86_400_000 };
 const arrivedMs = Date.UTC(2026, 10, 25, 12);
 
@@ -134,7 +135,9 @@ describe('events read as bytes are what JSON.parse makes of them', () => {
         const picker = new MemberPicker(compiled.map(({ members }) => members));
         const picked = picker.pick(bytes, 2, bytes.length - 2, texts);
         const whole = parseJson(json);
-        expect(compiled.map((one) => one.measure(picked))).toEqual(compiled.map((one) => one.measure(whole)));
+        expect(compiled.map((one) => one.measure(picked, noAttributes))).toEqual(
+          compiled.map((one) => one.measure(whole, noAttributes)),
+        );
       }),
       { numRuns: 2_000 },
     );

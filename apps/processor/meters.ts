@@ -5,6 +5,7 @@ import type { NewDelta } from '@usage/db/rollups/deltas.ts';
 import { CellTable } from '@usage/lib/cells/cellTable.ts';
 import { encodeDelta } from '@usage/lib/cells/delta.ts';
 import { type CompiledMeter, compileMeter } from '@usage/lib/meter/evaluate.ts';
+import type { EventAttributes } from '@usage/lib/meter/eventFilters.ts';
 import type { Meter } from '@usage/lib/meter/meter.ts';
 import type { Row } from './batch.ts';
 import { MemberPicker } from './reading/members.ts';
@@ -21,6 +22,8 @@ interface TypeMeters {
   meters: PlacedMeter[];
   /** What they look at in the event's data. */
   data: MemberPicker;
+  /** Whether any of them looks at the event's attributes. */
+  readsAttributes: boolean;
 }
 
 /** The meters of one registry version. */
@@ -53,12 +56,29 @@ export class MeterSet {
     const types = this.#byNamespace.get(namespace) ?? new Map<string, TypeMeters>();
     this.#byNamespace.set(namespace, types);
     const meters = [...(types.get(eventType)?.meters ?? []), compiled];
-    types.set(eventType, { meters, data: new MemberPicker(meters.map((one) => one.members)) });
+    types.set(eventType, {
+      meters,
+      data: new MemberPicker(meters.map((one) => one.members)),
+      readsAttributes: meters.some((one) => one.readsAttributes),
+    });
   }
 }
 
 /** Subjects, types and group values of this process. */
 const texts = new Texts();
+
+/** For meters that look at none. */
+const noAttributes: EventAttributes = { id: '', source: '', subject: '', attributes: null };
+
+function attributesOf({ tuples: { bytes }, start }: Row): EventAttributes {
+  const { id, source, subject, attributes } = textColumns(bytes, start);
+  return {
+    id: bytes.toString('utf8', id.at, id.end),
+    source: texts.of(bytes, source.at, source.end),
+    subject: texts.of(bytes, subject.at, subject.end),
+    attributes: attributes.at < 0 ? null : bytes.toString('utf8', attributes.at, attributes.end),
+  };
+}
 
 /** What rows add to each meter, and what there is of each namespace and type. */
 export interface Contribution {
@@ -91,8 +111,8 @@ export class Evaluation {
     const name = texts.of(bytes, subject.at, subject.end);
     const payload = data.at < 0 ? undefined : found.data.pick(bytes, data.at, data.end, texts);
     for (const meter of found.meters) {
-      const measured = meter.measure(payload);
-      if (typeof measured !== 'string') this.#tableOf(meter).addEvent(name, row.timeUs, measured);
+      const measured = meter.measure(payload, found.readsAttributes ? attributesOf(row) : noAttributes);
+      if (typeof measured === 'object') this.#tableOf(meter).addEvent(name, row.timeUs, measured);
     }
   }
 

@@ -47,10 +47,22 @@ function dateOf(day: number): string {
   return new Date(day * dayMs).toISOString().slice(0, 10);
 }
 
+/** An event as meters evaluate it; id, source and attributes are empty where they were not asked for. */
 export interface RawEvent {
   time_us: number;
+  id: string;
+  source: string;
   subject: string;
+  attributes: string | null;
   data: string | null;
+}
+
+/** Of the table events, called e. */
+export function rawEventColumns(sql: Executor, withAttributes: boolean) {
+  const more = withAttributes
+    ? sql`e.id, e.source, e.attributes::text AS attributes`
+    : sql`'' AS id, '' AS source, NULL AS attributes`;
+  return sql`(extract(epoch FROM e.time) * 1000000)::float8 AS time_us, e.subject, e.data::text AS data, ${more}`;
 }
 
 const cursorRows = 5_000;
@@ -61,10 +73,17 @@ const cursorRows = 5_000;
  */
 export function eventsOfBatches(
   sql: Executor,
-  of: { namespace: string; type: string; afterBatch: bigint; toBatch: bigint; versionBelow: bigint },
+  of: {
+    namespace: string;
+    type: string;
+    afterBatch: bigint;
+    toBatch: bigint;
+    versionBelow: bigint;
+    withAttributes: boolean;
+  },
 ): AsyncIterable<RawEvent[]> {
   return sql<RawEvent[]>`
-    SELECT (extract(epoch FROM e.time) * 1000000)::float8 AS time_us, e.subject, e.data::text AS data
+    SELECT ${rawEventColumns(sql, of.withAttributes)}
     FROM events e JOIN batches b ON b.id = e.batch_id
     WHERE e.batch_id > ${of.afterBatch} AND e.batch_id <= ${of.toBatch} AND b.meters_version < ${of.versionBelow}
       AND e.namespace = ${of.namespace} AND e.type = ${of.type}`.cursor(cursorRows);

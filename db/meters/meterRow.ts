@@ -32,6 +32,8 @@ export interface MeterRow {
   event_from_us: bigint | null;
   aggregation: Aggregation;
   value_property: string | null;
+  value_expression: string | null;
+  filters: Record<string, unknown> | null;
   group_by: Record<string, string>;
   metadata: Record<string, string> | null;
   created_at: Date;
@@ -46,7 +48,7 @@ export interface MeterRow {
 /** Of the table meters, called m. */
 export function meterColumns(sql: Executor) {
   return sql`m.id, m.namespace, m.slug, m.name, m.description, m.event_type,
-    (extract(epoch FROM m.event_from) * 1000000)::bigint AS event_from_us, m.aggregation, m.value_property, m.group_by,
+    (extract(epoch FROM m.event_from) * 1000000)::bigint AS event_from_us, m.aggregation, m.value_property, m.value_expression, m.filters, m.group_by,
     m.metadata, m.created_at, m.updated_at, m.deleted_at, m.build AS generation, m.build_version AS generation_version, m.backfill_after, m.backfilled_at`;
 }
 
@@ -62,6 +64,8 @@ export function toMeter(row: MeterRow): StoredMeter {
     eventFromUs: row.event_from_us === null ? undefined : Number(row.event_from_us),
     aggregation: row.aggregation,
     valueProperty: row.value_property ?? undefined,
+    valueExpression: row.value_expression ?? undefined,
+    filters: row.filters ?? undefined,
     groupBy: row.group_by,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

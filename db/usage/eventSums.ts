@@ -55,12 +55,13 @@ export class EventSums {
   ): Promise<void> {
     const { meter, query, runner } = this.#context;
     const of = { namespace: meter.namespace, type: meter.eventType, subjects: query.subjects };
-    for await (const rows of eventsInRanges(tx, of, ranges)) {
+    for await (const rows of eventsInRanges(tx, of, ranges, this.#measure.readsAttributes)) {
       if (performance.now() > runner.deadlineMs) throw new UsageTimeout();
       runner.metrics.rawEvents.inc({ reason }, rows.length);
-      for (const { time_us: timeUs, subject, data } of rows) {
-        const measured = this.#measure.measure(data === null ? undefined : parseJson(data));
-        if (typeof measured === 'string' || !this.#accepts(subject, measured.groups)) continue;
+      for (const event of rows) {
+        const { time_us: timeUs, subject, data } = event;
+        const measured = this.#measure.measure(data === null ? undefined : parseJson(data), event);
+        if (typeof measured !== 'object' || !this.#accepts(subject, measured.groups)) continue;
         this.addCell(accumulator, { subject, groups: measured.groups, cell: cellOf(timeUs, measured) });
         if (!found) continue;
         const minute = floorTo(timeUs, minuteUs);

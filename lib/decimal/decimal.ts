@@ -62,16 +62,48 @@ export function compareDecimals(a: Decimal, b: Decimal): number {
   return difference < 0n ? -1 : difference > 0n ? 1 : 0;
 }
 
-/** a / count, rounded half away from zero to `fractionDigits` decimals. */
-export function divideDecimal(a: Decimal, count: number, fractionDigits: number): Decimal {
-  const { coefficient, scale } = parts(a);
-  const shift = fractionDigits - scale;
-  const numerator = shift >= 0 ? coefficient * 10n ** BigInt(shift) : coefficient;
-  const denominator = BigInt(count) * (shift >= 0 ? 1n : 10n ** BigInt(-shift));
-  const half = denominator / 2n;
-  const magnitude = numerator < 0n ? -numerator : numerator;
-  const quotient = (magnitude + half) / denominator;
-  return normalise(numerator < 0n ? -quotient : quotient, fractionDigits);
+export function negateDecimal(a: Decimal): Decimal {
+  return typeof a === 'number' ? 0 - a : { coefficient: -a.coefficient, scale: a.scale };
+}
+
+export function multiplyDecimals(a: Decimal, b: Decimal): Decimal {
+  if (typeof a === 'number' && typeof b === 'number') {
+    const product = a * b;
+    if (Number.isSafeInteger(product)) return product + 0;
+  }
+  const x = parts(a);
+  const y = parts(b);
+  return normalise(x.coefficient * y.coefficient, x.scale + y.scale);
+}
+
+/** a / b, rounded half away from zero to `fractionDigits` decimals; b is not zero. */
+export function divideDecimals(a: Decimal, b: Decimal, fractionDigits: number): Decimal {
+  const x = parts(a);
+  const y = parts(b);
+  const shift = fractionDigits + y.scale - x.scale;
+  const numerator = shift >= 0 ? x.coefficient * 10n ** BigInt(shift) : x.coefficient;
+  const denominator = shift >= 0 ? y.coefficient : y.coefficient * 10n ** BigInt(-shift);
+  const isNegative = numerator < 0n !== denominator < 0n;
+  const [above, below] = [magnitude(numerator), magnitude(denominator)];
+  const quotient = (above + below / 2n) / below;
+  return normalise(isNegative ? -quotient : quotient, fractionDigits);
+}
+
+/** The greatest whole number that is not above a. */
+export function floorDecimal(a: Decimal): Decimal {
+  if (typeof a === 'number') return a;
+  const unit = 10n ** BigInt(a.scale);
+  const quotient = a.coefficient / unit;
+  return normalise(a.coefficient < 0n && a.coefficient % unit !== 0n ? quotient - 1n : quotient, 0);
+}
+
+/** How many digits the value is written with. */
+export function digitsOf(a: Decimal): number {
+  return formatDecimal(a).length;
+}
+
+function magnitude(value: bigint): bigint {
+  return value < 0n ? -value : value;
 }
 
 /** Plain notation without exponent, trailing zeros or "-0"; PostgreSQL's numeric reads it exactly. */

@@ -1,6 +1,10 @@
-import { type Decimal, decimalOfNumber, formatDecimal, parseDecimal } from '../decimal/decimal.ts';
+import { type Decimal, formatDecimal } from '../decimal/decimal.ts';
+import { compileEventFilters, type EventAttributes } from './eventFilters.ts';
+import { compileExpression } from './expression.ts';
 import { groupByNames, keptValues, type Meter } from './meter.ts';
+import { decimalOf, typeName } from './number.ts';
 import { compilePath, firstMember, type Lookup } from './path.ts';
+import { scalarText } from './scalar.ts';
 
 /**
  * What one event's data comes to for one meter: the only place that decides it, for the processor, the backfill, raw
@@ -19,69 +23,84 @@ export interface CompiledMeter {
   meter: Meter;
   /** The members of data that decide; undefined where it may be any part of it. */
   members: readonly string[] | undefined;
-  /** The measurement, or the reason why the event doesn't count. */
-  measure(data: unknown): Measurement | string;
+  /** Whether `measure` looks at the event's attributes. */
+  readsAttributes: boolean;
+  /** The measurement; undefined where the meter's filters leave the event out; else the reason why it doesn't count. */
+  measure(data: unknown, event: EventAttributes): Measurement | undefined | string;
+}
+
+/** What an event is worth: a value, a distinct value, neither for COUNT, or the reason why it has none. */
+type Value = Pick<Measurement, 'value' | 'unique'> | string;
+interface CompiledValue {
+  members: readonly string[] | undefined;
+  worthOf(data: unknown): Value;
 }
 
 const noGroups: readonly string[] = [];
 const uniqueLengthMax = 200;
-const quotedLengthMax = 64;
+const noValue = { value: undefined, unique: undefined };
 
-/** Throws an Error when a path of the meter isn't understood; stored meters have been checked. */
+/** Throws an Error when a path, an expression or a filter of the meter isn't understood; stored meters have been checked. */
 export function compileMeter(meter: Meter): CompiledMeter {
-  const lookups = groupByNames(meter).map((name) => compilePath(meter.groupBy[name]!));
-  const valueAt = meter.valueProperty === undefined ? undefined : compilePath(meter.valueProperty);
-  const members = membersOf(meter);
-  const kept = keptValues[meter.aggregation];
-  if (kept === 'none') {
-    return {
-      meter,
-      members,
-      measure: (data) => ({ value: undefined, unique: undefined, groups: groupsOf(lookups, data) }),
-    };
-  }
-  if (!valueAt) throw new Error(`meter ${meter.slug}: value property is missing`);
-  const unique = kept === 'distinct';
+  const groupPaths = groupByNames(meter).map((name) => meter.groupBy[name]!);
+  const lookups = groupPaths.map(compilePath);
+  const { members, worthOf } = compileValue(meter);
+  const filters = meter.filters && compileEventFilters(meter.filters);
   return {
     meter,
-    members,
-    measure(data) {
-      if (data === null || data === undefined) return 'invalid event: null and missing value property';
-      const raw = valueAt(data);
-      if (raw === undefined) return `invalid event: missing value property: "${meter.valueProperty}"`;
-      if (raw === null) return 'invalid event: value cannot be null';
-      if (unique) {
-        const text = scalarText(raw);
-        if (text === undefined) return `invalid event: unsupported value property type: ${typeName(raw)}`;
-        return { value: undefined, unique: shorten(text), groups: groupsOf(lookups, data) };
-      }
-      const value = decimalOf(raw);
+    members: allOf([members, groupPaths.map(firstMember), filters ? filters.members : []]),
+    readsAttributes: filters?.readsAttributes ?? false,
+    measure(data, event) {
+      if (filters && !filters.takes(data, event)) return undefined;
+      const value = worthOf(data);
       if (typeof value === 'string') return `invalid event: ${value}`;
-      return { value, unique: undefined, groups: groupsOf(lookups, data) };
+      return { value: value.value, unique: value.unique, groups: groupsOf(lookups, data) };
     },
   };
 }
 
-function membersOf({ aggregation, valueProperty, groupBy }: Meter): string[] | undefined {
-  const paths = keptValues[aggregation] === 'none' ? [] : [valueProperty ?? '$'];
-  const members = [...paths, ...Object.values(groupBy)].map(firstMember);
-  return members.every((member) => member !== undefined) ? members : undefined;
+function compileValue({ slug, aggregation, valueProperty, valueExpression }: Meter): CompiledValue {
+  const kept = keptValues[aggregation];
+  if (kept === 'none') return { members: [], worthOf: () => noValue };
+  if (valueExpression !== undefined) {
+    const { members, evaluate } = compileExpression(valueExpression);
+    return { members, worthOf: (data) => named(kept, evaluate(data)) };
+  }
+  if (valueProperty === undefined) throw new Error(`meter ${slug}: value property is missing`);
+  const valueAt = compilePath(valueProperty);
+  const first = firstMember(valueProperty);
+  return {
+    members: first === undefined ? undefined : [first],
+    worthOf(data) {
+      if (data === null || data === undefined) return 'null and missing value property';
+      const raw = valueAt(data);
+      if (raw === undefined) return `missing value property: "${valueProperty}"`;
+      if (raw === null) return 'value cannot be null';
+      if (kept === 'one') return named(kept, decimalOf(raw));
+      const text = scalarText(raw);
+      if (text === undefined) return `unsupported value property type: ${typeName(raw)}`;
+      return { value: undefined, unique: shorten(text) };
+    },
+  };
 }
 
-/** A finite number, or a text that is one; else the reason. */
-function decimalOf(raw: unknown): Decimal | string {
-  if (typeof raw === 'number') return decimalOfNumber(raw);
-  const text = typeof raw === 'string' ? raw : JSON.isRawJSON(raw) ? raw.rawJSON : undefined;
-  if (text === undefined) return `unsupported value property type: ${typeName(raw)}`;
-  if (/^[+-]?nan$/i.test(text)) return 'value cannot be NaN';
-  if (/^[+-]?inf(inity)?$/i.test(text)) return 'value cannot be infinity';
-  const value = parseDecimal(text);
-  if (value === undefined) {
-    return Number.isNaN(Number(text)) || text.trim() === ''
-      ? `value cannot be parsed as a number: ${text.slice(0, quotedLengthMax)}`
-      : 'value has too many digits or too large an exponent';
+function named(kept: 'one' | 'distinct', value: Decimal | string): Value {
+  if (typeof value === 'string') return value;
+  return kept === 'one'
+    ? { value, unique: undefined }
+    : { value: undefined, unique: shorten(formatDecimal(value)) };
+}
+
+/** All the members; undefined where one of the lists doesn't say which. */
+function allOf(lists: readonly (readonly (string | undefined)[] | undefined)[]): string[] | undefined {
+  const members: string[] = [];
+  for (const list of lists) {
+    for (const member of list ?? [undefined]) {
+      if (member === undefined) return undefined;
+      members.push(member);
+    }
   }
-  return Number.isFinite(Number(text)) ? value : 'value cannot be infinity';
+  return members;
 }
 
 function groupsOf(lookups: Lookup[], data: unknown): readonly string[] {
@@ -91,33 +110,10 @@ function groupsOf(lookups: Lookup[], data: unknown): readonly string[] {
   return groups;
 }
 
-/** The text of a scalar; undefined for objects, arrays, null and what isn't there. */
-function scalarText(value: unknown): string | undefined {
-  if (typeof value === 'string') return storable(value);
-  if (typeof value === 'number') return formatDecimal(decimalOfNumber(value));
-  if (typeof value === 'boolean') return value ? 'true' : 'false';
-  if (JSON.isRawJSON(value)) {
-    const exact = parseDecimal(value.rawJSON);
-    return exact === undefined ? value.rawJSON : formatDecimal(exact);
-  }
-  return undefined;
-}
-
-const unstorable = /[\0\ud800-\udfff]/;
-
-/** PostgreSQL's text holds neither NUL nor lone surrogates: both become U+FFFD. */
-function storable(text: string): string {
-  return unstorable.test(text) ? text.toWellFormed().replaceAll('\0', '\ufffd') : text;
-}
-
 /** Looks like what a long value is kept as. It is hashed as well, so that no value can pass for another's hash. */
 const hashed = /^sha256:[0-9a-f]{64}$/;
 
 function shorten(text: string): string {
   if (text.length <= uniqueLengthMax && !hashed.test(text)) return text;
   return `sha256:${new Bun.CryptoHasher('sha256').update(text).digest('hex')}`;
-}
-
-function typeName(value: unknown): string {
-  return Array.isArray(value) ? 'array' : typeof value;
 }

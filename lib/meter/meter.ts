@@ -20,8 +20,12 @@ export interface Meter {
   slug: string;
   eventType: string;
   aggregation: Aggregation;
-  /** JSONPath of the value in the event's data; undefined for COUNT only. */
+  /** JSONPath of the value in the event's data; undefined for COUNT, and where there is an expression. */
   valueProperty: string | undefined;
+  /** Arithmetic over JSONPaths instead (expression.ts). */
+  valueExpression?: string | undefined;
+  /** Which events of the type it takes (eventFilters.ts); undefined = all. */
+  filters?: Record<string, unknown> | undefined;
   /** Group-by name to JSONPath. */
   groupBy: Record<string, string>;
   /** Which rollups it feeds (meters.build). */

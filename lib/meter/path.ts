@@ -11,7 +11,11 @@ const step =
 
 /** Throws an Error that says what is wrong and where. Values that aren't there come back as undefined. */
 export function compilePath(path: string): Lookup {
-  const steps = parsePath(path);
+  return lookupOf(parsePath(path));
+}
+
+/** Follows member names and indexes; a negative index counts from the end. */
+export function lookupOf(steps: readonly (string | number)[]): Lookup {
   const [first, second] = steps;
   if (steps.length === 1 && typeof first === 'string') return (data) => member(data, first);
   if (steps.length === 2 && typeof first === 'string' && typeof second === 'string') {

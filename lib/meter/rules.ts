@@ -1,5 +1,7 @@
 import { attributeBytesMax } from '../event/event.ts';
 import { parseTimeUs, timeFault } from '../event/time.ts';
+import { compileEventFilter, type EventFilters, eventFiltersMax } from './eventFilters.ts';
+import { compileExpression, expressionLengthMax } from './expression.ts';
 import { isJsonObject, type MeterFault, metadataFaults, textFault } from './fields.ts';
 import { type Aggregation, aggregations } from './meter.ts';
 import { compilePath } from './path.ts';
@@ -21,6 +23,10 @@ export interface MeterDefinition {
   eventFromUs: number | undefined;
   aggregation: Aggregation;
   valueProperty: string | undefined;
+  /** Arithmetic over JSONPaths in its place. */
+  valueExpression?: string | undefined;
+  /** Which events of the type count; undefined = all. */
+  filters?: EventFilters | undefined;
   groupBy: Record<string, string>;
 }
 
@@ -52,6 +58,8 @@ const definitionFields = [
   'eventFrom',
   'aggregation',
   'valueProperty',
+  'valueExpression',
+  'filters',
   'groupBy',
   'metadata',
 ] as const;
@@ -68,6 +76,7 @@ export function readMeterDefinition(input: unknown): Read<MeterDefinition> {
   if (!isJsonObject(input)) return { faults: [{ field: '', reason: 'expected a meter (a JSON object)' }] };
   const { slug, name, description, eventType, eventFrom, aggregation, valueProperty, groupBy, metadata } =
     input;
+  const { valueExpression, filters } = input;
   const faults: MeterFault[] = [
     ...unknownFields(input, definitionFields),
     ...slugFaults(slug),
@@ -76,7 +85,8 @@ export function readMeterDefinition(input: unknown): Read<MeterDefinition> {
     ...eventTypeFaults(eventType),
     ...eventFromFaults(eventFrom),
     ...aggregationFaults(aggregation),
-    ...valuePropertyFaults(valueProperty, aggregation),
+    ...valueFaults(valueProperty, valueExpression, aggregation),
+    ...filtersFaults(filters),
     ...groupByFaults(groupBy, valueProperty),
     ...metadataFaults(metadata),
   ];
@@ -91,6 +101,8 @@ export function readMeterDefinition(input: unknown): Read<MeterDefinition> {
       eventFromUs: eventFrom === undefined ? undefined : parseTimeUs(eventFrom as string),
       aggregation: aggregation as Aggregation,
       valueProperty: valueProperty as string | undefined,
+      valueExpression: valueExpression as string | undefined,
+      filters: isEmpty(filters) ? undefined : (filters as EventFilters),
       groupBy: (groupBy ?? {}) as Record<string, string>,
     },
   };
@@ -181,6 +193,44 @@ function aggregationFaults(aggregation: unknown): MeterFault[] {
   return [{ field: 'aggregation', reason: `must be one of ${aggregations.join(', ')}` }];
 }
 
+/** A meter has a valueProperty or a valueExpression, a COUNT neither. */
+function valueFaults(valueProperty: unknown, valueExpression: unknown, aggregation: unknown): MeterFault[] {
+  const field = 'valueExpression';
+  if (valueExpression === undefined) return valuePropertyFaults(valueProperty, aggregation);
+  if (valueProperty !== undefined) return [{ field, reason: 'cannot be given together with valueProperty' }];
+  if (aggregation === 'COUNT') return [{ field, reason: 'is not allowed when the aggregation is COUNT' }];
+  const fault =
+    textFault(valueExpression, { min: 1, max: expressionLengthMax }) ??
+    messageOf(() => compileExpression(valueExpression as string));
+  return fault ? [{ field, reason: fault }] : [];
+}
+
+function filtersFaults(filters: unknown): MeterFault[] {
+  if (filters === undefined || filters === null) return [];
+  if (!isJsonObject(filters))
+    return [{ field: 'filters', reason: 'expected an object of JSONPaths or attributes and filters' }];
+  const entries = Object.entries(filters);
+  if (entries.length > eventFiltersMax)
+    return [{ field: 'filters', reason: `must not have more than ${eventFiltersMax} entries` }];
+  return entries.flatMap(([name, filter]) => {
+    const reason = messageOf(() => compileEventFilter(name, filter));
+    return reason ? [{ field: `filters.${show(name)}`, reason }] : [];
+  });
+}
+
+function isEmpty(filters: unknown): boolean {
+  return filters === undefined || filters === null || Object.keys(filters).length === 0;
+}
+
+function messageOf(compile: () => unknown): string | undefined {
+  try {
+    compile();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 function valuePropertyFaults(valueProperty: unknown, aggregation: unknown): MeterFault[] {
   const field = 'valueProperty';
   if (aggregation === 'COUNT') {
@@ -190,7 +240,14 @@ function valuePropertyFaults(valueProperty: unknown, aggregation: unknown): Mete
   }
   if (valueProperty === undefined) {
     const known = (aggregations as readonly unknown[]).includes(aggregation);
-    return known ? [{ field, reason: `is required when the aggregation is ${aggregation}` }] : [];
+    return known
+      ? [
+          {
+            field,
+            reason: `is required when the aggregation is ${aggregation}`,
+          },
+        ]
+      : [];
   }
   const fault = pathFault(valueProperty);
   return fault ? [{ field, reason: fault }] : [];
@@ -232,12 +289,7 @@ function groupByNameFault(name: string): string | undefined {
 function pathFault(path: unknown): string | undefined {
   const fault = textFault(path, { min: 1, max: Number.MAX_SAFE_INTEGER });
   if (fault) return fault;
-  try {
-    compilePath(path as string);
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
+  return messageOf(() => compilePath(path as string));
 }
 
 /** Names from a request, short enough for an error message. */

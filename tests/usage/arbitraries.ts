@@ -60,6 +60,8 @@ const tokens = fc.oneof(
 
 export interface Scenario {
   aggregation: (typeof aggregations)[number];
+  /** Takes every event's $.v, or only some events, or what an expression makes of it. */
+  kind: 'plain' | 'filtered' | 'expression';
   /** How many batches are stored before the meter is made. */
   batchesBefore: number;
   eventFrom: boolean;
@@ -121,6 +123,7 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.constantFrom(...moments).cha
     });
   return fc.record({
     aggregation: fc.constantFrom(...aggregations),
+    kind: fc.constantFrom<Scenario['kind']>('plain', 'plain', 'filtered', 'expression'),
     batchesBefore: fc.integer({ min: 0, max: 2 }),
     eventFrom: fc.boolean(),
     batches: fc.array(fc.array(event, { minLength: 1, maxLength: 25 }), { minLength: 1, maxLength: 5 }),

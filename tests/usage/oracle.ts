@@ -136,6 +136,20 @@ function valueOfGroup(
   }
 }
 
+/** What the expression `$.v * 3 - 0.25` makes of a JSON token; undefined where it is no number. */
+export function tripled(token: string | undefined): string | undefined {
+  const value = numberOf(token);
+  return (
+    value &&
+    print(
+      sum([
+        { ...value, digits: value.digits * 3n },
+        { digits: -25n, scale: 2 },
+      ]),
+    )
+  );
+}
+
 /** The exact number that a JSON number or numeric text says. */
 function numberOf(token: string | undefined): Fraction | undefined {
   const text = token?.startsWith('"') ? (JSON.parse(token) as string) : token;

@@ -113,6 +113,8 @@ function fixedChanges(path: string, { declaration, meter }: Declared, existing: 
     ['eventType', meter.eventType, existing.eventType],
     ['aggregation', meter.aggregation, existing.aggregation],
     ['valueProperty', meter.valueProperty, existing.valueProperty],
+    ['valueExpression', meter.valueExpression, existing.valueExpression],
+    ['filters', canonical(meter.filters), canonical(existing.filters)],
     ['eventFrom', timeText(meter.eventFromUs), timeText(existing.eventFromUs)],
   ];
   return fixed
@@ -121,6 +123,11 @@ function fixedChanges(path: string, { declaration, meter }: Declared, existing: 
       ([field, declaredValue, storedValue]) =>
         `${place(path, declaration, field)}${field} is ${declaredValue ?? 'not set'} here, but the stored meter has ${storedValue ?? 'none'}; it can't be changed: take another slug, or delete the stored meter first`,
     );
+}
+
+/** A text that is equal for equal filters, whatever the order of their names. */
+function canonical(filters: Record<string, unknown> | undefined): string | undefined {
+  return filters && JSON.stringify(Object.entries(filters).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 async function applyMeter(

@@ -1,4 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { eventFiltersMax } from '@usage/lib/meter/eventFilters.ts';
+import { expressionLengthMax } from '@usage/lib/meter/expression.ts';
 import { metadataKeysMax, metadataValueLengthMax } from '@usage/lib/meter/fields.ts';
 import { aggregations } from '@usage/lib/meter/meter.ts';
 import {
@@ -76,6 +78,25 @@ const fixed = {
         'JSONPath of the value in the event data: a number or a text that is one. Required but for COUNT, ' +
         'where it is not allowed.',
       examples: ['$.tokens'],
+    }),
+  ),
+  valueExpression: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: expressionLengthMax,
+      description:
+        'Arithmetic over JSONPaths in the place of valueProperty: + - * / ( ), abs, floor, ceil, min, max, and ' +
+        'time($.path) for an RFC 3339 time in seconds. Exact decimals; quotients are rounded to 19 decimals.',
+      examples: ['($.ended - $.started) * $.replicas / 3600'],
+    }),
+  ),
+  filters: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), {
+      maxProperties: eventFiltersMax,
+      description:
+        'Which events of the type count: JSONPaths into data, or names of attributes, with the filters that queries ' +
+        'have. All must pass.',
+      examples: [{ '$.status': { $eq: 'ok' }, source: { $like: 'eu-%' } }],
     }),
   ),
 };

@@ -85,6 +85,8 @@ export function toWire(meter: StoredMeter): Meter {
     ...(eventFromUs !== undefined && { eventFrom: formatTimeUs(eventFromUs) }),
     aggregation,
     ...(valueProperty !== undefined && { valueProperty }),
+    ...(meter.valueExpression !== undefined && { valueExpression: meter.valueExpression }),
+    ...(meter.filters !== undefined && { filters: meter.filters }),
     ...(Object.keys(meter.groupBy).length > 0 && { groupBy: meter.groupBy }),
     createdAt: meter.createdAt.toISOString(),
     updatedAt: meter.updatedAt.toISOString(),

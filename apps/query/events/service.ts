@@ -119,11 +119,14 @@ async function faultFinder(tx: Transaction, namespace: string) {
   for (const meter of await listMeters(tx, namespace, page)) {
     byType.set(meter.eventType, [...(byType.get(meter.eventType) ?? []), compileMeter(meter)]);
   }
-  return ({ type, data }: ListedEvent): string | undefined => {
+  return (event: ListedEvent): string | undefined => {
+    const { type, data } = event;
     const meters = byType.get(type);
     if (!meters) return `no meter found for event type: ${type}`;
     const parsed = data === null ? undefined : parseJson(data);
-    const faults = meters.map((meter) => meter.measure(parsed)).filter((one) => typeof one === 'string');
+    const faults = meters
+      .map((meter) => meter.measure(parsed, event))
+      .filter((one) => typeof one === 'string');
     return faults.length === 0 ? undefined : [...new Set(faults)].join('\n');
   };
 }

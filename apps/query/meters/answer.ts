@@ -3,7 +3,7 @@ import type { Total } from '@usage/db/usage/accumulator.ts';
 import type { UsageQuery } from '@usage/db/usage/context.ts';
 import { floorTo } from '@usage/db/usage/plan.ts';
 import type { UsageTotals } from '@usage/db/usage/readUsage.ts';
-import { type Decimal, divideDecimal, formatDecimal, toNumber } from '@usage/lib/decimal/decimal.ts';
+import { type Decimal, divideDecimals, formatDecimal, toNumber } from '@usage/lib/decimal/decimal.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { compareTexts } from '@usage/lib/filter/textFilter.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
@@ -57,7 +57,7 @@ function measured(meter: StoredMeter, { cell, distinct }: Total): Decimal {
     case 'UNIQUE_COUNT':
       return distinct;
     case 'AVG':
-      return divideDecimal(cell.value!, cell.count, averageDigits);
+      return divideDecimals(cell.value!, cell.count, averageDigits);
     case 'SUM':
     case 'MIN':
     case 'MAX':

@@ -1,6 +1,6 @@
 import type { Executor } from '../../connection/connect.ts';
 import { timesOf } from '../../connection/times.ts';
-import type { RawEvent } from '../../events/events.ts';
+import { type RawEvent, rawEventColumns } from '../../events/events.ts';
 import type { TimeRange } from './pieces.ts';
 
 /** Which events a meter takes. */
@@ -19,6 +19,7 @@ export function eventsInRanges(
   tx: Executor,
   of: EventsOf,
   ranges: readonly TimeRange[],
+  withAttributes: boolean,
 ): AsyncIterable<RawEvent[]> {
   const since = timesOf(
     tx,
@@ -29,7 +30,7 @@ export function eventsInRanges(
     ranges.map((range) => range.toUs),
   );
   return tx<RawEvent[]>`
-    SELECT (extract(epoch FROM e.time) * 1000000)::float8 AS time_us, e.subject, e.data::text AS data
+    SELECT ${rawEventColumns(tx, withAttributes)}
     FROM unnest(${since}, ${until}) AS r (since, until)
     JOIN events e ON e.time >= r.since AND e.time < r.until
     WHERE ${taken(tx, of)}`.cursor(cursorRows);
