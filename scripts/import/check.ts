@@ -2,6 +2,7 @@ import { addDecimals, type Decimal, formatDecimal, parseDecimal } from '@usage/l
 import { parseTimeUs } from '@usage/lib/event/time.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import { type CompiledMeter, compileMeter } from '@usage/lib/meter/evaluate.ts';
+import type { EventAttributes } from '@usage/lib/meter/eventFilters.ts';
 import type { Meter } from '@usage/lib/meter/meter.ts';
 import { isRefused, type RefusedRow } from './faults.ts';
 import type { ReadyEvent } from './ids.ts';
@@ -72,7 +73,7 @@ function measure(
 ): void {
   if (!meters) findings.unmeasured.set(event.type, (findings.unmeasured.get(event.type) ?? 0) + 1);
   for (const compiled of meters ?? []) {
-    const measured = compiled.measure(data);
+    const measured = compiled.measure(data, compiled.readsAttributes ? attributesOf(event) : noAttributes);
     if (typeof measured !== 'string') continue;
     const reason = measured.replace(/^invalid event: /, '');
     findings.uncounted.push({
@@ -81,6 +82,15 @@ function measure(
     });
     return;
   }
+}
+
+/** For meters that look at none. */
+const noAttributes: EventAttributes = { id: '', source: '', subject: '', attributes: null };
+
+/** Extension attributes are found by name among all members of the event. */
+function attributesOf({ id, source, json }: ReadyEvent): EventAttributes {
+  const { subject } = JSON.parse(json) as { subject: string };
+  return { id, source, subject, attributes: json };
 }
 
 function addUp(data: unknown, sums: Map<string, Decimal | 'no number'>): void {
