@@ -90,7 +90,7 @@ test('events are taken with 202, and queried exactly, as texts', async () => {
 });
 
 test.each([
-  [{ granularity: 'P1W' }, 'granularity'],
+  [{ granularity: 'P2W' }, 'granularity'],
   [{ nonsense: 1 }, 'nonsense'],
   [{ filters: { dimensions: { customer_id: { eq: 'x' } } } }, 'customers that are not there'],
   [{ filters: { dimensions: { model: { eq: 'a', neq: 'b' } } } }, 'one operator'],
