@@ -28,7 +28,7 @@ export async function preload(
   const frames = Math.ceil(events / perFrame);
   const lengthMs = (toMs - fromMs) / frames;
   for (let n = 0; n < frames; n += appendsAtOnce) {
-    const appends: Promise<string>[] = [];
+    const appends: Promise<unknown>[] = [];
     for (let at = n; at < Math.min(n + appendsAtOnce, frames); at++) {
       const body = pool.nextWithin(fromMs + at * lengthMs, lengthMs).toString('latin1');
       const part = { namespace: 'default', receivedMs: Date.now(), events: body, count: perFrame };

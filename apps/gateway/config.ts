@@ -1,5 +1,5 @@
 import { authSettings } from '@usage/lib/auth/settings.ts';
-import { type ConfigOf, integer, optional, text, url } from '@usage/lib/service/config.ts';
+import { type ConfigOf, integer, oneOf, optional, text, url } from '@usage/lib/service/config.ts';
 import { commonSettings, streamName } from '@usage/lib/service/settings.ts';
 
 export const gatewaySettings = {
@@ -85,6 +85,16 @@ export const gatewaySettings = {
     min: 1_024,
     max: 1_073_741_824,
     about: 'bytes of JSON waiting for Redis; beyond it requests get 503',
+  }),
+  redisPersistence: oneOf('REDIS_PERSISTENCE', ['required', 'optional'], {
+    default: 'required',
+    about: 'required: no events are taken while Redis keeps them in memory alone; optional: it is logged',
+  }),
+  replicasMin: integer('REDIS_REPLICAS_MIN', {
+    default: 0,
+    min: 0,
+    max: 5,
+    about: 'replicas of Redis that have a frame before its events are acknowledged; else 503',
   }),
   pressurePollMs: integer('PRESSURE_POLL_MS', {
     default: 250,

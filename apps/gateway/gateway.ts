@@ -7,7 +7,7 @@ import { apiDescription } from '@usage/lib/http/swagger.ts';
 import { limitsTags } from '@usage/lib/limits/api/index.ts';
 import type { Health } from '@usage/lib/service/health.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
-import type { EventStream } from '@usage/lib/stream/stream.ts';
+import { clockSkewMsMax, type EventStream } from '@usage/lib/stream/stream.ts';
 import type { Registry } from 'prom-client';
 import type { GatewayConfig } from './config.ts';
 import type { ConsoleFile } from './console/files.ts';
@@ -51,24 +51,33 @@ export function createGateway(parts: GatewayParts) {
   const namespaceOf = namespacesOf(access);
   const metrics = createMetrics(registry);
   const gate = new PressureGate(
-    () => stream.pressure(),
+    () => stream.look(),
+    (shard) => stream.shard(shard).savePoints(),
     {
       pollMs: config.pressurePollMs,
       memoryPercentMax: config.memoryPercentMax,
       memoryBytesMax: config.memoryBytesMax,
       framesMax: config.framesMax,
+      clockSkewMsMax,
+      persistence: config.redisPersistence,
+      replicasMin: config.replicasMin,
+      isClusterClient: stream.isOnCluster,
     },
     log,
+    () => metrics.streamWentBack.inc(),
   );
-  const batcher = new FrameBatcher(frameAppender(stream, config.frameVersion as FrameVersion, metrics), {
-    lingerMs: config.frameLingerMs,
-    frameBytesMax: config.frameBytesMax,
-    frameEventsMax: config.frameEventsMax,
-    appendsMax: config.appendsMax,
-    queuedBytesMax: config.queuedBytesMax,
-  });
+  const batcher = new FrameBatcher(
+    frameAppender(stream, gate, config.frameVersion as FrameVersion, metrics),
+    {
+      lingerMs: config.frameLingerMs,
+      frameBytesMax: config.frameBytesMax,
+      frameEventsMax: config.frameEventsMax,
+      appendsMax: config.appendsMax,
+      queuedBytesMax: config.queuedBytesMax,
+    },
+  );
   watchQueue(registry, batcher, gate);
-  watchStream(registry, () => stream.backlog());
+  watchStream(registry, gate);
   health.ready('stream', () => gate.refusal);
   const bodyInTime = bodyDeadline(config.bodyMsMax);
   const ingest = { gate, batcher, limits: config, bodyInTime, metrics, outcomes };

@@ -10,7 +10,7 @@ import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { runApp } from '@usage/lib/service/runApp.ts';
 import { waitFor } from '@usage/lib/service/waitFor.ts';
-import { connectRedis } from '@usage/lib/stream/redis.ts';
+import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
@@ -37,38 +37,39 @@ async function run(): Promise<void> {
   const log = createLog(name, config.logLevel);
   const app = new App(name, log, config.stopMsMax);
   const health = new Health();
+  const redisOptions = {
+    url: config.redisUrl,
+    caFile: config.redisCaFile,
+    log,
+    commandMsMax: config.appendMsMax,
+  };
 
   const sql = app.use(
     'database',
     connect({ url: config.databaseUrl, name, connectionsMax, statementMsMax }),
     (pool) => pool.end({ timeout: 5 }),
   );
-  const redis = app.use(
-    'redis',
-    connectRedis({ url: config.redisUrl, name, log, commandMsMax: config.appendMsMax }),
-    (client) => client.disconnect(),
-  );
-  const stream = new EventStream(redis, config.streamName);
+  const redis = app.use('redis', connectRedis({ ...redisOptions, name }), (client) => client.disconnect());
+  const stream = new EventStream(redis, config.streamName, { replicasMin: config.replicasMin });
   const registry = new Registry();
-  const hearing = app.use(
+  const subscriber = app.use(
     'redis subscriber',
-    connectRedis({ url: config.redisUrl, name: `${name} subscriber`, log, commandMsMax: config.appendMsMax }),
-    (client) => client.disconnect(),
+    new Subscriber(connectSubscribers({ ...redisOptions, name: `${name} subscriber` }), log),
+    (one) => one.disconnect(),
   );
-  const subscriber = new Subscriber(hearing, log);
   const outcomes = app.use('outcomes', new Outcomes(subscriber), (one) => one.stop());
   await outcomes.start(config.streamName);
   const { access, look } = await startAccess({
     app,
     config,
     openSource: () => keySource(config.databaseUrl, name),
-    redis,
+    redis: redis.home,
     subscriber,
     registry,
   });
   const keysChanged = async () => {
     await look();
-    await redis.publish(keysChannel(config.streamName), '').catch(() => {});
+    await redis.home.publish(keysChannel(config.streamName), '').catch(() => {});
   };
   const gateway = createGateway({
     config,
@@ -85,8 +86,8 @@ async function run(): Promise<void> {
   app.use('pressure gate', gateway.gate, (gate) => gate.stop());
   app.use('frames', gateway.batcher, (batcher) => batcher.drain());
 
-  redis.on('ready', () => gateway.gate.poll());
-  if (redis.status === 'ready') void gateway.gate.poll();
+  redis.onReady(() => void gateway.gate.poll());
+  if (redis.isReady) void gateway.gate.poll();
   await Promise.race([gateway.gate.looked, Bun.sleep(firstLookMsMax)]);
   await gateway.gate.start();
   const port = listen(gateway.app, config.host, config.port);

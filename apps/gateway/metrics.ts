@@ -47,6 +47,11 @@ export function createMetrics(registry: Registry) {
       help: 'Frames that Redis did not acknowledge',
       registers,
     }),
+    streamWentBack: new Counter({
+      name: 'usage_stream_went_back_total',
+      help: 'Times that a Redis came back without frames that it had acknowledged',
+      registers,
+    }),
   };
 }
 

@@ -1,49 +1,72 @@
 import type { Logger } from '@usage/lib/service/log.ts';
-import type { StreamPressure } from '@usage/lib/stream/stream.ts';
+import type { ShardLook } from '@usage/lib/stream/shard.ts';
+import { ShardGate, type ShardLimits } from './shardGate.ts';
 
-export interface PressureLimits {
+export interface PressureLimits extends ShardLimits {
   pollMs: number;
-  /** Percent of Redis' memory from which on nothing is taken. */
-  memoryPercentMax: number;
-  /** Taken for the memory of a Redis without maxmemory. */
-  memoryBytesMax: number;
-  framesMax: number;
+  /** A shard whose clock is apart from the others' by more is refused. */
+  clockSkewMsMax: number;
 }
 
-/** Reopens when the fill is down to this share of the limit: not before a few seconds of work are done. */
-const reopenShare = 0.9;
+/** Looks at every shard of the stream; an Error where one does not answer. */
+export type LookAtShards = () => Promise<(ShardLook | Error)[]>;
+
+/** Asks a shard's Redis for its save points; undefined where it does not say. */
+export type AskSavePoints = (shard: number) => Promise<string | undefined>;
 
 /**
- * Watches how full the event stream is, so that events are refused before Redis has to.
- *
- *   unknown ──first look──▶ open ⇄ full       full: over a limit; open again below reopenShare of it
- *      ▲───────any look that fails─────┘
+ * Watches each shard of the event stream: whether its Redis keeps what it acknowledges, and how full it is, so that events
+ * are refused before Redis has to. Events are taken as long as one shard takes them.
  */
 export class PressureGate {
-  readonly #look: () => Promise<StreamPressure>;
-  readonly #limits: PressureLimits;
-  readonly #log: Logger;
-  #refusal: string | undefined = 'the event stream has not been reached yet';
-  #full = false;
-  #fill = 0;
+  readonly #shards: ShardGate[] = [];
+  #looks: (ShardLook | Error)[] = [];
   #timer: Timer | undefined;
   #stopped = false;
+  #shardsWritten = 1;
+  #open: number[] = [];
+  #skewMs = 0;
   readonly #looked = Promise.withResolvers<void>();
 
-  constructor(look: () => Promise<StreamPressure>, limits: PressureLimits, log: Logger) {
-    this.#look = look;
-    this.#limits = limits;
-    this.#log = log;
-  }
+  constructor(
+    readonly look: LookAtShards,
+    readonly askSavePoints: AskSavePoints,
+    readonly limits: PressureLimits,
+    readonly log: Logger,
+    readonly onWentBack: () => void = () => {},
+  ) {}
 
-  /** Why nothing can be taken now; undefined while the gate is open. */
+  /** Why nothing can be taken now; undefined while a shard takes events. */
   get refusal(): string | undefined {
-    return this.#refusal;
+    if (this.#open.length > 0) return undefined;
+    const [first, ...others] = this.#writable;
+    if (!first) return 'the event stream has not been reached yet';
+    const isSame = others.every(({ refusal }) => refusal === first.refusal);
+    const reasons = isSame
+      ? first.refusal
+      : this.#writable.map(({ shard, refusal }) => `shard ${shard}: ${refusal}`).join('; ');
+    return reasons ?? 'the event stream has not been reached yet';
   }
 
-  /** The fuller one of memory and frames, 1 = at its limit. */
+  /** The shards that take events. */
+  get open(): readonly number[] {
+    return this.#open;
+  }
+
+  /** Of the emptiest shard that answers, 1 = at its limit: none takes events from there on. */
   get fill(): number {
-    return this.#fill;
+    const fills = this.#writable.flatMap(({ fill }) => fill ?? []);
+    return fills.length === 0 ? 0 : Math.min(...fills);
+  }
+
+  /** Between the clocks of the shards that is furthest ahead and furthest behind. */
+  get clockSkewMs(): number {
+    return this.#skewMs;
+  }
+
+  /** By shard: what the latest look saw. */
+  get looks(): readonly (ShardLook | Error)[] {
+    return this.#looks;
   }
 
   /** Resolves with the first look that succeeds. */
@@ -51,10 +74,16 @@ export class PressureGate {
     return this.#looked.promise;
   }
 
+  /** Frames go to the first so many shards from now on. */
+  writeTo(shards: number): void {
+    this.#shardsWritten = shards;
+    this.#setOpen();
+  }
+
   /** Looks once, then goes on by itself every pollMs. */
   async start(): Promise<void> {
     await this.poll();
-    if (!this.#stopped) this.#timer = setTimeout(() => this.start(), this.#limits.pollMs);
+    if (!this.#stopped) this.#timer = setTimeout(() => this.start(), this.limits.pollMs);
   }
 
   stop(): void {
@@ -62,27 +91,56 @@ export class PressureGate {
     clearTimeout(this.#timer);
   }
 
+  /** Redis has acknowledged a frame. */
+  acknowledged({ shard, id }: { shard: number; id: string }): void {
+    this.#shards[shard]?.acknowledged(id);
+  }
+
   async poll(): Promise<void> {
-    try {
-      this.#judge(await this.#look());
-      this.#looked.resolve();
-    } catch (error) {
-      this.#setRefusal('the event stream (Redis) cannot be reached', error);
-    }
+    for (const shard of this.#shards) shard.beginLook();
+    this.#looks = await this.look();
+    const usual = usualClock(this.#looks);
+    this.#skewMs = skewOf(this.#looks);
+    await Promise.all(
+      this.#looks.map(async (look, shard) => {
+        const gate = this.#gate(shard);
+        const apartMs = look instanceof Error ? 0 : look.clockAheadMs - usual;
+        await gate.judge(look, Math.abs(apartMs) > this.limits.clockSkewMsMax ? apartMs : 0);
+      }),
+    );
+    this.#setOpen();
+    if (this.#looks.some((look) => !(look instanceof Error))) this.#looked.resolve();
   }
 
-  #judge({ usedBytes, limitBytes, frames }: StreamPressure): void {
-    const { memoryPercentMax, memoryBytesMax, framesMax } = this.#limits;
-    const memoryMax = ((limitBytes || memoryBytesMax) * memoryPercentMax) / 100;
-    this.#fill = Math.max(usedBytes / memoryMax, frames / framesMax);
-    this.#full = this.#fill >= (this.#full ? reopenShare : 1);
-    this.#setRefusal(this.#full ? 'the event stream is full until the processors have caught up' : undefined);
+  #gate(shard: number): ShardGate {
+    const ask = () => this.askSavePoints(shard);
+    this.#shards[shard] ??= new ShardGate(shard, this.limits, ask, this.log, this.onWentBack);
+    return this.#shards[shard];
   }
 
-  #setRefusal(refusal: string | undefined, error?: unknown): void {
-    if (refusal === this.#refusal) return;
-    this.#refusal = refusal;
-    if (refusal) this.#log.warn({ fill: this.#fill, err: error }, `refusing events: ${refusal}`);
-    else this.#log.info({ fill: this.#fill }, 'taking events');
+  get #writable(): ShardGate[] {
+    return this.#shards.slice(0, this.#shardsWritten);
   }
+
+  #setOpen(): void {
+    this.#open = this.#writable.flatMap(({ shard, refusal }) => (refusal === undefined ? [shard] : []));
+  }
+}
+
+/**
+ * Of two or more shards: the median of how far their clocks are ahead of this process' own; of an even number the earlier one of
+ * the two in the middle, for a clock that is ahead does the harm: ids stay ahead for as long.
+ */
+function usualClock(looks: readonly (ShardLook | Error)[]): number {
+  const ahead = clocksOf(looks).sort((a, b) => a - b);
+  return ahead[Math.ceil(ahead.length / 2) - 1] ?? 0;
+}
+
+function skewOf(looks: readonly (ShardLook | Error)[]): number {
+  const ahead = clocksOf(looks);
+  return ahead.length < 2 ? 0 : Math.max(...ahead) - Math.min(...ahead);
+}
+
+function clocksOf(looks: readonly (ShardLook | Error)[]): number[] {
+  return looks.flatMap((look) => (look instanceof Error ? [] : look.clockAheadMs));
 }

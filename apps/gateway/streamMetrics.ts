@@ -1,43 +1,63 @@
-import type { StreamBacklog } from '@usage/lib/stream/stream.ts';
+import type { ShardLook } from '@usage/lib/stream/shard.ts';
 import { Gauge, type Registry } from 'prom-client';
-
-/** One look serves all gauges of a scrape. */
-const lookMs = 1_000;
+import type { PressureGate } from './pressure.ts';
 
 /**
- * What waits in Redis, looked up when Prometheus asks: by the gateways, so that it is told while no processor runs. Each
- * gateway tells the same. The gauges have no value while Redis is away.
+ * What waits in Redis, as the gate saw it last: measured by the gateways, so that it is known while no processor runs. Each
+ * gateway says the same. The gauges have no value while Redis is away.
  */
-export function watchStream(registry: Registry, look: () => Promise<StreamBacklog>): void {
-  const lookOnce = shared(look);
-  const gauge = (name: string, help: string, value: (backlog: StreamBacklog) => number) =>
+export function watchStream(registry: Registry, gate: PressureGate): void {
+  const seen = () => gate.looks.filter((look): look is ShardLook => !(look instanceof Error));
+  const gauge = (name: string, help: string, value: (looks: ShardLook[]) => number) =>
     new Gauge({
       name,
       help,
       registers: [registry],
-      async collect() {
-        const backlog = await lookOnce();
-        if (backlog) this.set(value(backlog));
+      collect() {
+        const looks = seen();
+        if (looks.length > 0) this.set(value(looks));
         else this.remove();
       },
     });
-  gauge('usage_stream_frames', 'Frames in the stream, not acked yet', ({ frames }) => frames);
-  gauge('usage_stream_events', 'Events in the stream, not acked yet', ({ eventsWaiting }) => eventsWaiting);
-  gauge('usage_stream_bytes', 'Memory of Redis that the stream takes', ({ bytes }) => bytes);
-  gauge('usage_stream_oldest_seconds', 'Age of the oldest frame', ({ oldestMs }) => oldestMs / 1_000);
-  gauge('usage_stream_lag_frames', 'Frames that no processor has had yet', ({ frames, framesHeld }) =>
-    Math.max(0, frames - framesHeld),
+  const sum = (of: (look: ShardLook) => number) => (looks: ShardLook[]) =>
+    looks.reduce((total, look) => total + of(look), 0);
+  gauge(
+    'usage_stream_frames',
+    'Frames in the stream, not acked yet',
+    sum(({ frames }) => frames),
   );
-}
-
-function shared<T>(look: () => Promise<T>): () => Promise<T | undefined> {
-  let latest: Promise<T | undefined> = Promise.resolve(undefined);
-  let lookedMs = Number.NEGATIVE_INFINITY;
-  return () => {
-    if (performance.now() - lookedMs >= lookMs) {
-      lookedMs = performance.now();
-      latest = look().catch(() => undefined);
-    }
-    return latest;
-  };
+  gauge(
+    'usage_stream_events',
+    'Events in the stream, not acked yet',
+    sum(({ eventsWaiting }) => eventsWaiting),
+  );
+  gauge(
+    'usage_stream_bytes',
+    'Memory of Redis that the stream takes',
+    sum(({ bytes }) => bytes),
+  );
+  gauge('usage_stream_oldest_seconds', 'Age of the oldest frame', (looks) =>
+    Math.max(
+      ...looks.map(({ nowMs, asOfMs, frames }) => (frames === 0 ? 0 : Math.max(0, nowMs - asOfMs) / 1_000)),
+    ),
+  );
+  gauge(
+    'usage_stream_lag_frames',
+    'Frames that no processor has had yet',
+    sum(({ frames, framesHeld }) => Math.max(0, frames - framesHeld)),
+  );
+  gauge(
+    'usage_stream_clock_skew_seconds',
+    'Between the clocks of the shards that is furthest ahead and furthest behind',
+    () => gate.clockSkewMs / 1_000,
+  );
+  new Gauge({
+    name: 'usage_stream_shard_open',
+    help: 'Whether the shard takes events (1) or not (0)',
+    labelNames: ['shard'],
+    registers: [registry],
+    collect() {
+      for (const shard of gate.looks.keys()) this.set({ shard }, gate.open.includes(shard) ? 1 : 0);
+    },
+  });
 }

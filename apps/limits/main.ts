@@ -7,7 +7,7 @@ import { App } from '@usage/lib/service/app.ts';
 import { readConfig } from '@usage/lib/service/config.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
-import { connectRedis } from '@usage/lib/stream/redis.ts';
+import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
 import { limitsSettings } from './config.ts';
@@ -28,10 +28,11 @@ async function run(): Promise<void> {
   const log = createLog(name, config.logLevel);
   const app = new App(name, log, config.stopMsMax);
   const health = new Health();
+  const redisOptions = { url: config.redisUrl, caFile: config.redisCaFile, log };
 
   const redis = app.use(
     'redis',
-    connectRedis({ url: config.redisUrl, name, log, commandMsMax: config.freshnessMsMax }),
+    connectRedis({ ...redisOptions, name, commandMsMax: config.freshnessMsMax }),
     (client) => client.disconnect(),
   );
   const { databaseUrl: url, connectionsMax, statementMsMax } = config;
@@ -43,17 +44,18 @@ async function run(): Promise<void> {
     return undefined;
   });
   const registry = new Registry();
-  const subscribing = app.use(
-    'redis subscriber',
-    connectRedis({ url: config.redisUrl, name: `${name} subscriber`, log, commandMsMax: subscribeMsMax }),
-    (client) => client.disconnect(),
-  );
+  const subscribers = connectSubscribers({
+    ...redisOptions,
+    name: `${name} subscriber`,
+    commandMsMax: subscribeMsMax,
+  });
+  const subscriber = app.use('redis subscriber', new Subscriber(subscribers, log), (one) => one.disconnect());
   const { access } = await startAccess({
     app,
     config,
     openSource: () => keySource(config.databaseUrl, name),
-    redis,
-    subscriber: new Subscriber(subscribing, log),
+    redis: redis.home,
+    subscriber,
     registry,
   });
   const server = createLimits({ sql, access, health, registry, log });

@@ -4,6 +4,7 @@ import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import { compileMeter } from '@usage/lib/meter/evaluate.ts';
 import type { Meter } from '@usage/lib/meter/meter.ts';
+import { streamEntry } from '@usage/tests/support/frames.ts';
 import fc from 'fast-check';
 import { Batch, contentOf } from './batch.ts';
 import { inOrderOfIds } from './idOrder.ts';
@@ -17,7 +18,7 @@ const arrivedMs = Date.UTC(2026, 10, 25, 12);
 function batchOf(events: string, namespace = 'default'): Batch {
   const batch = new Batch();
   const frame = encodeFrame([{ namespace, receivedMs: arrivedMs, events, count: 1 }]);
-  batch.add({ id: `${arrivedMs}-0`, frame, events: 1 }, rules);
+  batch.add(streamEntry(`${arrivedMs}-0`, frame, 1), rules);
   return batch;
 }
 
@@ -162,7 +163,7 @@ describe('frames that no gateway wrote', () => {
     ['events of another kind', frameOf(part('"b"'))],
   ])('%s: a dead letter, and nothing of it among the rows', (_, frame) => {
     const batch = batchOf(JSON.stringify(good));
-    batch.add({ id: `${arrivedMs}-1`, frame, events: 1 }, rules);
+    batch.add(streamEntry(`${arrivedMs}-1`, frame, 1), rules);
     expect(batch.rejected).toMatchObject([{ kind: 'frame', payload: frame }]);
     expect(batch.rejected[0]!.reason).toContain("can't be decoded");
     expect(batch.rows.map((row) => contentOf(row).id)).toEqual(['a']);
@@ -194,7 +195,7 @@ test.each([-1, 1e300, Date.UTC(2200, 0, 1)])(
     const batch = new Batch();
     const events = JSON.stringify({ specversion: '1.0', id: 'a', source: 's', type: 't', subject: 'x' });
     const frame = encodeFrame([{ namespace: 'default', receivedMs, events, count: 1 }]);
-    batch.add({ id: `${arrivedMs}-0`, frame, events: 1 }, rules);
+    batch.add(streamEntry(`${arrivedMs}-0`, frame, 1), rules);
     expect([batch.rows.length, batch.rejected.length]).toEqual([0, 1]);
   },
 );
@@ -208,7 +209,7 @@ test('a batch that is filled again holds nothing of its former filling', () => {
   const frame = encodeFrame([
     { namespace: 'default', receivedMs: arrivedMs, events: one('third'), count: 1 },
   ]);
-  batch.add({ id: `${arrivedMs}-2`, frame, events: 1 }, rules);
+  batch.add(streamEntry(`${arrivedMs}-2`, frame, 1), rules);
   expect(batch.rows.map(contentOf)).toMatchObject([{ id: 'third', attributes: '{"note":"third"}' }]);
 });
 

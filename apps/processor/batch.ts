@@ -3,7 +3,8 @@ import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { type Part, readFrame } from '@usage/lib/frame/decode.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import { isObject, valueEnd } from '@usage/lib/json/scan.ts';
-import { entryMs, type StreamEntry } from '@usage/lib/stream/stream.ts';
+import { entryMs, refOf, type StreamEntry } from '@usage/lib/stream/entry.ts';
+import type { AckedFrame } from '@usage/lib/stream/shardConsumer.ts';
 import { filingAt, type PeriodRules } from './partition.ts';
 import { EventReader } from './reading/events.ts';
 import { CopyBuffer, Tuples, textColumns } from './reading/tuples.ts';
@@ -26,9 +27,9 @@ export interface Row {
   position: number;
 }
 
-export interface Frame {
-  id: string;
-  events: number;
+export interface Frame extends AckedFrame {
+  /** Names it in dead letters and outcomes. */
+  ref: string;
   bytes: number;
   /** Requests that wait for the outcome of their part. */
   waiting: { token: string; fromPosition: number; toPosition: number }[];
@@ -78,7 +79,16 @@ export class Batch {
 
   /** Unpacks a frame of the stream. What can't be unpacked becomes a dead letter, alone. */
   add(entry: StreamEntry, rules: PeriodRules): void {
-    const frame: Frame = { id: entry.id, events: entry.events, bytes: entry.frame.length, waiting: [] };
+    const { shard, id, mark, events } = entry;
+    const frame: Frame = {
+      shard,
+      id,
+      mark,
+      ref: refOf(entry),
+      events,
+      bytes: entry.frame.length,
+      waiting: [],
+    };
     this.frames.push(frame);
     const rowsBefore = this.rows.length;
     const rejectedBefore = this.rejected.length;
@@ -93,7 +103,7 @@ export class Batch {
       this.#rejectedBytes = rejectedBytesBefore + entry.frame.length;
       frame.waiting = [];
       const reason = `the frame can't be decoded: ${(error as Error).message}`;
-      const what = { kind: 'frame', namespace: undefined, frameId: entry.id, position: -1 } as const;
+      const what = { kind: 'frame', namespace: undefined, frameId: frame.ref, position: -1 } as const;
       this.rejected.push({ ...what, reason, payload: entry.frame });
     }
   }
@@ -171,7 +181,7 @@ export class Batch {
       kind: 'event',
       namespace: namespace.name,
       reason: 'the event lacks id, source, type, subject or a valid time',
-      frameId: frame.id,
+      frameId: frame.ref,
       position,
       payload: new Uint8Array(json),
     });

@@ -4,6 +4,7 @@ import { describeBatches } from '@usage/db/events/batchTypes.ts';
 import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { dayMs } from '@usage/lib/windows/units.ts';
 import { createDatabase, type TestDatabase } from '@usage/tests/support/database.ts';
+import { streamEntry } from '@usage/tests/support/frames.ts';
 import { Batch } from './batch.ts';
 import { Store } from './store.ts';
 
@@ -35,7 +36,7 @@ function batchOf(tenants: { namespace: string; type: string; ids: string[] }[], 
     return { namespace, receivedMs: ms, events: JSON.stringify(events), count: ids.length };
   });
   const batch = new Batch();
-  batch.add({ id: `${ms}-0`, frame: encodeFrame(parts), events: 0 }, rules);
+  batch.add(streamEntry(`${ms}-0`, encodeFrame(parts), 0), rules);
   return batch;
 }
 

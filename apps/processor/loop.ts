@@ -4,10 +4,10 @@ import { insertDeadLetter } from '@usage/db/events/deadLetters.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import { nextTurn, pauseUnless } from '@usage/lib/service/pause.ts';
-import { entryMs, type StreamEntry } from '@usage/lib/stream/stream.ts';
+import { entryMs, type StreamEntry } from '@usage/lib/stream/entry.ts';
 import { Batch, contentOf, eventBytes } from './batch.ts';
 import type { ProcessorConfig } from './config.ts';
-import type { FrameSource } from './frameConsumer.ts';
+import type { FrameConsumer, OutcomeMessage } from './frameConsumer.ts';
 import { inOrderOfIds } from './idOrder.ts';
 import type { ProcessorMetrics } from './metrics.ts';
 import type { PeriodRules } from './partition.ts';
@@ -61,12 +61,12 @@ export class Loop {
   constructor(
     readonly config: Pick<ProcessorConfig, 'batchRowsMax' | 'batchBytesMax' | 'batchWaitMsMax'>,
     readonly rules: PeriodRules,
-    readonly source: FrameSource,
+    readonly source: FrameConsumer,
     readonly store: Store,
     readonly sql: Sql,
     readonly metrics: ProcessorMetrics,
     readonly log: Logger,
-    readonly publishOutcomes: (batch: Batch, outcome: Stored) => Promise<void>,
+    readonly outcomeMessages: (batch: Batch, outcome: Stored) => OutcomeMessage[],
   ) {
     this.#patience = new Patience(sql, deadLetterMsMin, deadLetterMsMax);
     store.onProgress = () => {
@@ -75,7 +75,7 @@ export class Loop {
   }
 
   start(): void {
-    const keeping = setInterval(() => this.source.keep().catch(() => {}), keepMs);
+    const keeping = setInterval(() => this.source.beat().catch(() => {}), keepMs);
     this.#done = this.#run().finally(() => clearInterval(keeping));
   }
 
@@ -180,8 +180,7 @@ export class Loop {
 
     await this.#retrying('ack', async () => {
       await this.#writeDeadLetters(batch, outcome);
-      await this.publishOutcomes(batch, outcome);
-      await this.source.ack(batch.frames);
+      await this.source.ack(batch.frames, this.outcomeMessages(batch, outcome));
     });
     failPoint('after-ack');
     this.#idle.push(batch);
@@ -198,7 +197,7 @@ export class Loop {
         kind: 'event',
         namespace: contentOf(row).namespace,
         reason,
-        frameId: frame.id,
+        frameId: frame.ref,
         position,
         payload: eventBytes(row),
       });

@@ -13,10 +13,10 @@ import { EventStream } from '@usage/lib/stream/stream.ts';
 import { hourMs } from '@usage/lib/windows/units.ts';
 import { Registry } from 'prom-client';
 import { readProcessorConfig } from './config.ts';
-import { FrameSource } from './frameConsumer.ts';
+import { FrameConsumer } from './frameConsumer.ts';
 import { Loop } from './loop.ts';
 import { createMetrics } from './metrics.ts';
-import { createOutcomePublisher } from './publishOutcomes.ts';
+import { outcomeMessages } from './publishOutcomes.ts';
 import { Store } from './store.ts';
 
 const connectionsMax = 4;
@@ -36,42 +36,37 @@ await runApp(async () => {
   const server = createServer({ log, health, registry, bodyBytesMax: 1_024 });
   const name = `${hostname()}-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
 
+  const redisOptions = { url: config.redisUrl, caFile: config.redisCaFile, log, commandMsMax };
   const sql = app.use(
     'database',
     connect({ url: config.databaseUrl, name: 'processor', connectionsMax, statementMsMax, lockMsMax }),
     (pool) => pool.end({ timeout: 5 }),
   );
-  const redis = app.use(
-    'redis',
-    connectRedis({ url: config.redisUrl, name: 'processor', log, commandMsMax }),
-    (it) => it.disconnect(),
+  const redis = app.use('redis', connectRedis({ ...redisOptions, name: 'processor' }), (it) =>
+    it.disconnect(),
   );
-  const reader = app.use(
-    'redis reader',
-    connectRedis({ url: config.redisUrl, name: 'processor-reader', log, commandMsMax }),
-    (it) => it.disconnect(),
+  const reader = app.use('redis reader', connectRedis({ ...redisOptions, name: 'processor-reader' }), (it) =>
+    it.disconnect(),
   );
-  const stream = new EventStream(redis, config.streamName);
-  const source = new FrameSource(
+  const source = new FrameConsumer(
     new EventStream(reader, config.streamName),
-    stream,
-    redis,
+    new EventStream(redis, config.streamName),
     name,
     config.claimIdleMsMin,
     log,
   );
+  source.useShards(1);
 
   let loop: Loop | undefined;
   health.live('loop', () => loop?.stuck);
   health.ready('loop', () => (loop ? loop.fault : 'waiting for the database and Redis'));
-  health.ready('redis', () => (redis.status === 'ready' ? undefined : `redis is ${redis.status}`));
+  health.ready('redis', () => (redis.isReady ? undefined : 'Redis can not be reached'));
   app.use('operations server', listen(server, config.host, config.port), () => stopListening(server));
 
   const started = waitFor(app, 'the database and Redis', async () => {
     await refuseHopelessConnection(config.databaseUrl);
     const rules = { periodDays: await periodDays(sql), dedupeWindowMs: config.dedupeWindowHours * hourMs };
-    await stream.ensureGroup();
-    await source.dropIdleConsumers();
+    await source.start();
     loop = new Loop(
       config,
       rules,
@@ -80,7 +75,7 @@ await runApp(async () => {
       sql,
       metrics,
       log,
-      createOutcomePublisher(redis, config.streamName),
+      outcomeMessages(config.streamName),
     );
     loop.start();
     log.info({ processor: name, ...rules }, 'processing');

@@ -6,6 +6,7 @@ import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { dayMs } from '@usage/lib/windows/units.ts';
 import { createDatabase, type TestDatabase } from '@usage/tests/support/database.ts';
+import { streamEntry } from '@usage/tests/support/frames.ts';
 import { Batch, contentOf, type Row } from './batch.ts';
 import type { PeriodRules } from './partition.ts';
 import { Store } from './store.ts';
@@ -55,7 +56,7 @@ function rowsOf(events: Sent[], arrivedMs: number): Row[] {
   const frame = encodeFrame([
     { namespace: 'default', receivedMs: arrivedMs, events: `[${json}]`, count: json.length },
   ]);
-  batch.add({ id: `${arrivedMs}-${sequence++}`, frame, events: json.length }, rules);
+  batch.add(streamEntry(`${arrivedMs}-${sequence++}`, frame, json.length), rules);
   expect(batch.rejected).toEqual([]);
   return batch.rows;
 }

@@ -9,7 +9,7 @@ import { readConfig } from '@usage/lib/service/config.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { runApp } from '@usage/lib/service/runApp.ts';
-import { connectRedis } from '@usage/lib/stream/redis.ts';
+import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
@@ -25,10 +25,11 @@ await runApp(async () => {
   const log = createLog(name, config.logLevel);
   const app = new App(name, log, config.stopMsMax);
   const health = new Health();
+  const redisOptions = { url: config.redisUrl, caFile: config.redisCaFile, log };
 
   const redis = app.use(
     'redis',
-    connectRedis({ url: config.redisUrl, name, log, commandMsMax: config.freshnessMsMax }),
+    connectRedis({ ...redisOptions, name, commandMsMax: config.freshnessMsMax }),
     (client) => client.disconnect(),
   );
   const sql = app.use(
@@ -46,17 +47,18 @@ await runApp(async () => {
     return undefined;
   });
   const registry = new Registry();
-  const hearing = app.use(
-    'redis subscriber',
-    connectRedis({ url: config.redisUrl, name: `${name} subscriber`, log, commandMsMax: subscribeMsMax }),
-    (client) => client.disconnect(),
-  );
+  const subscribers = connectSubscribers({
+    ...redisOptions,
+    name: `${name} subscriber`,
+    commandMsMax: subscribeMsMax,
+  });
+  const subscriber = app.use('redis subscriber', new Subscriber(subscribers, log), (one) => one.disconnect());
   const { access } = await startAccess({
     app,
     config,
     openSource: () => keySource(config.databaseUrl, name),
-    redis,
-    subscriber: new Subscriber(hearing, log),
+    redis: redis.home,
+    subscriber,
     registry,
   });
   const server = createQuery({

@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis';
 import { RateLimiterRedis } from 'rate-limiter-flexible';
+import type { RedisClient } from '../stream/redis.ts';
 
 export interface QuotaOptions {
   /** Of what, as clients read it. */
@@ -125,7 +125,7 @@ export class Quota {
 
 /** Counts in Redis. Its counters carry a TTL: where Redis is short of memory they may go, and a window begins anew. */
 export function countInRedis(
-  redis: Redis,
+  redis: RedisClient,
   name: string,
   { points, windowSeconds }: QuotaWindow,
 ): SharedCount {
@@ -136,8 +136,12 @@ export function countInRedis(
     duration: windowSeconds,
     rejectIfRedisNotReady: true,
   });
+  const windowMsMax = windowSeconds * 1_000;
   return async (taken) => {
     const { consumedPoints, msBeforeNext } = await limiter.penalty('', taken);
-    return { counted: consumedPoints, windowMsLeft: msBeforeNext };
+    if (msBeforeNext <= windowMsMax) return { counted: consumedPoints, windowMsLeft: msBeforeNext };
+    // Redis' clock was set back: the counter would outlive its window by as much, and refuse for as long.
+    await limiter.set('', taken, windowSeconds);
+    return { counted: taken, windowMsLeft: windowMsMax };
   };
 }

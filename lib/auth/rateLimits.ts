@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis';
 import { Problem } from '../http/problem.ts';
+import type { RedisClient } from '../stream/redis.ts';
 import type { ApiKey } from './key.ts';
 import { countInRedis, Quota } from './quota.ts';
 
@@ -23,14 +23,15 @@ interface LimitedRequest extends Request {
  * costs one look-up.
  */
 export class RateLimits {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #prefix: string;
   /** Gone with the key objects, which live until they are revoked. */
   readonly #quotas = new WeakMap<ApiKey, KeyQuotas>();
 
-  constructor(redis: Redis, streamName: string) {
+  constructor(redis: RedisClient, streamName: string) {
     this.#redis = redis;
-    this.#prefix = `{${streamName}}:rate`;
+    // Without the stream's hash tag: a cluster spreads the counters over its nodes.
+    this.#prefix = `${streamName}:rate`;
   }
 
   /** Throws 429 where the key has no request left. */

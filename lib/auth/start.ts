@@ -1,6 +1,6 @@
-import type { Redis } from 'ioredis';
 import { Gauge, type Registry } from 'prom-client';
 import type { App } from '../service/app.ts';
+import type { RedisClient } from '../stream/redis.ts';
 import type { Subscriber } from '../stream/subscriber.ts';
 import { type Access, keyAccess, openAccess } from './access.ts';
 import { KeyRing, type KeySource } from './keyRing.ts';
@@ -14,7 +14,7 @@ export interface AccessParts {
   config: AuthConfig & { streamName: string };
   openSource: () => KeySource & SessionSource & KeyUseStore & { end(): Promise<void> };
   /** Of the app, for the counts that the apps share. */
-  redis: Redis;
+  redis: RedisClient;
   subscriber: Subscriber;
   registry: Registry;
 }

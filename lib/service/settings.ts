@@ -1,4 +1,5 @@
-import { integer, oneOf, type Setting, text, url } from './config.ts';
+import { parseRedisUrl } from '../stream/redisUrl.ts';
+import { integer, oneOf, optional, type Setting, text } from './config.ts';
 import { parseDatabaseUrl } from './databaseUrl.ts';
 import { logLevels } from './log.ts';
 
@@ -16,16 +17,34 @@ export function databaseUrl(name: string, options: { default?: string; about: st
   };
 }
 
+/** Where Redis is, in one of the forms of lib/stream/redisUrl.ts. */
+function redisUrl(name: string, options: { default: string; about: string }): Setting<string> {
+  return {
+    name,
+    fallback: options.default,
+    about: options.about,
+    parse(value) {
+      parseRedisUrl(value);
+      return value;
+    },
+  };
+}
+
 /** Settings that every app takes. */
 export const commonSettings = {
   databaseUrl: databaseUrl('DATABASE_URL', {
     default: 'postgres://usage_user:usage_password@127.0.0.1:5432/usage_tracking',
     about: 'PostgreSQL connection; several hosts and parameters: docs/operations.md',
   }),
-  redisUrl: url('REDIS_URL', ['redis:', 'rediss:'], {
+  redisUrl: redisUrl('REDIS_URL', {
     default: 'redis://127.0.0.1:6379',
-    about: 'Redis connection',
+    about: 'Redis (or Valkey): one, a cluster, Sentinel, or one for each shard (docs/scaling.md)',
   }),
+  redisCaFile: optional(
+    text('REDIS_CA_FILE', {
+      about: "PEM file of the authority that signed Redis' certificate, for rediss://",
+    }),
+  ),
   logLevel: oneOf('LOG_LEVEL', logLevels, { default: 'info', about: 'least severe level that is logged' }),
   host: text('API_HOST', { default: '127.0.0.1', about: 'address the HTTP ports listen on' }),
   stopMsMax: integer('STOP_MS_MAX', {

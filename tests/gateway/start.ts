@@ -7,7 +7,7 @@ import { listen, stopListening } from '@usage/lib/http/server.ts';
 import { readConfig } from '@usage/lib/service/config.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
-import { connectRedis } from '@usage/lib/stream/redis.ts';
+import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Redis } from 'ioredis';
@@ -18,20 +18,26 @@ import { startTestRedis } from '../support/servers.ts';
 export type TestGateway = Awaited<ReturnType<typeof startGateway>>;
 
 /** A gateway on a free port over a Redis of its own; settings as the environment would have them. */
-export async function startGateway(env: Record<string, string> = {}) {
-  const server = await startTestRedis();
+export async function startGateway(
+  env: Record<string, string> = {},
+  redisSettings: Record<string, string> = {},
+) {
+  const server = await startTestRedis(redisSettings);
   const config = readConfig(gatewaySettings, { REDIS_URL: server.url, PRESSURE_POLL_MS: '20', ...env });
   const log = createLog('gateway', 'silent');
   const redis = connectRedis({ url: server.url, name: 'gateway', log, commandMsMax: config.appendMsMax });
   const admin = new Redis(server.url, { retryStrategy: () => 20 });
   admin.on('error', () => {});
   const sql = connect({ url: config.databaseUrl, name: 'gateway', connectionsMax: 1, statementMsMax: 1_000 });
-  const hearing = connectRedis({ url: server.url, name: 'hearing', log, commandMsMax: config.appendMsMax });
-  const outcomes = new Outcomes(new Subscriber(hearing, log));
+  const subscriber = new Subscriber(
+    connectSubscribers({ url: server.url, name: 'subscriber', log, commandMsMax: config.appendMsMax }),
+    log,
+  );
+  const outcomes = new Outcomes(subscriber);
   await outcomes.start(config.streamName);
   const health = new Health();
   const registry = new Registry();
-  const stream = new EventStream(redis);
+  const stream = new EventStream(redis, config.streamName, { replicasMin: config.replicasMin });
   const { app, gate, batcher } = createGateway({
     config,
     sql,
@@ -45,7 +51,7 @@ export async function startGateway(env: Record<string, string> = {}) {
     log,
   });
   await admin.ping();
-  if (redis.status !== 'ready') await new Promise((resolve) => redis.once('ready', resolve));
+  if (!redis.isReady) await new Promise<void>((resolve) => redis.onReady(resolve));
   await gate.start();
   const url = `http://127.0.0.1:${listen(app, '127.0.0.1', 0)}`;
   return {
@@ -83,7 +89,7 @@ export async function startGateway(env: Record<string, string> = {}) {
       await batcher.drain();
       gate.stop();
       redis.disconnect();
-      hearing.disconnect();
+      subscriber.disconnect();
       admin.disconnect();
       await sql.end();
       await server.stop();

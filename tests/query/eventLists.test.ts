@@ -214,12 +214,12 @@ describe('GET /api/v2/events', () => {
 });
 
 test('answers say how fresh they are while Redis is there', async () => {
-  if (client.status !== 'ready') await new Promise((resolve) => client.once('ready', resolve));
+  if (!client.isReady) await new Promise<void>((resolve) => client.onReady(resolve));
   const beforeMs = Date.now();
   const idle = await query.get('/api/v1/meters/tokens/query');
   expect(idle.headers.get('usage-events-waiting')).toBe('0');
   expect(Date.parse(idle.headers.get('usage-as-of')!)).toBeGreaterThanOrEqual(beforeMs - 1_000);
-  const id = await stream.append(Buffer.from('frame'), 3);
+  const { id } = await stream.append(Buffer.from('frame'), 3);
   const waiting = await query.get('/api/v1/meters/tokens/query');
   expect(waiting.headers.get('usage-events-waiting')).toBe('3');
   expect(Date.parse(waiting.headers.get('usage-as-of')!)).toBe(Number(id.split('-')[0]));

@@ -116,7 +116,7 @@ describe('apps that share a Redis', () => {
     const key = keyOf('shared', 10);
     expect(take(one, key, 400)).toBe(400);
     const told = async (count: number) => {
-      while ((await a.get('{test}:rate:events:shared:')) !== String(count)) await Bun.sleep(5);
+      while ((await a.get('test:rate:events:shared:')) !== String(count)) await Bun.sleep(5);
     };
     await told(400);
     expect(take(two, key, 100)).toBe(100);
@@ -127,6 +127,19 @@ describe('apps that share a Redis', () => {
     await told(600);
     a.disconnect();
     b.disconnect();
+    await server.stop();
+  });
+
+  test("Redis' clock is set back: a counter that would outlive its window by an hour begins anew", async () => {
+    const server = await startTestRedis();
+    const redis = new Redis(server.url);
+    const limits = new RateLimits(redis, 'test');
+    const counter = 'test:rate:events:late:';
+    await redis.set(counter, 600, 'PX', 3_600_000);
+    expect(take(limits, keyOf('late', 10), 70)).toBe(70);
+    while ((await redis.get(counter)) !== '70') await Bun.sleep(5);
+    expect(await redis.pttl(counter)).toBeLessThanOrEqual(60_000);
+    redis.disconnect();
     await server.stop();
   });
 

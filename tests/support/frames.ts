@@ -1,4 +1,5 @@
 import { unpackFrame } from '@usage/lib/frame/encode.ts';
+import type { StreamEntry } from '@usage/lib/stream/entry.ts';
 
 export interface FrameContent {
   namespace: string;
@@ -13,4 +14,9 @@ export function contentOfFrame(frame: Uint8Array): FrameContent[] {
     ...part,
     events: Array.isArray(part.events) ? part.events : [part.events],
   }));
+}
+
+/** A frame as a processor reads it, for the first time, from the only shard. */
+export function streamEntry(id: string, frame: Buffer, events: number): StreamEntry {
+  return { shard: 0, id, mark: '', frame, events, deliveries: 1 };
 }

@@ -8,6 +8,7 @@ import { generationsWithDeltas, type MergeLimits } from '@usage/db/rollups/delta
 import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { Batch } from '@usage/processor/batch.ts';
 import { Store } from '@usage/processor/store.ts';
+import { streamEntry } from '../support/frames.ts';
 
 /** The processor's and the aggregator's own code on a database, one step at a time and without Redis between them. */
 export class Pipeline {
@@ -34,7 +35,7 @@ export class Pipeline {
       count: events.length,
     };
     const id = `${arrivedMs}-${this.#sequence++}`;
-    batch.add({ id, frame: encodeFrame([part]), events: events.length }, this.rules);
+    batch.add(streamEntry(id, encodeFrame([part]), events.length), this.rules);
     if (batch.rejected.length > 0) throw new Error(batch.rejected[0]!.reason);
     const { stored, refused } = await this.store.store(await this.store.prepare(batch.rows));
     if (refused.length > 0) throw new Error(refused[0]!.reason);

@@ -1,6 +1,7 @@
 import { encodeFrame, type FramePart, type FrameVersion } from '@usage/lib/frame/encode.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
 import type { Deadline } from '@usage/lib/service/deadline.ts';
+import { TooFewReplicas } from '@usage/lib/stream/replicatedAppends.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
 import type { FrameBatcher } from '../frameBatcher.ts';
 import type { GatewayMetrics } from '../metrics.ts';
@@ -42,14 +43,19 @@ export function refuseWhileFull({ gate }: Ingest): void {
 }
 
 /** What the batcher does with a full frame: encode, append, measure. Rejects with what the clients are told. */
-export function frameAppender(stream: EventStream, version: FrameVersion, metrics: GatewayMetrics) {
+export function frameAppender(
+  stream: EventStream,
+  gate: PressureGate,
+  version: FrameVersion,
+  metrics: GatewayMetrics,
+) {
   return async (parts: readonly FramePart[], events: number): Promise<void> => {
     const frame = encodeFrame(parts, version);
     metrics.frameEvents.observe(events);
     metrics.frameBytes.observe(frame.length);
     const startedMs = performance.now();
     try {
-      await stream.append(frame, events);
+      gate.acknowledged(await stream.append(frame, events, gate.open));
     } catch (error) {
       metrics.appendsFailed.inc();
       throw notAcknowledged(error as Error);
@@ -64,15 +70,19 @@ export function frameAppender(stream: EventStream, version: FrameVersion, metric
  * frame had been sent it may be stored already; then the retry is a duplicate and counts once.
  */
 function notAcknowledged(error: Error): Error {
-  if (error.message.startsWith('OOM')) {
+  const { message } = error;
+  if (message.startsWith('OOM')) {
     return unavailable(
       'No events are taken now: the event stream is full (Redis is out of memory).',
       retrySeconds,
       error,
     );
   }
+  if (message.startsWith('MISCONF'))
+    return unavailable('No events are taken now: Redis can not write to its disk.', retrySeconds, error);
+  const reason = error instanceof TooFewReplicas ? `: ${message}` : '';
   return unavailable(
-    'The event stream (Redis) did not acknowledge the events; send the same ids again, doubles count once.',
+    `The event stream (Redis) did not acknowledge the events${reason}; send the same ids again, doubles count once.`,
     retrySeconds,
     error,
   );
