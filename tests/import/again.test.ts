@@ -69,6 +69,17 @@ describe('a second run', () => {
     expect(await total('grown')).toBe(11);
   });
 
+  test('goes on where a run was killed', async () => {
+    await importing.meter('killed');
+    const rows = Array.from({ length: 5_000 }, (_, index) => row('acme', index)).join('');
+    const file = await importing.file('killed.csv', head + rows);
+    await importing.killed('killed', file, ...timed('killed'), '--batch', '1');
+    const before = (await total('killed'))!;
+    expect(before).toBeLessThan(12_497_500);
+    expect((await importing.run(file, ...timed('killed'))).code).toBe(0);
+    expect(await total('killed')).toBe(12_497_500);
+  });
+
   test('under another name of the file asks which it is', async () => {
     await importing.meter('renamed');
     const content = head + row('acme', 5);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningApps, startApps } from '../support/apps.ts';
@@ -26,6 +26,17 @@ export async function startImportTest(settings: Record<string, string> = {}) {
       return path;
     },
     run: (...args: string[]) => runImport(apps, args),
+    /** Killed with SIGKILL as soon as the gateway has taken something of it. */
+    async killed(slug: string, ...args: string[]): Promise<void> {
+      const child = spawnImport(apps, args);
+      const isCounted = async () => {
+        const response = await fetch(`${apps.url}/api/v1/meters/${slug}/query`);
+        return ((await response.json()) as { data: unknown[] }).data.length > 0;
+      };
+      while (child.exitCode === null && !(await isCounted())) await Bun.sleep(1);
+      child.kill('SIGKILL');
+      await child.exited;
+    },
     meter: (slug: string, meter: Record<string, unknown> = {}) => makeMeter(apps, slug, meter),
     usage: (slug: string, query = '') => usageOf(apps, slug, query),
     async stop() {
@@ -35,13 +46,17 @@ export async function startImportTest(settings: Record<string, string> = {}) {
   };
 }
 
-async function runImport(apps: RunningApps, args: string[]): Promise<ImportResult> {
-  const child = Bun.spawn([process.execPath, 'scripts/import.ts', '--url', apps.url, ...args], {
+function spawnImport(apps: RunningApps, args: string[]) {
+  return Bun.spawn([process.execPath, 'scripts/import.ts', '--url', apps.url, ...args], {
     cwd: root,
     env: { ...process.env, API_KEY: undefined },
     stdout: 'pipe',
     stderr: 'pipe',
   });
+}
+
+async function runImport(apps: RunningApps, args: string[]): Promise<ImportResult> {
+  const child = spawnImport(apps, args);
   const [out, err] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
@@ -75,8 +90,4 @@ async function usageOf(apps: RunningApps, slug: string, query: string): Promise<
     if (response.headers.get('usage-events-waiting') === '0') return data;
     await Bun.sleep(5);
   }
-}
-
-export async function write(path: string, content: string): Promise<void> {
-  await writeFile(path, content);
 }
