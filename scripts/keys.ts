@@ -1,9 +1,8 @@
 import { parseArgs } from 'node:util';
-import { readKey } from '../apps/gateway/keys/rules.ts';
-import { keysMax, keysShownMax, toWire } from '../apps/gateway/keys/service.ts';
 import { createKey, listKeys, revokeKey } from '../db/access/keys.ts';
 import { connect, type Sql } from '../db/connection/connect.ts';
 import { defaultNamespace } from '../lib/auth/key.ts';
+import { keysMax, keysShownMax, readKeyDefinition, shownKey } from '../lib/auth/keyDefinition.ts';
 import { newKeyToken } from '../lib/auth/token.ts';
 import { readConfig } from '../lib/service/config.ts';
 import { commonSettings } from '../lib/service/settings.ts';
@@ -45,7 +44,7 @@ async function run(sql: Sql, [command, target]: string[], values: Values): Promi
       return await create(sql, namespace, values);
     case 'list':
       for (const key of await listKeys(sql, namespace, keysShownMax))
-        console.log(JSON.stringify(toWire(key)));
+        console.log(JSON.stringify(shownKey(key)));
       return;
     case 'revoke':
       if (target === undefined) throw new UsageFault(usage);
@@ -61,7 +60,7 @@ async function run(sql: Sql, [command, target]: string[], values: Values): Promi
 /** The key alone goes to standard output, so that it can be piped into a file or a secret store. */
 async function create(sql: Sql, namespace: string, values: Values): Promise<void> {
   const number = (name: string) => (values[name] === undefined ? undefined : Number(values[name]));
-  const read = readKey({
+  const read = readKeyDefinition({
     namespace,
     name: values.name,
     scopes: values.scopes?.split(','),

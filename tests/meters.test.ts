@@ -13,7 +13,7 @@ import {
 } from '@usage/db/meters/meters.ts';
 import { readRegistry, readRegistryShared } from '@usage/db/meters/registry.ts';
 import { changeMeters, MeterRegistryBusy } from '@usage/db/meters/registryLock.ts';
-import type { MeterDefinition } from '@usage/lib/meter/rules.ts';
+import type { MeterDefinition } from '@usage/lib/meter/definition.ts';
 import { createDatabase, type TestDatabase } from './support/database.ts';
 
 let database: TestDatabase;

@@ -2,16 +2,16 @@ import type { Access } from '@usage/lib/auth/access.ts';
 import { directFetch } from '@usage/lib/http/directFetch.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
-import { cursorDetail, listDetail } from '@usage/query/events/index.ts';
-import { lookupDetail } from '@usage/query/events/lookup.ts';
+import { cursorDetail, listDetail } from '@usage/lib/queryApi/eventLists.ts';
+import { lookupDetail } from '@usage/lib/queryApi/eventLookup.ts';
 import {
   groupValuesDetail,
+  portalQueryDetail,
   queryDetail,
   queryPostDetail,
   subjectsDetail,
-} from '@usage/query/meters/model.ts';
-import { portalQueryDetail } from '@usage/query/portal/index.ts';
-import { v3QueryDetail } from '@usage/query/v3/index.ts';
+} from '@usage/lib/queryApi/meterQueryDetails.ts';
+import { v3QueryDetail } from '@usage/lib/queryApi/v3Query.ts';
 import { Elysia } from 'elysia';
 
 export interface ReadOptions {

@@ -1,4 +1,4 @@
-import type { MeterDefinition } from '@usage/lib/meter/rules.ts';
+import type { MeterDefinition } from '@usage/lib/meter/definition.ts';
 import { ulid } from 'ulid';
 import type { Executor, Sql, Transaction } from '../connection/connect.ts';
 import { type Incarnation, incarnation } from '../connection/incarnation.ts';

@@ -1,3 +1,5 @@
+import { nearestName } from '../validation/nearest.ts';
+
 /**
  * OpenMeter's filters on a text field; several operators in one object must all pass, as with `$and`.
  * Comparisons are by Unicode code point. `$like` knows % and _ and the escape \, as SQL does.
@@ -13,6 +15,8 @@ export type TextFilter =
 const textOperators = ['eq', 'ne', 'like', 'nlike', 'ilike', 'nilike', 'gt', 'gte', 'lt', 'lte'] as const;
 const listOperators = ['in', 'nin'] as const;
 const joinOperators = ['and', 'or'] as const;
+
+const allOperators = [...textOperators, ...listOperators, ...joinOperators].map((name) => `$${name}`);
 
 const valuesMax = 1_000;
 /** Of one filter, in all: each is applied to every value. */
@@ -38,15 +42,20 @@ export function readTextFilter(json: unknown, depth = 0, seen = { operators: 0 }
 
 function readOperator(name: string, value: unknown, depth: number, seen: { operators: number }): TextFilter {
   const operator = name.slice(1);
-  if (!name.startsWith('$')) throw new Error(`unknown operator ${quote(name)}`);
+  if (!name.startsWith('$')) throw unknownOperator(name);
   if (isOneOf(textOperators, operator)) return { operator, value: textOf(name, value) };
   if (isOneOf(listOperators, operator))
     return { operator, values: listOf(name, value).map((item) => textOf(name, item)) };
   if (isOneOf(joinOperators, operator)) {
-    const filters = listOf(name, value).map((item) => readTextFilter(item, depth + 1, seen));
+    const filters = filledListOf(name, value).map((item) => readTextFilter(item, depth + 1, seen));
     return { operator, filters: filters.filter((filter) => filter !== undefined) };
   }
-  throw new Error(`unknown operator ${quote(name)}`);
+  throw unknownOperator(name);
+}
+
+function unknownOperator(name: string): Error {
+  const near = nearestName(name, allOperators);
+  return new Error(`unknown operator ${quote(name)}${near ? `; did you mean ${near}?` : ''}`);
 }
 
 /** Whether a text passes. */
@@ -153,6 +162,13 @@ function listOf(name: string, value: unknown): unknown[] {
   if (!Array.isArray(value)) throw new Error(`${name}: expected a list`);
   if (value.length > valuesMax) throw new Error(`${name}: more than ${valuesMax} values`);
   return value;
+}
+
+/** All pass a filter without conditions: whoever joins none has made a mistake. */
+function filledListOf(name: string, value: unknown): unknown[] {
+  const list = listOf(name, value);
+  if (list.length === 0) throw new Error(`${name}: must not be empty`);
+  return list;
 }
 
 function isOneOf<T extends string>(names: readonly T[], name: string): name is T {

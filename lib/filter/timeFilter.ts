@@ -1,4 +1,5 @@
 import { parseTimeUs, timeFault } from '../event/time.ts';
+import { nearestName } from '../validation/nearest.ts';
 
 /** OpenMeter's filters on a time field; several operators in one object must all pass, as with `$and`. */
 export type TimeFilter =
@@ -27,12 +28,18 @@ export function readTimeFilter(json: unknown, depth = 0): TimeFilter | undefined
 function readOperator(name: string, value: unknown, depth: number): TimeFilter {
   if (name === '$and' || name === '$or') {
     if (!Array.isArray(value)) throw new Error(`${name}: expected a list`);
+    if (value.length === 0) throw new Error(`${name}: must not be empty`);
     if (value.length > filtersMax) throw new Error(`${name}: more than ${filtersMax} filters`);
     const filters = value.map((item) => readTimeFilter(item, depth + 1)).filter((one) => one !== undefined);
     return { operator: name === '$and' ? 'and' : 'or', filters };
   }
   const operator = operators.find((one) => `$${one}` === name);
-  if (!operator) throw new Error(`unknown operator ${JSON.stringify(name.slice(0, 64))}`);
+  if (!operator) {
+    const near = nearestName(name, ['$gt', '$gte', '$lt', '$lte', '$and', '$or']);
+    throw new Error(
+      `unknown operator ${JSON.stringify(name.slice(0, 64))}${near ? `; did you mean ${near}?` : ''}`,
+    );
+  }
   const us = typeof value === 'string' ? parseTimeUs(value) : undefined;
   if (us === undefined)
     throw new Error(

@@ -1,26 +1,33 @@
+import type { Static, TSchema } from '@sinclair/typebox';
+import type { Fault } from '../validation/fault.ts';
+import { faultsOf } from '../validation/faultsOf.ts';
 import { Problem } from './problem.ts';
 
-/** One thing that is wrong with a request, and where. */
-export interface Fault {
-  /** Like `groupBy.model`; empty when it is the whole. */
-  field: string;
-  reason: string;
-}
+export type { Fault } from '../validation/fault.ts';
 
 const faultsShownMax = 100;
 
+/** Where the faults are. */
+export type FaultSource = 'query' | 'body';
+
 /** 400 that names every fault, in words and as `extensions.validationErrors`. */
-export function invalid(what: string, faults: Fault[]): Problem {
+export function invalid(what: string, faults: readonly Fault[], source: FaultSource = 'body'): Problem {
   const shown = faults.slice(0, faultsShownMax);
   const list = shown.map(({ field, reason }) => (field ? `${field} ${reason}` : reason)).join('; ');
   const more = faults.length - shown.length;
-  return new Problem(
-    'bad_request',
-    `The ${what} is not valid: ${list}${more > 0 ? `; and ${more} more` : ''}.`,
-    {
-      extensions: { validationErrors: shown },
-    },
-  );
+  // A question mark ends a sentence as well.
+  const detail = `The ${what} is not valid: ${list}${more > 0 ? `; and ${more} more` : ''}`;
+  return new Problem('bad_request', detail.endsWith('?') ? detail : `${detail}.`, {
+    extensions: { validationErrors: shown },
+    source,
+  });
+}
+
+/** The parsed body of a request as its schema has it. Problems: 400 with every fault. */
+export function readBodyAs<T extends TSchema>(what: string, schema: T, body: unknown): Static<T> {
+  const faults = faultsOf(schema, body);
+  if (faults.length > 0) throw invalid(what, faults);
+  return body as Static<T>;
 }
 
 /** A whole number from 1 to `max` of a query; adds to `faults` where it is something else. */

@@ -30,6 +30,8 @@ interface ProblemOptions {
   headers?: Record<string, string>;
   /** Members of `extensions`, as OpenMeter's problems have them. */
   extensions?: Record<string, unknown>;
+  /** Which part of the request `extensions.validationErrors` are about, where these are its fields. */
+  source?: 'query' | 'body';
   /** Logged, never shown. */
   cause?: unknown;
 }
@@ -39,6 +41,7 @@ export class Problem extends Error {
   readonly status: number;
   readonly headers: Record<string, string> | undefined;
   readonly extensions: Record<string, unknown> | undefined;
+  readonly source: 'query' | 'body' | undefined;
 
   constructor(
     readonly code: ProblemCode,
@@ -50,6 +53,7 @@ export class Problem extends Error {
     this.status = problemCodes[code][0];
     this.headers = options.headers;
     this.extensions = options.extensions;
+    this.source = options.source;
   }
 }
 

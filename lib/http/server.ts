@@ -4,6 +4,7 @@ import type { Health } from '../service/health.ts';
 import type { Logger } from '../service/log.ts';
 import { StartFault } from '../service/startFault.ts';
 import { type HeadersFor, operations, requestIdOf, requestRecord } from './operations.ts';
+import { readNoParameters } from './parameters.ts';
 import { bodyTooLarge, Problem, problemResponse, toProblem } from './problem.ts';
 import { createRefusalLog } from './refusalLog.ts';
 import { badHost, parsedUrlOf } from './url.ts';
@@ -61,6 +62,11 @@ export function createServer(options: ServerOptions) {
       if (Number(request.headers.get('content-length')) <= bodyBytesMax) return;
       if (!isStreamed?.(request.headers)) throw bodyTooLarge(bodyBytesMax);
     })
+    .onBeforeHandle({ as: 'global' }, ({ request, route }) => {
+      // Every other route reads its parameters by their schema (parameters.ts).
+      if (request.url.includes('?') && takesNoParameters(app.routes, request.method, route))
+        readNoParameters(request);
+    })
     .onError({ as: 'global' }, ({ error, code, request, route, startedMs, requestId, set }) => {
       const id = requestId || requestIdOf(request);
       const problem = code === 'NOT_FOUND' ? noRoute(app.routes, request) : toProblem(error, log, id);
@@ -110,6 +116,20 @@ export async function stopListening(app: Listening, msMax = finishMsMax): Promis
 
 // biome-ignore lint/suspicious/noExplicitAny: an Elysia's type lists all of its routes; any of them will do here
 type Listening = Elysia<any, any, any, any, any, any, any>;
+
+type Route = {
+  method: string;
+  path: string;
+  hooks?: { detail?: { parameters?: readonly { in?: string }[] } };
+};
+
+/** Whether it is a route of the API whose description has no parameter in the query. */
+function takesNoParameters(routes: readonly Route[], method: string, path: string): boolean {
+  if (!path.startsWith('/api/')) return false;
+  const parameters = routes.find((one) => one.path === path && one.method === method)?.hooks?.detail
+    ?.parameters;
+  return !parameters?.some((one) => one.in === 'query');
+}
 
 /** 405 with Allow where the path has other methods, else 404. */
 function noRoute(routes: readonly { method: string; path: string }[], request: Request): Problem {

@@ -1,8 +1,8 @@
 import { connect, type Sql } from '@usage/db/connection/connect.ts';
 import { createMeter } from '@usage/db/meters/meters.ts';
 import { openAccess } from '@usage/lib/auth/access.ts';
+import type { MeterDefinition } from '@usage/lib/meter/definition.ts';
 import type { Aggregation } from '@usage/lib/meter/meter.ts';
-import type { MeterDefinition } from '@usage/lib/meter/rules.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';

@@ -1,5 +1,5 @@
 import { connect } from '@usage/db/connection/connect.ts';
-import type { MeterDefinition } from '@usage/lib/meter/rules.ts';
+import type { MeterDefinition } from '@usage/lib/meter/definition.ts';
 import { createDatabase } from '../support/database.ts';
 import { createRedis } from '../support/redis.ts';
 import { spawnApp } from '../support/spawnApp.ts';

@@ -9,14 +9,11 @@ import {
 import type { Identity } from '@usage/lib/auth/access.ts';
 import { readFrame } from '@usage/lib/frame/decode.ts';
 import { encodeFrame } from '@usage/lib/frame/encode.ts';
-import { type Fault, integerIn, invalid } from '@usage/lib/http/faults.ts';
-import { Problem } from '@usage/lib/http/problem.ts';
+import { readBodyAs } from '@usage/lib/http/faults.ts';
 import { valueEnd } from '@usage/lib/json/scan.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
 import { fromDatabase } from '../database.ts';
-
-export const deadLettersPageMax = 100;
-export const redriveMax = 100;
+import { deadLettersPageMax, Redrive } from './model.ts';
 
 export interface DeadLetterAnswer {
   id: string;
@@ -33,15 +30,9 @@ export interface DeadLetterAnswer {
 export async function listLetters(
   sql: Sql,
   by: Identity,
-  query: URLSearchParams,
+  { limit = deadLettersPageMax, before }: { limit?: number; before?: string },
 ): Promise<{ items: DeadLetterAnswer[] }> {
-  const faults: Fault[] = [];
-  const limit = integerIn(query, 'limit', deadLettersPageMax, deadLettersPageMax, faults);
-  const before = query.get('before');
-  if (before !== null && !isId(before))
-    faults.push({ field: 'before', reason: 'must be the id of a dead letter, from the answer before' });
-  if (faults.length > 0) throw invalid('query', faults);
-  const beforeId = before === null ? undefined : BigInt(before);
+  const beforeId = before === undefined ? undefined : BigInt(before);
   const letters = await fromDatabase(listDeadLetters(sql, { ...ownedBy(by), beforeId, limit }));
   return { items: letters.map(toAnswer) };
 }
@@ -56,7 +47,7 @@ export async function redrive(
   by: Identity,
   body: unknown,
 ): Promise<{ redriven: number }> {
-  const ids = idsOf(body);
+  const ids = readBodyAs('request', Redrive, body).ids.map(BigInt);
   return fromDatabase(
     sql.begin(async (tx) => {
       const letters = await lockForRedrive(tx, ids, ownedBy(by));
@@ -108,24 +99,6 @@ function eventsIn(frame: Buffer): number {
   } catch {
     return 0;
   }
-}
-
-function idsOf(body: unknown): bigint[] {
-  const ids = (body as { ids?: unknown } | null)?.ids;
-  if (!Array.isArray(ids) || ids.length === 0 || ids.length > redriveMax || !ids.every(isId)) {
-    throw new Problem(
-      'bad_request',
-      `The body must be {"ids": [...]} with 1 to ${redriveMax} ids of dead letters.`,
-    );
-  }
-  return ids.map(BigInt);
-}
-
-/** As a text, or as the number that a lenient client makes of it. */
-function isId(id: unknown): id is string | number {
-  return typeof id === 'number'
-    ? Number.isSafeInteger(id) && id >= 0
-    : typeof id === 'string' && /^\d{1,18}$/.test(id);
 }
 
 function toAnswer(letter: DeadLetter): DeadLetterAnswer {

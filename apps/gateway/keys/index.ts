@@ -1,8 +1,9 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Access } from '@usage/lib/auth/access.ts';
+import { NamespaceQuery } from '@usage/lib/auth/keyDefinition.ts';
 import { pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
-import { urlOf } from '@usage/lib/http/url.ts';
+import { readParameters } from '@usage/lib/http/parameters.ts';
 import { Elysia } from 'elysia';
 import { createDetail, listDetail, revokeDetail } from './model.ts';
 import { endKey, type KeysChanged, makeKey, showKeys } from './service.ts';
@@ -31,14 +32,16 @@ export function keyRoutes({ sql, access, keysChanged }: KeyRoutes) {
     .get(
       '',
       async ({ request }) =>
-        Response.json(await showKeys(sql, access.identify(request, 'admin'), queryOf(request))),
+        Response.json(
+          await showKeys(sql, access.identify(request, 'admin'), readParameters(NamespaceQuery, request)),
+        ),
       { detail: listDetail },
     )
     .delete(
       '/:keyIdOrPrefix',
       async ({ request, params }) => {
         const by = access.identify(request, 'admin');
-        await endKey(sql, by, queryOf(request), pathText(params.keyIdOrPrefix));
+        await endKey(sql, by, readParameters(NamespaceQuery, request), pathText(params.keyIdOrPrefix));
         await keysChanged();
         return new Response(null, { status: 204 });
       },
@@ -48,7 +51,3 @@ export function keyRoutes({ sql, access, keysChanged }: KeyRoutes) {
 
 /** The answer holds a secret. */
 const notKept = { 'Cache-Control': 'no-store' };
-
-function queryOf(request: Request): URLSearchParams {
-  return urlOf(request).searchParams;
-}

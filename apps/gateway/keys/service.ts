@@ -1,24 +1,24 @@
-import { createKey, listKeys, revokeKey, type StoredKey } from '@usage/db/access/keys.ts';
+import { createKey, listKeys, revokeKey } from '@usage/db/access/keys.ts';
 import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Identity } from '@usage/lib/auth/access.ts';
-import { namespacePattern } from '@usage/lib/auth/key.ts';
+import {
+  type Key,
+  keysMax,
+  keysShownMax,
+  readKeyDefinition,
+  shownKey,
+} from '@usage/lib/auth/keyDefinition.ts';
 import { newKeyToken } from '@usage/lib/auth/token.ts';
 import { invalid } from '@usage/lib/http/faults.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { fromDatabase } from '../database.ts';
-import type { Key } from './model.ts';
-import { readKey } from './rules.ts';
-
-/** Active keys a namespace; all of them are held in memory. */
-export const keysMax = 1_000;
-export const keysShownMax = 1_000;
 
 /** What has to be done when keys have changed: nudge the other apps, look oneself. */
 export type KeysChanged = () => Promise<void>;
 
 /** The key with its secret, which is shown this once. Problems: 400, 403, 409. */
 export async function makeKey(sql: Sql, by: Identity, body: unknown): Promise<Key & { key: string }> {
-  const read = readKey(body);
+  const read = readKeyDefinition(body);
   if ('faults' in read) throw invalid('key', read.faults);
   const { namespace = by.namespace, name, scopes, limits } = read.value;
   if (!by.isOperator && namespace !== by.namespace) throw otherNamespace();
@@ -28,19 +28,19 @@ export async function makeKey(sql: Sql, by: Identity, body: unknown): Promise<Ke
   );
   if (!stored)
     throw new Problem('conflict', `The namespace has ${keysMax} active keys: revoke some that are not used.`);
-  return { ...toWire(stored), key: token };
+  return { ...shownKey(stored), key: token };
 }
 
 /** The newest first, without their secrets. */
-export async function showKeys(sql: Sql, by: Identity, query: URLSearchParams): Promise<Key[]> {
-  return (await fromDatabase(listKeys(sql, namespaceFor(by, query), keysShownMax))).map(toWire);
+export async function showKeys(sql: Sql, by: Identity, query: { namespace?: string }): Promise<Key[]> {
+  return (await fromDatabase(listKeys(sql, namespaceFor(by, query), keysShownMax))).map(shownKey);
 }
 
 /** By id or prefix. Problems: 403, 404. */
 export async function endKey(
   sql: Sql,
   by: Identity,
-  query: URLSearchParams,
+  query: { namespace?: string },
   idOrPrefix: string,
 ): Promise<void> {
   if (await fromDatabase(revokeKey(sql, namespaceFor(by, query), idOrPrefix))) return;
@@ -50,28 +50,11 @@ export async function endKey(
   );
 }
 
-function namespaceFor(by: Identity, query: URLSearchParams): string {
-  const namespace = query.get('namespace') ?? by.namespace;
+function namespaceFor(by: Identity, { namespace = by.namespace }: { namespace?: string }): string {
   if (!by.isOperator && namespace !== by.namespace) throw otherNamespace();
-  if (new RegExp(namespacePattern).test(namespace)) return namespace;
-  throw invalid('query', [{ field: 'namespace', reason: `must match ${namespacePattern}` }]);
+  return namespace;
 }
 
 function otherNamespace(): Problem {
   return new Problem('forbidden', 'Only ADMIN_API_KEY deals with the keys of other namespaces.');
-}
-
-export function toWire(key: StoredKey): Key {
-  const { id, namespace, name, prefix, scopes, limits, createdAt, revokedAt, lastUsedAt } = key;
-  return {
-    id,
-    namespace,
-    name,
-    prefix,
-    scopes: [...scopes],
-    ...Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined)),
-    createdAt: createdAt.toISOString(),
-    ...(revokedAt && { revokedAt: revokedAt.toISOString() }),
-    ...(lastUsedAt && { lastUsedAt: lastUsedAt.toISOString() }),
-  };
 }

@@ -9,7 +9,7 @@ import {
   updateMeter,
 } from '@usage/db/meters/meters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
-import { type MeterDefinition, readMeterDefinition } from '@usage/lib/meter/rules.ts';
+import { type MeterDefinition, readMeterDefinition } from '@usage/lib/meter/definition.ts';
 import { ConfigError } from '@usage/lib/service/config.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import { type Declaration, readDeclarations } from './yaml.ts';

@@ -4,18 +4,10 @@ import type { NamespaceOf } from '@usage/lib/auth/access.ts';
 import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
-import { urlOf } from '@usage/lib/http/url.ts';
+import { describedParameters, readParameters } from '@usage/lib/http/parameters.ts';
+import { MeterCreate, MeterUpdateBody } from '@usage/lib/meter/definition.ts';
 import { Elysia } from 'elysia';
-import {
-  createExample,
-  Meter,
-  MeterCreate,
-  MeterUpdate,
-  meterExample,
-  meterOrders,
-  meterPageSizeMax,
-  updateExample,
-} from './model.ts';
+import { createExample, Meter, MeterListQuery, meterExample, updateExample } from './model.ts';
 import { createMeter, deleteMeter, getMeter, listMeters, updateMeter } from './service.ts';
 
 export interface MeterRoutes {
@@ -40,18 +32,18 @@ export function meterRoutes({ sql, namespaceOf }: MeterRoutes) {
     )
     .get(
       '',
-      async ({ request }) =>
-        Response.json(
-          await listMeters(sql, namespaceOf(request, 'read', 'admin'), urlOf(request).searchParams),
-        ),
+      async ({ request }) => {
+        const namespace = namespaceOf(request, 'read', 'admin');
+        return Response.json(await listMeters(sql, namespace, readParameters(MeterListQuery, request)));
+      },
       { detail: listDetail },
     )
     .get(
       '/:meterIdOrSlug',
-      async ({ request, params }) =>
-        Response.json(
-          await getMeter(sql, namespaceOf(request, 'read', 'admin'), pathText(params.meterIdOrSlug)),
-        ),
+      async ({ request, params }) => {
+        const namespace = namespaceOf(request, 'read', 'admin');
+        return Response.json(await getMeter(sql, namespace, pathText(params.meterIdOrSlug)));
+      },
       { detail: getDetail },
     )
     .put(
@@ -66,7 +58,8 @@ export function meterRoutes({ sql, namespaceOf }: MeterRoutes) {
     .delete(
       '/:meterIdOrSlug',
       async ({ request, params }) => {
-        await deleteMeter(sql, namespaceOf(request, 'admin'), pathText(params.meterIdOrSlug));
+        const namespace = namespaceOf(request, 'admin');
+        await deleteMeter(sql, namespace, pathText(params.meterIdOrSlug));
         return new Response(null, { status: 204 });
       },
       { parse: 'none', detail: deleteDetail },
@@ -92,28 +85,7 @@ const listDetail = {
   tags,
   operationId: 'listMeters',
   summary: 'List meters',
-  parameters: [
-    parameter('query', 'page', Type.Integer({ minimum: 1, default: 1 }), 'Number of the page.'),
-    parameter(
-      'query',
-      'pageSize',
-      Type.Integer({ minimum: 1, maximum: meterPageSizeMax, default: meterPageSizeMax }),
-      'Meters on a page. By default all that a namespace can have.',
-    ),
-    parameter(
-      'query',
-      'orderBy',
-      Type.String({ enum: [...meterOrders], default: 'key' }),
-      'Field to sort by.',
-    ),
-    parameter('query', 'order', Type.String({ enum: ['ASC', 'DESC'], default: 'ASC' }), 'Direction.'),
-    parameter(
-      'query',
-      'includeDeleted',
-      Type.Boolean({ default: false }),
-      'Whether deleted ones are listed.',
-    ),
-  ],
+  parameters: describedParameters(MeterListQuery),
   responses: {
     200: jsonResponse('The meters.', Type.Array(Meter), [meterExample]),
     ...problemResponses(400),
@@ -133,7 +105,7 @@ const updateDetail = {
   operationId: 'updateMeter',
   summary: 'Change a meter',
   parameters: [idOrSlug],
-  requestBody: jsonRequest(MeterUpdate, updateExample),
+  requestBody: jsonRequest(MeterUpdateBody, updateExample),
   responses: {
     200: jsonResponse('The meter as changed.', Meter, meterExample),
     ...problemResponses(400, 404, 413, 415),

@@ -2,13 +2,12 @@ import type { Sql } from '@usage/db/connection/connect.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import * as store from '@usage/db/meters/meters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
-import { type Fault, integerIn, invalid, oneOf } from '@usage/lib/http/faults.ts';
+import { invalid } from '@usage/lib/http/faults.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
-import { readMeterDefinition, readMeterUpdate } from '@usage/lib/meter/rules.ts';
+import { readMeterDefinition, readMeterUpdate } from '@usage/lib/meter/definition.ts';
 import { fromDatabase } from '../database.ts';
-import { type Meter, meterOrders, meterPageSizeMax } from './model.ts';
+import type { Meter } from './model.ts';
 
-const pageMax = 1_000_000;
 const shownLengthMax = 100;
 
 /** From the parsed body of a request. Problems: 400 with every fault, 409, 503. */
@@ -58,19 +57,22 @@ export async function getMeter(sql: Sql, namespace: string, idOrSlug: string): P
   return toWire(await findMeter(sql, namespace, idOrSlug));
 }
 
-/** Problems: 400 for a wrong parameter. */
-export async function listMeters(sql: Sql, namespace: string, query: URLSearchParams): Promise<Meter[]> {
-  const faults: Fault[] = [];
-  const listing: store.MeterListing = {
-    page: integerIn(query, 'page', 1, pageMax, faults),
-    pageSize: integerIn(query, 'pageSize', meterPageSizeMax, meterPageSizeMax, faults),
-    orderBy: oneOf(query, 'orderBy', meterOrders, 'key', faults),
-    order: oneOf(query, 'order', ['ASC', 'DESC'], 'ASC', faults),
-    includeDeleted: oneOf(query, 'includeDeleted', ['true', 'false'], 'false', faults) === 'true',
-  };
-  if (faults.length > 0) throw invalid('query', faults);
-  return (await fromDatabase(store.listMeters(sql, namespace, listing))).map(toWire);
+/** By key, all of them, unless the listing says otherwise. */
+export async function listMeters(
+  sql: Sql,
+  namespace: string,
+  listing: Partial<store.MeterListing> = {},
+): Promise<Meter[]> {
+  return (await fromDatabase(store.listMeters(sql, namespace, { ...allByKey, ...listing }))).map(toWire);
 }
+
+const allByKey: store.MeterListing = {
+  page: 1,
+  pageSize: store.metersPerNamespaceMax,
+  orderBy: 'key',
+  order: 'ASC',
+  includeDeleted: false,
+};
 
 /** As OpenMeter answers: what is not set, and an empty groupBy, is left out. */
 export function toWire(meter: StoredMeter): Meter {

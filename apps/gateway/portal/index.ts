@@ -1,9 +1,9 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Access } from '@usage/lib/auth/access.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
-import { urlOf } from '@usage/lib/http/url.ts';
+import { readParameters } from '@usage/lib/http/parameters.ts';
 import { Elysia } from 'elysia';
-import { createDetail, invalidateDetail, listDetail } from './model.ts';
+import { createDetail, invalidateDetail, listDetail, TokenListQuery } from './model.ts';
 import { endTokens, makeToken, showTokens } from './service.ts';
 
 const bodyBytesMax = 256 * 1024;
@@ -27,7 +27,7 @@ export function portalRoutes({ sql, access }: { sql: Sql; access: Access }) {
       '',
       async ({ request }) => {
         const by = access.identify(request, 'read', 'admin');
-        return Response.json(await showTokens(sql, by, urlOf(request).searchParams));
+        return Response.json(await showTokens(sql, by, readParameters(TokenListQuery, request).limit));
       },
       { detail: listDetail },
     )

@@ -4,16 +4,9 @@ import type { NamespaceOf } from '@usage/lib/auth/access.ts';
 import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
-import { urlOf } from '@usage/lib/http/url.ts';
+import { describedParameters, readParameters } from '@usage/lib/http/parameters.ts';
 import { Elysia } from 'elysia';
-import {
-  Subject,
-  SubjectUpsert,
-  subjectExample,
-  subjectPageSizeMax,
-  subjectsPerRequestMax,
-  upsertExample,
-} from './model.ts';
+import { Subject, SubjectListQuery, SubjectUpserts, subjectExample, upsertExample } from './model.ts';
 import { deleteSubject, getSubject, listSubjects, upsertSubjects } from './service.ts';
 
 export interface SubjectRoutes {
@@ -41,7 +34,7 @@ export function subjectRoutes({ sql, namespaceOf }: SubjectRoutes) {
       '',
       async ({ request }) => {
         const namespace = namespaceOf(request, 'read', 'admin');
-        const query = urlOf(request).searchParams;
+        const query = readParameters(SubjectListQuery, request);
         const { subjects, pageSize, nextPage } = await listSubjects(sql, namespace, query);
         const next = `<${path}?page=${nextPage}&pageSize=${pageSize}>; rel="next"`;
         return Response.json(subjects, nextPage === undefined ? {} : { headers: { Link: next } });
@@ -74,7 +67,7 @@ const upsertDetail = {
   operationId: 'upsertSubject',
   summary: 'Create or change subjects',
   description: 'All of them or none. Subjects need not be created: events may name any.',
-  requestBody: jsonRequest(Type.Array(SubjectUpsert, { maxItems: subjectsPerRequestMax }), upsertExample),
+  requestBody: jsonRequest(SubjectUpserts, upsertExample),
   responses: {
     200: jsonResponse('The subjects, in the order of the request.', Type.Array(Subject), [subjectExample]),
     ...problemResponses(400, 413, 415),
@@ -86,15 +79,7 @@ const listDetail = {
   operationId: 'listSubjects',
   summary: 'List subjects by key',
   description: 'The header Link (RFC 8288) leads to the next page where there is one.',
-  parameters: [
-    parameter('query', 'page', Type.Integer({ minimum: 1, default: 1 }), 'Number of the page.'),
-    parameter(
-      'query',
-      'pageSize',
-      Type.Integer({ minimum: 1, maximum: subjectPageSizeMax, default: subjectPageSizeMax }),
-      'Subjects on a page.',
-    ),
-  ],
+  parameters: describedParameters(SubjectListQuery),
   responses: {
     200: jsonResponse('The subjects.', Type.Array(Subject), [subjectExample]),
     ...problemResponses(400),

@@ -1,20 +1,30 @@
+import type { Static } from '@sinclair/typebox';
 import type { Sql } from '@usage/db/connection/connect.ts';
 import * as store from '@usage/db/subjects/subjects.ts';
-import { formatTimeUs } from '@usage/lib/event/time.ts';
-import { type Fault, integerIn, invalid } from '@usage/lib/http/faults.ts';
+import { formatTimeUs, parseTimeUs } from '@usage/lib/event/time.ts';
+import { readBodyAs } from '@usage/lib/http/faults.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { fromDatabase } from '../database.ts';
-import { type Subject, subjectPageSizeMax } from './model.ts';
-import { readSubjects } from './rules.ts';
+import { type Subject, SubjectUpserts, subjectPageSizeMax } from './model.ts';
 
-const pageMax = 1_000_000;
 const shownLengthMax = 100;
 
 /** Creates or changes subjects, all or none. Problems: 400 with every fault. */
 export async function upsertSubjects(sql: Sql, namespace: string, body: unknown): Promise<Subject[]> {
-  const read = readSubjects(body);
-  if ('faults' in read) throw invalid('list of subjects', read.faults);
-  return (await fromDatabase(store.upsertSubjects(sql, namespace, read.value))).map(toWire);
+  const changes = readBodyAs('list of subjects', SubjectUpserts, body).map(toChange);
+  return (await fromDatabase(store.upsertSubjects(sql, namespace, changes))).map(toWire);
+}
+
+function toChange({
+  currentPeriodStart,
+  currentPeriodEnd,
+  ...rest
+}: Static<typeof SubjectUpserts>[number]): store.SubjectChange {
+  return {
+    ...rest,
+    currentPeriodStartUs: currentPeriodStart === undefined ? undefined : parseTimeUs(currentPeriodStart),
+    currentPeriodEndUs: currentPeriodEnd === undefined ? undefined : parseTimeUs(currentPeriodEnd),
+  };
 }
 
 /** By id or key. Problems: 404. */
@@ -32,12 +42,8 @@ export async function deleteSubject(sql: Sql, namespace: string, idOrKey: string
 export async function listSubjects(
   sql: Sql,
   namespace: string,
-  query: URLSearchParams,
+  { page = 1, pageSize = subjectPageSizeMax }: { page?: number; pageSize?: number },
 ): Promise<{ subjects: Subject[]; pageSize: number; nextPage: number | undefined }> {
-  const faults: Fault[] = [];
-  const page = integerIn(query, 'page', 1, pageMax, faults);
-  const pageSize = integerIn(query, 'pageSize', subjectPageSizeMax, subjectPageSizeMax, faults);
-  if (faults.length > 0) throw invalid('query', faults);
   const subjects = await fromDatabase(store.listSubjects(sql, namespace, { page, pageSize }));
   const nextPage = subjects.length === pageSize ? page + 1 : undefined;
   return { subjects: subjects.map(toWire), pageSize, nextPage };

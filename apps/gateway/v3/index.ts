@@ -1,10 +1,11 @@
-import { Type } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
 import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Access, NamespaceOf } from '@usage/lib/auth/access.ts';
 import { parameter, problemResponses } from '@usage/lib/http/documentation.ts';
-import { type Fault, integerIn, invalid, pathText } from '@usage/lib/http/faults.ts';
+import { pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
-import { urlOf } from '@usage/lib/http/url.ts';
+import { describedParameters, readParameters } from '@usage/lib/http/parameters.ts';
+import { closedObject, wholeNumber } from '@usage/lib/validation/schema.ts';
 import { Elysia } from 'elysia';
 import type { Ingest } from '../events/append.ts';
 import { ingestDetail } from '../events/model.ts';
@@ -47,7 +48,7 @@ export function v3Routes({ sql, namespaceOf, access, ingest }: V3Parts) {
       '/meters',
       async ({ request }) => {
         const namespace = namespaceOf(request, 'read', 'admin');
-        return Response.json(await page(sql, namespace, urlOf(request).searchParams));
+        return Response.json(await page(sql, namespace, readParameters(V3MeterListQuery, request)));
       },
       { detail: described('v3ListMeters', 'List meters (v3)', 'page') },
     )
@@ -82,16 +83,25 @@ export function v3Routes({ sql, namespaceOf, access, ingest }: V3Parts) {
 }
 
 /** By key; v3 pages with page[number] and page[size]. */
-async function page(sql: Sql, namespace: string, query: URLSearchParams) {
-  const faults: Fault[] = [];
-  const number = integerIn(query, 'page[number]', 1, 1_000_000, faults);
-  const size = integerIn(query, 'page[size]', pageSize, pageSizeMax, faults);
-  if (faults.length > 0) throw invalid('query', faults);
+async function page(sql: Sql, namespace: string, { page = {} }: Static<typeof V3MeterListQuery>) {
+  const { number = 1, size = pageSize } = page;
   // A namespace holds at most as many meters as v1 has on one page.
-  const all = await listMeters(sql, namespace, new URLSearchParams());
+  const all = await listMeters(sql, namespace);
   const data = all.slice((number - 1) * size, number * size).map(toV3);
   return { data, meta: { page: { number, size, total: all.length } } };
 }
+
+const V3MeterListQuery = closedObject({
+  page: Type.Optional(
+    closedObject(
+      {
+        number: Type.Optional(wholeNumber({ minimum: 1, maximum: 1_000_000 })),
+        size: Type.Optional(wholeNumber({ minimum: 1, maximum: pageSizeMax })),
+      },
+      { description: 'page[number] and page[size].' },
+    ),
+  ),
+});
 
 const tags = ['OpenMeter v3'];
 const meterId = parameter('path', 'meterId', Type.String(), 'Id or key.', 'tokens_total');
@@ -124,14 +134,11 @@ function described(
   takes: 'body' | 'id' | 'idAndBody' | 'page',
   success = 200,
 ) {
-  const paging = ['page[number]', 'page[size]'].map((name) =>
-    parameter('query', name, Type.Integer({ minimum: 1 }), name),
-  );
   return {
     tags,
     operationId,
     summary,
-    parameters: takes === 'page' ? paging : takes === 'body' ? [] : [meterId],
+    parameters: takes === 'page' ? describedParameters(V3MeterListQuery) : takes === 'body' ? [] : [meterId],
     ...(takes === 'body' || takes === 'idAndBody' ? { requestBody: meterBody } : {}),
     responses: {
       [success]: { description: 'As OpenMeter’s v3 answers.' },

@@ -6,7 +6,9 @@ import { type Fault, integerIn, invalid, oneOf } from '@usage/lib/http/faults.ts
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
 import { pageMax, pageSizeMax } from '@usage/lib/limits/api/schemas.ts';
-import { textFault } from '@usage/lib/meter/fields.ts';
+import { shownName } from '@usage/lib/validation/fault.ts';
+import { notKnown } from '@usage/lib/validation/faultsOf.ts';
+import { textFault } from '@usage/lib/validation/text.ts';
 
 /** A request whose key was looked at, and what handlers need of it. */
 export interface Ask {
@@ -88,10 +90,12 @@ function schemaFaults(schema: TSchema, value: unknown): Fault[] {
   return [...faults.values()];
 }
 
-function reasonOf({ message, schema }: { message: string; schema: TSchema }): string {
+function reasonOf({ message, schema, path }: { message: string; schema: TSchema; path: string }): string {
+  const name = path.slice(path.lastIndexOf('/') + 1);
   if (schema.anyOf?.every((one: TSchema) => 'const' in one))
     return `must be one of ${schema.anyOf.map((one: TSchema) => one.const).join(', ')}`;
-  if (message === 'Unexpected property') return 'is not a field that can be set';
+  if (message === 'Unexpected property')
+    return notKnown(name, Object.keys(schema.properties ?? {}), 'is not a field that can be set');
   if (message === 'Expected required property') return 'is required';
   return `is not valid: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
 }
@@ -133,10 +137,13 @@ export interface Page {
 /** Reads of a query string: faults are gathered, and thrown by `done`. */
 export class QueryReader {
   readonly #faults: Fault[] = [];
+  /** Every parameter that was read: others are refused. */
+  readonly #known = new Set<string>();
 
   constructor(readonly query: URLSearchParams) {}
 
   page(): Page {
+    this.#known.add('page').add('pageSize');
     return {
       page: integerIn(this.query, 'page', 1, pageMax, this.#faults),
       pageSize: integerIn(this.query, 'pageSize', 100, pageSizeMax, this.#faults),
@@ -145,6 +152,7 @@ export class QueryReader {
 
   /** OpenMeter's older way to page; `limit` is undefined where neither it nor an offset is given. */
   integer(name: string, fallback: number, max: number): number {
+    this.#known.add(name);
     return integerIn(this.query, name, fallback, max, this.#faults);
   }
 
@@ -152,6 +160,7 @@ export class QueryReader {
     fields: readonly T[],
     fallback: NoInfer<T>,
   ): { orderBy: T; order: 'ASC' | 'DESC' } {
+    this.#known.add('orderBy').add('order');
     return {
       orderBy: oneOf(this.query, 'orderBy', fields, fallback, this.#faults),
       order: oneOf(this.query, 'order', ['ASC', 'DESC'], 'ASC', this.#faults),
@@ -159,10 +168,12 @@ export class QueryReader {
   }
 
   flag(name: string): boolean {
+    this.#known.add(name);
     return oneOf(this.query, name, ['true', 'false'], 'false', this.#faults) === 'true';
   }
 
   text(name: string): string | undefined {
+    this.#known.add(name);
     const value = this.query.get(name);
     if (value === null) return undefined;
     const reason = textFault(value, { min: 0, max: 1_024 });
@@ -172,6 +183,7 @@ export class QueryReader {
 
   /** Repeated, or as name[]; undefined where it is not given. */
   texts(name: string): string[] | undefined {
+    this.#known.add(name);
     const values = [...this.query.getAll(name), ...this.query.getAll(`${name}[]`)];
     if (values.length > listMax)
       this.#faults.push({ field: name, reason: `has more than ${listMax} values` });
@@ -183,12 +195,16 @@ export class QueryReader {
   }
 
   value<T>(name: string, read: (text: string, fault: (reason: string) => void) => T): T | undefined {
+    this.#known.add(name);
     const text = this.query.get(name);
     return text === null ? undefined : read(text, (reason) => this.#faults.push({ field: name, reason }));
   }
 
   /** Throws 400 with every fault. */
   done(): void {
+    for (const name of new Set(this.query.keys()))
+      if (!this.#known.has(name.replace(/\[\]$/, '')))
+        this.#faults.push({ field: shownName(name), reason: notKnown(name, [...this.#known]) });
     if (this.#faults.length > 0) throw invalid('query', this.#faults);
   }
 }

@@ -15,7 +15,7 @@ import { unavailable } from '@usage/lib/http/problem.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import { type CompiledMeter, compileMeter } from '@usage/lib/meter/evaluate.ts';
 import type { QueryRunner } from '../runner.ts';
-import type { ListRequest } from './params.ts';
+import type { ListRequest } from './request.ts';
 
 export interface EventPage {
   /** Each event as JSON text. */

@@ -3,11 +3,9 @@ import type { Total } from '@usage/db/usage/accumulator.ts';
 import type { UsageQuery } from '@usage/db/usage/context.ts';
 import { floorTo } from '@usage/db/usage/plan.ts';
 import type { UsageTotals } from '@usage/db/usage/readUsage.ts';
-import { type Decimal, divideDecimals, formatDecimal, toNumber } from '@usage/lib/decimal/decimal.ts';
-import { formatTimeUs } from '@usage/lib/event/time.ts';
+import { type Decimal, divideDecimals } from '@usage/lib/decimal/decimal.ts';
 import { compareTexts } from '@usage/lib/filter/textFilter.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
-import type { QueryRequest } from './params.ts';
 
 /** One row of an answer. */
 export interface AnswerRow {
@@ -74,28 +72,4 @@ function compareLists(a: readonly string[], b: readonly string[]): number {
     if (order !== 0) return order;
   }
   return 0;
-}
-
-/**
- * OpenMeter's MeterQueryResult. `value` is the nearest number; where a double can't hold the exact value, `valueExact`
- * has it as text.
- */
-export function toJson(request: QueryRequest, query: UsageQuery, rows: readonly AnswerRow[]) {
-  return {
-    ...(request.fromUs !== undefined && { from: formatTimeUs(request.fromUs) }),
-    ...(request.toUs !== undefined && { to: formatTimeUs(request.toUs) }),
-    ...(request.windowSize && { windowSize: request.windowSize }),
-    data: rows.map(({ fromUs, toUs, subject, customerId, groups, value }) => {
-      const { number, exact } = toNumber(value);
-      return {
-        value: number,
-        ...(exact ? {} : { valueExact: formatDecimal(value) }),
-        windowStart: formatTimeUs(fromUs),
-        windowEnd: formatTimeUs(toUs),
-        subject: subject ?? null,
-        ...(customerId !== undefined && { customerId }),
-        groupBy: Object.fromEntries(query.groupBy.map((name, i) => [name, groups[i]!])),
-      };
-    }),
-  };
 }

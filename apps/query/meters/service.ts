@@ -10,18 +10,32 @@ import { UsageTimeout } from '@usage/db/usage/eventSums.ts';
 import { readUsage, type UsageTotals } from '@usage/db/usage/readUsage.ts';
 import { generationSubjects } from '@usage/db/usage/sql/rollupSums.ts';
 import { compareTexts } from '@usage/lib/filter/textFilter.ts';
-import { type Fault, invalid } from '@usage/lib/http/faults.ts';
+import { invalid } from '@usage/lib/http/faults.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import { customerGroup } from '@usage/lib/queryApi/meterQuery.ts';
+import { type Fault, shownName } from '@usage/lib/validation/fault.ts';
+import { nearestName } from '@usage/lib/validation/nearest.ts';
 import type { QueryRunner } from '../runner.ts';
-import { toV3 } from '../v3/answer.ts';
-import { type AnswerRow, toJson, toRows } from './answer.ts';
-import { toCsv } from './csv.ts';
-import { customerGroup, type QueryRequest } from './params.ts';
+import { type AnswerRow, toRows } from './answer.ts';
+import type { QueryRequest } from './request.ts';
 
 export interface Answer {
   body: string;
   headers: Record<string, string>;
 }
+
+/** The usage that a query asked for. */
+export interface Answered {
+  meter: StoredMeter;
+  request: QueryRequest;
+  query: UsageQuery;
+  rows: readonly AnswerRow[];
+  /** The display names of the rows' subjects that have an entry, from the same snapshot. */
+  subjectNames(): Promise<ReadonlyMap<string, string | undefined>>;
+}
+
+/** How an answer is written: as JSON or a table, in the words of v1 or v3. */
+export type Presenter = (answered: Answered) => Answer | Promise<Answer>;
 
 /** Problems: 400, 404, 503. */
 export async function queryMeter(
@@ -29,7 +43,7 @@ export async function queryMeter(
   namespace: string,
   idOrSlug: string,
   request: QueryRequest,
-  format: 'json' | 'csv' | 'v3',
+  present: Presenter,
 ): Promise<Answer> {
   const freshness = runner.freshness();
   const read = async (tx: Transaction, deadlineMs: number): Promise<Answer> => {
@@ -39,20 +53,11 @@ export async function queryMeter(
     const rows =
       request.customerIds === undefined
         ? toRows(meter, query, await usageOf(tx, runner, found, query, deadlineMs))
-        : await rowsByCustomer(tx, runner, found, query, request.customerIds, deadlineMs);
+        : await rowsByCustomer(tx, runner, found, query, request, deadlineMs);
     runner.metrics.rows.observe({ kind: 'meter' }, rows.length);
-    if (format !== 'csv') {
-      const toAnswer = format === 'v3' ? toV3 : toJson;
-      const headers = { ...(await freshness), 'Content-Type': 'application/json' };
-      return { body: JSON.stringify(toAnswer(request, query, rows)), headers };
-    }
-    const names = await subjectNames(tx, namespace, subjectsOf(rows));
-    const headers = {
-      ...(await freshness),
-      'Content-Type': 'text/csv; charset=utf-8; header=present',
-      'Content-Disposition': `attachment; filename="${meter.slug}.csv"`,
-    };
-    return { body: toCsv(query, rows, names), headers };
+    const names = () => subjectNames(tx, namespace, subjectsOf(rows));
+    const { body, headers } = await present({ meter, request, query, rows, subjectNames: names });
+    return { body, headers: { ...(await freshness), ...headers } };
   };
   return await runner.read('meter', namespace, read, freshness);
 }
@@ -63,7 +68,7 @@ async function rowsByCustomer(
   runner: QueryRunner,
   found: MeterToRead,
   query: UsageQuery,
-  customerIds: readonly string[],
+  { customerIds = [], fields, source }: QueryRequest,
   deadlineMs: number,
 ): Promise<AnswerRow[]> {
   const { meter } = found;
@@ -72,7 +77,7 @@ async function rowsByCustomer(
   if (unknown.length > 0) {
     const names = unknown.slice(0, 10).map((id) => id.slice(0, 64).toWellFormed());
     const reason = `names customers that are not there: ${names.join(', ')}`;
-    throw invalid('query', [{ field: 'filterCustomerId', reason }]);
+    throw invalid('query', [{ field: fields.customers, reason }], source);
   }
   const rows: AnswerRow[] = [];
   for (const customerId of customerIds) {
@@ -177,26 +182,30 @@ async function findMeter(tx: Transaction, namespace: string, idOrSlug: string): 
 }
 
 function toUsageQuery(meter: StoredMeter, request: QueryRequest): UsageQuery {
+  const { fields, source } = request;
+  const known = Object.keys(meter.groupBy);
+  const meant = (name: string, names: readonly string[]) => {
+    const near = nearestName(name, names);
+    return `${shownName(name)}${near === undefined ? '' : `; did you mean ${near}?`}`;
+  };
   const faults: Fault[] = [];
   for (const name of request.groupBy) {
     if (name === 'subject' || Object.hasOwn(meter.groupBy, name)) continue;
     if (name === customerGroup && request.customerIds !== undefined) continue;
     if (name === customerGroup) {
-      faults.push({ field: 'groupBy', reason: `${customerGroup} needs filterCustomerId: which customers?` });
+      const reason = `${customerGroup} needs ${fields.customers}: which customers?`;
+      faults.push({ field: fields.groupBy, reason });
       continue;
     }
-    faults.push({ field: 'groupBy', reason: `invalid group by: ${name.slice(0, 64)}` });
+    faults.push({ field: fields.groupBy, reason: `invalid group by: ${meant(name, ['subject', ...known])}` });
   }
   for (const name of request.filters.keys()) {
     if (Object.hasOwn(meter.groupBy, name)) continue;
-    const shown = name.slice(0, 64);
-    const reason =
-      request.filterField === 'filterGroupBy'
-        ? `invalid group by filter: ${shown}`
-        : `meter does not have group by: ${shown}`;
-    faults.push({ field: request.filterField, reason });
+    const lead =
+      fields.filters === 'filterGroupBy' ? 'invalid group by filter' : 'meter does not have group by';
+    faults.push({ field: fields.filters, reason: `${lead}: ${meant(name, known)}` });
   }
-  if (faults.length > 0) throw invalid('query', faults);
+  if (faults.length > 0) throw invalid('query', faults, source);
   const { fromUs, toUs, windowSize, windowTimeZone, windowAnchor, subjects, groupBy, filters } = request;
   return {
     fromUs,

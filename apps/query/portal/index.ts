@@ -3,11 +3,13 @@ import { bearerOf, unauthorized } from '@usage/lib/auth/access.ts';
 import { hashToken, isPortalToken } from '@usage/lib/auth/token.ts';
 import { pathText } from '@usage/lib/http/faults.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
-import { urlOf } from '@usage/lib/http/url.ts';
+import { PortalQueryParameters } from '@usage/lib/queryApi/meterQuery.ts';
+import { portalQueryDetail } from '@usage/lib/queryApi/meterQueryDetails.ts';
 import { Elysia } from 'elysia';
-import { formatOf } from '../meters/index.ts';
-import { queryDetail } from '../meters/model.ts';
-import { queryToBody, readQueryRequest } from '../meters/params.ts';
+import { formatOf } from '../meters/accept.ts';
+import { presentCsv } from '../meters/csv.ts';
+import { presentJson } from '../meters/json.ts';
+import { readQueryParameters } from '../meters/request.ts';
 import { queryMeter } from '../meters/service.ts';
 import type { QueryRunner } from '../runner.ts';
 
@@ -37,33 +39,14 @@ export function portalQueryRoutes(runner: QueryRunner) {
         if (allowedMeterSlugs && !allowedMeterSlugs.includes(slug)) {
           throw new Problem('forbidden', 'This portal token does not show this meter.');
         }
-        const body = queryToBody(urlOf(request).searchParams);
-        // The subject comes last, so that nothing the page asks for can take its place.
-        const query = readQueryRequest({ ...body, subject: [subject] });
-        const answered = await queryMeter(
-          runner,
-          namespace,
-          slug,
-          query,
-          formatOf(request.headers.get('accept')),
-        );
-        return new Response(answered.body, { headers: answered.headers });
+        const query = { ...readQueryParameters(PortalQueryParameters, request), subjects: [subject] };
+        const present = formatOf(request.headers.get('accept')) === 'csv' ? presentCsv : presentJson;
+        const { body, headers } = await queryMeter(runner, namespace, slug, query, present);
+        return new Response(body, { headers });
       },
       { detail: portalQueryDetail },
     );
 }
-
-export const portalQueryDetail = {
-  ...queryDetail,
-  tags: ['Portal'],
-  operationId: 'queryPortalMeter',
-  summary: 'Query the usage of a portal token’s subject',
-  description: 'Callable from web pages. The token decides whose usage it is.',
-  parameters: queryDetail.parameters
-    .filter(({ name }) => name !== 'subject')
-    .map((one) => (one.name === 'meterIdOrSlug' ? { ...one, name: 'meterSlug' } : one)),
-  security: [{ portalToken: [] }],
-};
 
 /** Whose share of the queries look-ups of tokens take: no namespace has such a name. */
 const strangers = '';

@@ -1,21 +1,16 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
+import type { Fault } from '../validation/fault.ts';
+import { groupByKeysMax, readMeterDefinition, readMeterUpdate, reservedGroupByNames } from './definition.ts';
 import { aggregations } from './meter.ts';
 import { compilePath } from './path.ts';
-import {
-  groupByKeysMax,
-  type MeterFault,
-  readMeterDefinition,
-  readMeterUpdate,
-  reservedGroupByNames,
-} from './rules.ts';
 
 const valid = { slug: 'tokens_total', eventType: 'prompt', aggregation: 'SUM', valueProperty: '$.tokens' };
 
 /** Fields with faults, and the reasons joined. */
 function faultsOf(input: unknown): { fields: string[]; reasons: string } {
   const read = readMeterDefinition(input);
-  const faults: MeterFault[] = 'faults' in read ? read.faults : [];
+  const faults: Fault[] = 'faults' in read ? read.faults : [];
   return { fields: faults.map(({ field }) => field), reasons: faults.map(({ reason }) => reason).join('; ') };
 }
 

@@ -1,0 +1,130 @@
+import type { Static } from '@sinclair/typebox';
+import { parseTimeUs } from '@usage/lib/event/time.ts';
+import { readTextFilter, type TextFilter } from '@usage/lib/filter/textFilter.ts';
+import { type FaultSource, invalid, readBodyAs } from '@usage/lib/http/faults.ts';
+import { readParameters } from '@usage/lib/http/parameters.ts';
+import {
+  MeterQueryBody,
+  type MeterQueryParameters,
+  type PortalQueryParameters,
+  RangeParameters,
+} from '@usage/lib/queryApi/meterQuery.ts';
+import type { Fault } from '@usage/lib/validation/fault.ts';
+import { withoutNulls } from '@usage/lib/validation/schema.ts';
+import { checkAnchor, type WindowSize } from '@usage/lib/windows/windows.ts';
+
+/** A meter query, before the meter is known. */
+export interface QueryRequest {
+  fromUs: number | undefined;
+  toUs: number | undefined;
+  windowSize: WindowSize | undefined;
+  windowTimeZone: string;
+  /** Local date and time at which a window begins. */
+  windowAnchor: string | undefined;
+  /** undefined = not given; OpenMeter groups by subject as soon as the field is there. */
+  subjects: string[] | undefined;
+  groupBy: string[];
+  /** Ids of customers; rows are grouped by customer then, as OpenMeter does. undefined = not given. */
+  customerIds: string[] | undefined;
+  filters: Map<string, TextFilter>;
+  /** Which fields of the request hold them: for faults that only the meter shows. */
+  fields: { groupBy: string; filters: string; customers: string };
+  source: FaultSource;
+}
+
+/** The body of a POST. Problems: 400 with every fault. */
+export function readQueryBody(body: unknown): QueryRequest {
+  return toQueryRequest(readBodyAs('query', MeterQueryBody, withoutNulls(body)), 'body');
+}
+
+/** The query of a GET. Problems: 400 with every fault. */
+export function readQueryParameters(
+  schema: typeof MeterQueryParameters | typeof PortalQueryParameters,
+  request: Request,
+): QueryRequest {
+  return toQueryRequest(readParameters(schema, request), 'query');
+}
+
+function toQueryRequest(given: Static<typeof MeterQueryBody>, source: FaultSource): QueryRequest {
+  const { from, to, windowSize, windowTimeZone, windowAnchor, subject, groupBy = [] } = given;
+  const { filterGroupBy = {}, advancedMeterGroupByFilters: advanced = {} } = given;
+  const isAdvanced = Object.keys(advanced).length > 0;
+  const range = readRange(from, to);
+  const faults = [...range.faults];
+  if (isAdvanced && Object.keys(filterGroupBy).length > 0) {
+    const reason = 'advanced meter group by filters and filter group by cannot be used together';
+    faults.push({ field: '', reason });
+  }
+  const anchorFault = windowAnchor === undefined ? undefined : anchorFaultOf(windowSize, windowAnchor);
+  if (anchorFault !== undefined) faults.push({ field: 'windowAnchor', reason: anchorFault });
+  if (faults.length > 0) throw invalid('query', faults, source);
+  return {
+    fromUs: range.fromUs,
+    toUs: range.toUs,
+    windowSize,
+    windowTimeZone: windowTimeZone || 'UTC',
+    windowAnchor,
+    subjects: subject && [...new Set(subject)],
+    customerIds: given.filterCustomerId && [...new Set(given.filterCustomerId)],
+    groupBy: [...new Set(groupBy)],
+    filters: isAdvanced ? advancedFilters(advanced) : valueFilters(filterGroupBy),
+    fields: {
+      groupBy: 'groupBy',
+      filters: isAdvanced ? 'advancedMeterGroupByFilters' : 'filterGroupBy',
+      customers: 'filterCustomerId',
+    },
+    source,
+  };
+}
+
+/** The range of a list. Problems: 400 with every fault. */
+export function readRangeParameters(request: Request): {
+  fromUs: number | undefined;
+  toUs: number | undefined;
+} {
+  const { from, to } = readParameters(RangeParameters, request);
+  const { faults, fromUs, toUs } = readRange(from, to);
+  if (faults.length > 0) throw invalid('query', faults, 'query');
+  return { fromUs, toUs };
+}
+
+export function readRange(from: string | undefined, to: string | undefined) {
+  const fromUs = from === undefined ? undefined : parseTimeUs(from);
+  const toUs = to === undefined ? undefined : parseTimeUs(to);
+  const faults: Fault[] = [];
+  if (fromUs !== undefined && toUs !== undefined && fromUs >= toUs) {
+    const reason = fromUs === toUs ? 'from and to cannot be equal' : 'from must be before to';
+    faults.push({ field: '', reason });
+  }
+  return { fromUs, toUs, faults };
+}
+
+function anchorFaultOf(size: WindowSize | undefined, anchor: string): string | undefined {
+  try {
+    if (size === undefined) return 'it needs a windowSize of DAY or longer';
+    checkAnchor(size, anchor);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** No values = no filter, as OpenMeter has it. */
+function valueFilters(given: Record<string, string | string[]>): Map<string, TextFilter> {
+  const filters = new Map<string, TextFilter>();
+  for (const [name, value] of Object.entries(given)) {
+    const values = typeof value === 'string' ? [value] : value;
+    if (values.length > 0) filters.set(name, { operator: 'in', values });
+  }
+  return filters;
+}
+
+/** Filters without an operator = none. */
+function advancedFilters(given: Record<string, Record<string, unknown> | null>): Map<string, TextFilter> {
+  const filters = new Map<string, TextFilter>();
+  for (const [name, json] of Object.entries(given)) {
+    const filter = json === null ? undefined : readTextFilter(json);
+    if (filter) filters.set(name, filter);
+  }
+  return filters;
+}

@@ -1,0 +1,123 @@
+import { Type } from '@sinclair/typebox';
+import { TextFilterJson, TimeFilterJson } from '../filter/schema.ts';
+import { jsonResponse, problemResponses } from '../http/documentation.ts';
+import { describedParameters, jsonText } from '../http/parameters.ts';
+import { closedObject, nullable, text, time as timeField, wholeNumber } from '../validation/schema.ts';
+import { clientId, customersMax, texts } from './meterQuery.ts';
+
+/** OpenMeter's wire format of event lists (its api/openapi.yaml), and what /swagger of gateway and query service says. */
+
+export const eventsMax = 100;
+const textLengthMax = 1_024;
+const cursorLengthMax = 8_192;
+
+const limit = Type.Optional(
+  wholeNumber({ minimum: 1, maximum: eventsMax }, { default: eventsMax, description: 'Events at most.' }),
+);
+const part = (description: string) =>
+  Type.Optional(text({ minLength: 1, maxLength: textLengthMax, description }));
+
+export const EventListParameters = closedObject({
+  ingestedAtFrom: Type.Optional(timeField('Arrival, inclusive.')),
+  ingestedAtTo: Type.Optional(timeField('Arrival, exclusive.')),
+  from: Type.Optional(timeField('Time of the event, inclusive; 72 hours ago where it is left out.')),
+  to: Type.Optional(timeField('Time of the event, exclusive.')),
+  id: part('Part of the id.'),
+  subject: part('Part of the subject.'),
+  limit,
+  customerId: Type.Optional(
+    texts({ min: 1, max: customersMax }, 'Ids of customers: the events of their subjects.'),
+  ),
+  clientId: Type.Optional(clientId),
+});
+
+const ids = texts({ max: customersMax }, 'Ids of customers.');
+const CustomerFilter = closedObject({
+  $eq: Type.Optional(text({ maxLength: textLengthMax })),
+  $in: Type.Optional(ids),
+});
+
+const EventFilter = closedObject(
+  {
+    id: Type.Optional(nullable(TextFilterJson)),
+    source: Type.Optional(nullable(TextFilterJson)),
+    subject: Type.Optional(nullable(TextFilterJson)),
+    type: Type.Optional(nullable(TextFilterJson)),
+    time: Type.Optional(nullable(TimeFilterJson)),
+    ingestedAt: Type.Optional(nullable(TimeFilterJson)),
+    customerId: Type.Optional(nullable(CustomerFilter)),
+  },
+  {
+    description: 'JSON with filters on id, source, subject, type, time, ingestedAt and customerId.',
+    examples: ['{"subject": {"$eq": "customer-1"}, "time": {"$gte": "2025-01-01T00:00:00Z"}}'],
+  },
+);
+
+export const EventPageParameters = closedObject({
+  cursor: Type.Optional(
+    text({ maxLength: cursorLengthMax, description: '`nextCursor` of the page before.' }),
+  ),
+  limit,
+  clientId: Type.Optional(clientId),
+  filter: Type.Optional(jsonText(EventFilter)),
+});
+
+const time = Type.String({ format: 'date-time' });
+const Ingested = Type.Object({
+  event: Type.Object({
+    specversion: Type.Literal('1.0'),
+    id: Type.String(),
+    source: Type.String(),
+    type: Type.String(),
+    subject: Type.String(),
+    time,
+    data: Type.Optional(Type.Object({}, { additionalProperties: true })),
+  }),
+  ingestedAt: time,
+  storedAt: time,
+  validationError: Type.Optional(
+    Type.String({ description: 'Why it does not count for a meter of its type.' }),
+  ),
+});
+const example = {
+  event: {
+    specversion: '1.0',
+    id: '5c10fade-1c9e-4d6c-8275-c52c36731d3c',
+    source: 'my-app',
+    type: 'prompt',
+    subject: 'customer-1',
+    time: '2025-01-01T00:00:00Z',
+    data: { tokens: '1432x', model: 'gpt-4o' },
+  },
+  ingestedAt: '2025-01-01T00:00:01.123Z',
+  storedAt: '2025-01-01T00:00:01.2Z',
+  validationError: 'invalid event: value cannot be parsed as a number: 1432x',
+};
+
+export const listDetail = {
+  tags: ['Events'],
+  operationId: 'listEvents',
+  summary: 'List events, newest first',
+  description: 'By arrival, then source and id. Data stands as it came.',
+  parameters: describedParameters(EventListParameters),
+  responses: {
+    200: jsonResponse('The events.', Type.Array(Ingested), [example]),
+    ...problemResponses(400),
+  },
+};
+
+export const cursorDetail = {
+  tags: ['Events'],
+  operationId: 'listEventsV2',
+  summary: 'List events, page by page',
+  description: 'The same order as v1. A page goes on after the cursor, whatever was stored since.',
+  parameters: describedParameters(EventPageParameters),
+  responses: {
+    200: jsonResponse(
+      'A page. `nextCursor` is there when it is full.',
+      Type.Object({ items: Type.Array(Ingested), nextCursor: Type.Optional(Type.String()) }),
+      { items: [example], nextCursor: 'WzE3MzU2ODk2MDExMjMwMDAsIm15LWFwcCIsIjEiXQ' },
+    ),
+    ...problemResponses(400),
+  },
+};

@@ -1,0 +1,124 @@
+import { Type } from '@sinclair/typebox';
+import { TextFilterJson } from '../filter/schema.ts';
+import { jsonText, separated } from '../http/parameters.ts';
+import { choice, closedObject, dictionary, judged, nullable, text, time } from '../validation/schema.ts';
+import { checkZone, windowSizes } from '../windows/windows.ts';
+
+/** OpenMeter's wire format of meter queries (its api/openapi.yaml): GET and POST say the same. */
+
+const subjectsMax = 100;
+export const customersMax = 100;
+/** The group that stands for the customer of a subject. */
+export const customerGroup = 'customer_id';
+export const groupByMax = 100;
+const valuesMax = 1_000;
+const textLengthMax = 1_024;
+
+export const clientId = judged<string>(
+  { type: 'string', minLength: 1, maxLength: 36, description: 'Taken and not used.' },
+  (value) =>
+    typeof value === 'string' && value.length >= 1 && value.length <= 36
+      ? undefined
+      : 'must be a text of 1 to 36 characters',
+);
+
+/** An IANA name; empty is UTC, as OpenMeter has it. */
+export const timeZone = judged<string>(
+  { type: 'string', default: 'UTC', description: 'IANA name.', examples: ['Europe/Berlin'] },
+  (value) => {
+    if (typeof value !== 'string') return 'must be a text';
+    try {
+      if (value !== '') checkZone(value);
+      return undefined;
+    } catch (error) {
+      return `invalid time zone: ${(error as Error).message}`;
+    }
+  },
+);
+
+/** What events may hold: PostgreSQL stores neither NUL nor half a surrogate pair, so no value can equal such a text. */
+const isText = (value: unknown) =>
+  typeof value === 'string' && value.length <= textLengthMax && value.isWellFormed() && !value.includes('\0');
+
+export function texts({ min = 0, max }: { min?: number; max: number }, description: string) {
+  const shown = { type: 'array', items: Type.String(), minItems: min, maxItems: max, description };
+  return judged<string[]>(shown, (value) => {
+    if (!Array.isArray(value)) return 'must be a list of texts';
+    if (value.length < min) return 'must not be empty: leave it out to ask for all';
+    if (value.length > max) return `has more than ${max} values`;
+    return value.every(isText) ? undefined : `must be texts of at most ${textLengthMax} characters`;
+  });
+}
+
+const groupFilter = judged<string | string[]>(
+  { oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] },
+  (value) => {
+    const values = typeof value === 'string' ? [value] : value;
+    if (!Array.isArray(values) || !values.every(isText)) return 'must be a list of texts';
+    return values.length > valuesMax ? `has more than ${valuesMax} values` : undefined;
+  },
+);
+
+const filters = { entriesMax: groupByMax, entries: 'filters' };
+const filterGroupBy = dictionary(groupFilter, {
+  ...filters,
+  description: 'Group values by name; no values = no filter. In a query filterGroupBy[model]=gpt-4o',
+});
+const advancedFilters = dictionary(nullable(TextFilterJson), {
+  ...filters,
+  description: 'JSON, a filter for each group.',
+  examples: ['{"model": {"$like": "gpt-%"}}'],
+});
+
+const windows = {
+  from: Type.Optional(time('Inclusive. To the microsecond; not rounded to the window.')),
+  to: Type.Optional(time('Exclusive.')),
+  windowSize: Type.Optional(
+    choice(windowSizes, { description: 'One row a window and group; without it one row a group.' }),
+  ),
+  windowTimeZone: Type.Optional(timeZone),
+  windowAnchor: Type.Optional(
+    text({
+      maxLength: 64,
+      description:
+        'Local date, or date and time, at which a window begins: billing periods. For windows of DAY or longer.',
+      examples: ['2026-01-31', '2026-01-15T06:00'],
+    }),
+  ),
+};
+const subject = Type.Optional(texts({ min: 1, max: subjectsMax }, 'Filters and groups by subject.'));
+const groupBy = texts(
+  { max: groupByMax },
+  'Group-by names of the meter, or `subject`, or `customer_id` (with filterCustomerId).',
+);
+
+export const MeterQueryBody = closedObject({
+  ...windows,
+  subject,
+  groupBy: Type.Optional(groupBy),
+  filterGroupBy: Type.Optional(filterGroupBy),
+  advancedMeterGroupByFilters: Type.Optional(advancedFilters),
+  filterCustomerId: Type.Optional(
+    texts(
+      { min: 1, max: customersMax },
+      'Ids of customers: the usage of their subjects, added up by customer.',
+    ),
+  ),
+  clientId: Type.Optional(clientId),
+});
+
+const { subject: _subject, ...bodyOfOneSubject } = MeterQueryBody.properties;
+const parameters = {
+  ...bodyOfOneSubject,
+  groupBy: Type.Optional(separated(groupBy)),
+  advancedMeterGroupByFilters: Type.Optional(jsonText(advancedFilters)),
+};
+export const MeterQueryParameters = closedObject({ ...parameters, subject });
+export const PortalQueryParameters = closedObject({
+  ...parameters,
+  subject: Type.Optional(
+    texts({ max: subjectsMax }, 'Taken and not used: whose usage it is says the token.'),
+  ),
+});
+
+export const RangeParameters = closedObject({ from: windows.from, to: windows.to });
