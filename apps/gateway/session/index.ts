@@ -1,12 +1,11 @@
 import type { Access, Identity } from '@usage/lib/auth/access.ts';
 import { scopes } from '@usage/lib/auth/key.ts';
-import { invalid } from '@usage/lib/http/faults.ts';
+import { readBodyAs } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { Elysia } from 'elysia';
-import { beginDetail, endDetail, type Session, showDetail } from './model.ts';
+import { beginDetail, endDetail, type Session, SessionBegin, showDetail } from './model.ts';
 
 const bodyBytesMax = 4 * 1024;
-const keyCharsMax = 512;
 
 /** /api/v1/session: who asks; signing a browser in with a key, and out. Errors are thrown as Problem. */
 export function sessionRoutes(access: Access) {
@@ -16,7 +15,7 @@ export function sessionRoutes(access: Access) {
     .post(
       '',
       async ({ request }) => {
-        const apiKey = keyIn(await readJson(request, bodyBytesMax));
+        const apiKey = readBodyAs('session', SessionBegin, await readJson(request, bodyBytesMax)).key.trim();
         const { headers } = request;
         // As if the key had come as a header: one place decides whether it is good.
         headers.set('authorization', `Bearer ${apiKey}`);
@@ -52,11 +51,4 @@ function ratesOf({ eventsPerSecond, requestsPerSecond }: NonNullable<Identity['k
     ...(eventsPerSecond !== undefined && { eventsPerSecond }),
     ...(requestsPerSecond !== undefined && { requestsPerSecond }),
   };
-}
-
-function keyIn(body: unknown): string {
-  const key = (body as { key?: unknown } | null)?.key;
-  if (typeof key === 'string' && key.length <= keyCharsMax && /^[\x21-\x7e]+$/.test(key.trim()))
-    return key.trim();
-  throw invalid('session', [{ field: 'key', reason: 'must be an API key: usage_… or the operator’s' }]);
 }

@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { scopes } from '@usage/lib/auth/key.ts';
 import { jsonRequest, jsonResponse, problemResponses } from '@usage/lib/http/documentation.ts';
+import { closedObject, judged } from '@usage/lib/validation/schema.ts';
 
 const Rate = (description: string) => Type.Optional(Type.Integer({ description }));
 const Session = Type.Object({
@@ -21,6 +22,16 @@ const Session = Type.Object({
   ),
 });
 export type Session = Static<typeof Session>;
+
+const keyCharsMax = 512;
+
+export const SessionBegin = closedObject({
+  key: judged<string>({ type: 'string', minLength: 1, maxLength: keyCharsMax }, (value) =>
+    typeof value === 'string' && value.length <= keyCharsMax && /^[\x21-\x7e]+$/.test(value.trim())
+      ? undefined
+      : 'must be an API key: usage_… or the operator’s',
+  ),
+});
 
 const example: Session = {
   auth: 'keys',
@@ -47,9 +58,7 @@ export const beginDetail = {
     'Sets an HttpOnly, SameSite=Strict cookie that stands for the key for 12 hours. Requests with the cookie that change ' +
     'something must carry the header `X-Usage-Console`, which pages of other sites cannot send.',
   security: [],
-  requestBody: jsonRequest(Type.Object({ key: Type.String({ minLength: 1, maxLength: 512 }) }), {
-    key: 'usage_k3x81m0q_…',
-  }),
+  requestBody: jsonRequest(SessionBegin, { key: 'usage_k3x81m0q_…' }),
   responses: { 200: session, ...problemResponses(400, 413, 415) },
 };
 
