@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
+import { limitsRoutes } from '@usage/lib/limits/api/index.ts';
+import type { ApiRoute } from '@usage/lib/limits/api/route.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Redis } from 'ioredis';
 import { withClient } from '../../db/connection/client.ts';
@@ -148,6 +150,15 @@ describe('scopes', () => {
       ['PUT', '/api/v3/openmeter/meters/{meterId}', {}, ['admin']],
       ['DELETE', '/api/v3/openmeter/meters/{meterId}', undefined, ['admin']],
       ['POST', '/api/v3/openmeter/meters/{meterId}/query', {}, ['read']],
+      ['POST', '/api/v1/events/lookup', { ids: ['1'] }, ['ingest', 'read']],
+      ...Object.values<ApiRoute>(limitsRoutes)
+        .filter(({ detail }) => !('hide' in detail))
+        .map(({ method, path, scopes }): [string, string, unknown, (keyof typeof keys)[]] => [
+          method,
+          path.replace(/:(\w+)/g, '{$1}'),
+          method === 'GET' || method === 'DELETE' ? undefined : {},
+          [...scopes],
+        ]),
     ];
     const { paths } = (await (await fetch(`${apps.url}/swagger/json`)).json()) as {
       paths: Record<string, Record<string, { security?: object[] }>>;
