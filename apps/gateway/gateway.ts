@@ -12,6 +12,7 @@ import type { Registry } from 'prom-client';
 import type { GatewayConfig } from './config.ts';
 import type { ConsoleFile } from './console/files.ts';
 import { consoleRoutes } from './console/index.ts';
+import { correctionRoutes } from './corrections/index.ts';
 import { deadLetterRoutes } from './deadLetters/index.ts';
 import { frameAppender } from './events/append.ts';
 import { isLines } from './events/contentType.ts';
@@ -94,6 +95,7 @@ export function createGateway(parts: GatewayParts) {
     .use(meterRoutes({ sql, namespaceOf }))
     .use(subjectRoutes({ sql, namespaceOf }))
     .use(deadLetterRoutes({ sql, stream, access }))
+    .use(correctionRoutes({ sql, access }))
     .use(portalRoutes({ sql, access }))
     .use(v3Routes({ sql, namespaceOf, access, ingest }))
     .use(keyRoutes({ sql, access, keysChanged }))
@@ -116,6 +118,7 @@ const description = {
     { name: 'Portal', description: 'Usage that a web page shows to whose it is.' },
     { name: 'OpenMeter v3', description: 'The same in the words of OpenMeter’s v3 API.' },
     { name: 'Keys', description: 'Who may do what.' },
+    { name: 'Corrections', description: 'Events that count no more, or otherwise than they came.' },
     { name: 'Dead letters', description: 'What could not be stored, and why.' },
     { name: 'Operations', description: 'Health and metrics.' },
   ],

@@ -103,6 +103,19 @@ export async function loadMeters(sql: Executor): Promise<MetersState> {
   return { version: rows[0]!.version, token: rows[0]!.token, meters: meters.map(toMeter) };
 }
 
+/** Those of a namespace that take events of these types. */
+export async function metersOfTypes(
+  sql: Executor,
+  namespace: string,
+  types: readonly string[],
+): Promise<StoredMeter[]> {
+  const rows = await sql<MeterRow[]>`
+    SELECT ${meterColumns(sql)} FROM meters m
+    WHERE m.namespace = ${namespace} AND m.event_type = ANY(${[...types]}::text[]) AND m.deleted_at IS NULL
+    ORDER BY m.slug COLLATE "C"`;
+  return rows.map(toMeter);
+}
+
 /** By id, deleted or not, or by the slug of one that is not deleted. */
 export async function getMeter(
   sql: Executor,
@@ -123,6 +136,8 @@ export interface MeterToRead {
   incarnation: Incarnation;
   /** Deltas that no aggregator has merged yet, oldest first. */
   waiting: bigint[];
+  /** Starts of the minutes whose rollups and deltas say what was before corrections, in µs since 1970, ascending. */
+  staleMinutes: number[];
 }
 
 /** As getMeter, with the state of its rollups in the same trip to the server. */
@@ -134,17 +149,20 @@ export async function getMeterToRead(
   const [row] = await tx<(MeterRow & ReadState)[]>`
     SELECT ${meterColumns(tx)}, ${incarnation(tx)} AS incarnation,
       (SELECT (extract(epoch FROM c.before) * 1000000)::float8 FROM rollup_days_closed c WHERE c.build = m.build) AS closed_us,
-      ARRAY(SELECT d.id FROM deltas d WHERE d.build = m.build ORDER BY d.id) AS waiting
+      ARRAY(SELECT d.id FROM deltas d WHERE d.build = m.build ORDER BY d.id) AS waiting,
+      ARRAY(SELECT (extract(epoch FROM s.start) * 1000000)::float8 FROM stale_minutes s WHERE s.generation = m.build ORDER BY s.start) AS stale
     FROM meters m WHERE ${isMeter(tx, namespace, idOrSlug)}`;
   if (!row) return undefined;
-  const { closed_us: closedUs, incarnation: ofDeltas, waiting } = row;
-  return { meter: toMeter(row), daysClosedBeforeUs: closedUs ?? undefined, incarnation: ofDeltas, waiting };
+  const { closed_us: closedUs, incarnation: ofDeltas, waiting, stale: staleMinutes } = row;
+  const daysClosedBeforeUs = closedUs ?? undefined;
+  return { meter: toMeter(row), daysClosedBeforeUs, incarnation: ofDeltas, waiting, staleMinutes };
 }
 
 interface ReadState {
   closed_us: number | null;
   incarnation: Incarnation;
   waiting: bigint[];
+  stale: number[];
 }
 
 /** The meter whose rollups the generation makes; undefined where it was deleted or has a newer generation. */

@@ -4,6 +4,8 @@ import type { StoredMeter } from '../meters/meterRow.ts';
 import type { DeltaCache, UsageMetrics } from './deltaCache.ts';
 
 export interface UsageQuery {
+  /** As of this moment of arrival, in µs since 1970, from the events themselves; undefined = now. */
+  asOfUs?: number | undefined;
   fromUs: number | undefined;
   toUs: number | undefined;
   windows: { size: WindowSize; zone: string; anchor?: string | undefined } | undefined;

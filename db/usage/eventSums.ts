@@ -50,11 +50,12 @@ export class EventSums {
     accumulator: Accumulator,
     tx: Transaction,
     ranges: TimeRange[],
-    reason: 'divided_minute' | 'meter_in_backfill',
+    reason: 'divided_minute' | 'corrected_minute' | 'meter_in_backfill' | 'as_of',
     found?: Map<number, number>,
   ): Promise<void> {
     const { meter, query, runner } = this.#context;
-    const of = { namespace: meter.namespace, type: meter.eventType, subjects: query.subjects };
+    const { subjects, asOfUs } = query;
+    const of = { namespace: meter.namespace, type: meter.eventType, subjects, asOfUs };
     for await (const rows of eventsInRanges(tx, of, ranges, this.#measure.readsAttributes)) {
       if (performance.now() > runner.deadlineMs) throw new UsageTimeout();
       runner.metrics.rawEvents.inc({ reason }, rows.length);

@@ -13,6 +13,18 @@ const instants = fc
 const cutLists = fc
   .uniqueArray(instants, { minLength: 2, maxLength: 8 })
   .map((cuts) => cuts.sort((a, b) => a - b));
+const staleLists = fc.oneof(
+  { weight: 2, arbitrary: fc.constant<number[]>([]) },
+  {
+    weight: 3,
+    arbitrary: fc
+      .uniqueArray(
+        instants.map((us) => floorTo(us, minuteUs)),
+        { maxLength: 5 },
+      )
+      .map((list) => list.sort((a, b) => a - b)),
+  },
+);
 const marks = fc.option(
   fc.integer({ min: 0, max: spanDays + 1 }).map((days) => days * dayUs),
   { nil: undefined },
@@ -20,9 +32,10 @@ const marks = fc.option(
 
 test('every minute between the cuts is read once: in a whole day or hour, by itself, or raw', () => {
   fc.assert(
-    fc.property(cutLists, marks, fc.func(fc.boolean()), (cuts, mark, isRaw) => {
-      const plan = planCuts(cuts, mark);
-      const raw = new Set(plan.divided.filter((minute) => isRaw(minute)));
+    fc.property(cutLists, marks, fc.func(fc.boolean()), staleLists, (cuts, mark, isRaw, stale) => {
+      const plan = planCuts(cuts, mark, stale);
+      const divided = plan.divided.filter((minute) => isRaw(minute));
+      const raw = new Set([...divided, ...plan.stale].sort((a, b) => a - b));
       const minutes = withoutMinutes(plan.minutes, [...raw]);
       const [from, to] = [cuts[0]!, cuts.at(-1)!];
       const within = (ranges: readonly TimeRange[], us: number) =>
@@ -36,13 +49,16 @@ test('every minute between the cuts is read once: in a whole day or hour, by its
         const times = inDay + inHour + within(minutes, minute) + (raw.has(minute) ? 1 : 0);
         const wanted = minute + minuteUs > from && minute < to;
         if (times !== (wanted ? 1 : 0)) throw new Error(`minute ${minute / minuteUs} is read ${times} times`);
+        if (stale.includes(minute) && wanted && !raw.has(minute))
+          throw new Error(`stale ${minute / minuteUs} is not read raw`);
         if (inHour && !whole(hour, hourUs)) throw new Error(`hour ${hour / hourUs} is divided`);
       }
       for (let day = 0; day < spanDays * dayUs; day += dayUs) {
         const closed = mark !== undefined && day < mark;
         const bucket = bucketOf(cuts, day);
         const asked = bucket > 0 && bucket < cuts.length && whole(day, dayUs);
-        expect([day, within(plan.days, day)]).toEqual([day, closed && asked ? 1 : 0]);
+        const isStale = stale.some((minute) => floorTo(minute, dayUs) === day);
+        expect([day, within(plan.days, day)]).toEqual([day, closed && asked && !isStale ? 1 : 0]);
       }
       for (const minute of plan.divided) {
         expect(cuts.some((cut) => cut > minute && cut < minute + minuteUs)).toBe(true);
@@ -62,6 +78,7 @@ test('a UTC month of closed days is read from days alone', () => {
     hoursDivided: false,
     minutes: [],
     divided: [],
+    stale: [],
   });
 });
 

@@ -79,12 +79,18 @@ export async function readUsage(
   const accumulator = new Accumulator(meter.aggregation);
   const context = { meter, query, cuts, runner };
   const events = new EventSums(context);
-  if (meter.backfilledAt) await addRollups(accumulator, tx, scope, events, found, context);
+  if (isFromRollups(meter, query)) await addRollups(accumulator, tx, scope, events, found, context);
   else {
-    await events.addEvents(accumulator, tx, [asked], 'meter_in_backfill');
+    const reason = query.asOfUs === undefined ? 'meter_in_backfill' : 'as_of';
+    await events.addEvents(accumulator, tx, [asked], reason);
     accumulator.countOwnUniques();
   }
   return { boundaries, totals: accumulator.totals() };
+}
+
+/** Else from the events, one by one. */
+function isFromRollups(meter: StoredMeter, { asOfUs }: UsageQuery): boolean {
+  return meter.backfilledAt !== undefined && asOfUs === undefined;
 }
 
 async function addRollups(
@@ -95,11 +101,13 @@ async function addRollups(
   found: MeterToRead,
   { meter, query, cuts, runner }: UsageContext,
 ): Promise<void> {
-  const plan = planCuts(cuts, found.daysClosedBeforeUs);
+  const plan = planCuts(cuts, found.daysClosedBeforeUs, found.staleMinutes);
+  const stale = new Set(plan.stale);
   const minutes = new DividedMinutes(cuts, plan.divided);
   if (plan.divided.length > 0) minutes.addRollups(await dividedMinutes(tx, scope, cuts, plan.divided));
   for await (const cells of deltaCells(tx, found, query, runner)) {
-    for (const one of cells) if (!minutes.hold(one)) events.addCell(accumulator, one);
+    for (const one of cells)
+      if (!stale.has(one.minute * minuteUs) && !minutes.hold(one)) events.addCell(accumulator, one);
   }
   for (const one of minutes.wholeCells()) events.addCell(accumulator, one);
 
@@ -111,16 +119,25 @@ async function addRollups(
     for (const [minute, expected] of raw) if (read.get(minute) !== expected) throw eventsGone(minute);
   }
 
-  const pieces = {
-    ...plan,
-    cuts,
-    minutes: withoutMinutes(plan.minutes, [...raw.keys()]),
-  };
+  if (stale.size > 0) await events.addEvents(accumulator, tx, rangesOf(plan.stale), 'corrected_minute');
+  const fromEvents = [...raw.keys(), ...stale].sort((a, b) => a - b);
+  const pieces = { ...plan, cuts, minutes: withoutMinutes(plan.minutes, fromEvents) };
   const uniques = keptValues[meter.aggregation] === 'distinct' ? [...accumulator.uniques()] : undefined;
   const rows = await sumRollups(tx, scope, meter.aggregation, pieces, rowsMax + 1);
   if (rows.length > rowsMax) throw tooManyRows();
   for (const row of rows) accumulator.addRow(row);
   if (uniques) accumulator.setDistinct(await countUniques(tx, scope, pieces, uniques));
+}
+
+/** Minutes, ascending, as ranges: neighbours are one. */
+function rangesOf(minutes: readonly number[]): TimeRange[] {
+  const ranges: TimeRange[] = [];
+  for (const minute of minutes) {
+    const last = ranges.at(-1);
+    if (last?.toUs === minute) last.toUs += minuteUs;
+    else ranges.push({ fromUs: minute, toUs: minute + minuteUs });
+  }
+  return ranges;
 }
 
 /** The cells of deltas that the query asks for. */
@@ -153,7 +170,7 @@ async function scopeOf(
     groupBySubject: query.groupBySubject,
     groupByIndexes: indexesOf(meter, query.groupBy),
   };
-  if (!meter.backfilledAt) return scope;
+  if (!isFromRollups(meter, query)) return scope;
   const allowed: { index: number; values: readonly string[] }[] = [];
   for (const [name, filter] of query.filters) {
     const index = names.indexOf(name);
@@ -208,8 +225,8 @@ async function narrow(
   if ((range.toUs - range.fromUs) / windowUsTypical[query.windows!.size] <= windowsUnasked) return range;
   const { meter } = found;
   const extents: (TimeRange | undefined)[] = [];
-  if (meter.backfilledAt) {
-    extents.push(await rollupExtent(tx, scope));
+  if (isFromRollups(meter, query)) {
+    extents.push(await rollupExtent(tx, scope), ...rangesOf(found.staleMinutes));
     for await (const cells of deltaCells(tx, found, query, runner)) extents.push(extentOf(cells));
   } else {
     const { namespace, eventType } = meter;

@@ -1,5 +1,5 @@
 import type { Executor } from '../../connection/connect.ts';
-import { timesOf } from '../../connection/times.ts';
+import { timeOf, timesOf } from '../../connection/times.ts';
 import { type RawEvent, rawEventColumns } from '../../events/events.ts';
 import type { TimeRange } from './pieces.ts';
 
@@ -9,6 +9,8 @@ export interface EventsOf {
   type: string;
   /** undefined = all. */
   subjects: readonly string[] | undefined;
+  /** As of this moment of arrival, in µs since 1970: what arrived or was corrected later doesn't count. undefined = now. */
+  asOfUs?: number | undefined;
 }
 
 /** Rows that are in memory at once. */
@@ -33,20 +35,48 @@ export function eventsInRanges(
     SELECT ${rawEventColumns(tx, withAttributes)}
     FROM unnest(${since}, ${until}) AS r (since, until)
     JOIN events e ON e.time >= r.since AND e.time < r.until
-    WHERE ${taken(tx, of)}`.cursor(cursorRows);
+    WHERE ${taken(tx, of)}
+    UNION ALL
+    SELECT ${rawEventColumns(tx, withAttributes)}
+    FROM unnest(${since}, ${until}) AS r (since, until)
+    JOIN ${amendedEvents(tx, of)} e ON e.time >= r.since AND e.time < r.until
+    WHERE ${ofMeter(tx, of)}`.cursor(cursorRows);
 }
 
 /** Times of the first and the last event, the last one included; undefined while there is none. Reads them all. */
 export async function eventsExtent(tx: Executor, of: EventsOf): Promise<TimeRange | undefined> {
   const [row] = await tx<{ from_us: number | null; to_us: number | null }[]>`
-    SELECT (extract(epoch FROM min(e.time)) * 1000000)::float8 AS from_us,
-           (extract(epoch FROM max(e.time)) * 1000000 + 1)::float8 AS to_us
-    FROM events e WHERE ${taken(tx, of)}`;
+    SELECT (extract(epoch FROM min(time)) * 1000000)::float8 AS from_us,
+           (extract(epoch FROM max(time)) * 1000000 + 1)::float8 AS to_us
+    FROM (SELECT e.time FROM events e WHERE ${taken(tx, of)}
+          UNION ALL SELECT e.time FROM ${amendedEvents(tx, of)} e WHERE ${ofMeter(tx, of)}) found`;
   if (row?.from_us == null || row.to_us == null) return undefined;
   return { fromUs: row.from_us, toUs: row.to_us };
 }
 
-function taken(tx: Executor, { namespace, type, subjects }: EventsOf) {
+function ofMeter(tx: Executor, { namespace, type, subjects }: EventsOf) {
   const ofSubject = subjects ? tx`AND e.subject = ANY(${[...subjects]}::text[])` : tx``;
   return tx`e.namespace = ${namespace} AND e.type = ${type} ${ofSubject}`;
+}
+
+/** The events that count as they came. */
+function taken(tx: Executor, of: EventsOf) {
+  const arrived = of.asOfUs === undefined ? tx`` : tx`AND e.ingested_at < ${timeOf(tx, of.asOfUs)}`;
+  return tx`${ofMeter(tx, of)} ${arrived} AND NOT EXISTS (
+    SELECT FROM corrections c
+    WHERE ${inForce(tx, of)} AND c.namespace = e.namespace AND c.source = e.source AND c.event_id = e.id)`;
+}
+
+/** The events that count as they were amended, like rows of events. */
+function amendedEvents(tx: Executor, of: EventsOf) {
+  return tx`(
+    SELECT c.namespace, c.source, c.event_id AS id, c.type, c.subject, c.time, c.attributes, c.data
+    FROM corrections c WHERE c.kind = 'amend' AND ${inForce(tx, of)})`;
+}
+
+/** Of the table corrections, called c. */
+function inForce(tx: Executor, { asOfUs }: EventsOf) {
+  if (asOfUs === undefined) return tx`c.undone_at IS NULL`;
+  const then = timeOf(tx, asOfUs);
+  return tx`(c.corrected_at < ${then} AND (c.undone_at IS NULL OR c.undone_at >= ${then}))`;
 }
