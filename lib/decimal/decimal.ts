@@ -52,6 +52,12 @@ export function addDecimals(a: Decimal, b: Decimal): Decimal {
   return normalise(scaled(x, scale) + scaled(y, scale), scale);
 }
 
+/** a - b. */
+export function subtractDecimals(a: Decimal, b: Decimal): Decimal {
+  if (typeof b === 'number') return addDecimals(a, 0 - b);
+  return addDecimals(a, { coefficient: -b.coefficient, scale: b.scale });
+}
+
 /** Negative, zero or positive as a is less than, equal to or greater than b. */
 export function compareDecimals(a: Decimal, b: Decimal): number {
   if (typeof a === 'number' && typeof b === 'number') return a - b;
