@@ -5,14 +5,27 @@ import { apiDescription } from '@usage/lib/http/swagger.ts';
 import { limitsTags } from '@usage/lib/limits/api/index.ts';
 import type { Health } from '@usage/lib/service/health.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
+import type { EventStream } from '@usage/lib/stream/stream.ts';
 import type { Registry } from 'prom-client';
+import { accessHandlers } from './access/handlers.ts';
 import { auditHandlers } from './audit/handlers.ts';
 import { billingHandlers } from './billing/handlers.ts';
+import { freshnessOf } from './checks/freshness.ts';
+import { type CheckLimits, CheckRunner } from './checks/runner.ts';
 import { customerHandlers } from './customers/handlers.ts';
+import {
+  type EntitlementParts,
+  entitlementHandlers,
+  ownedEntitlementHandlers,
+} from './entitlements/handlers.ts';
+import { featureHandlers } from './features/handlers.ts';
 import { apiRoutes } from './http/routes.ts';
+import { limitsMetrics } from './metrics.ts';
 
 export interface LimitsParts {
+  config: CheckLimits;
   sql: Sql;
+  stream: EventStream;
   access: Access;
   health: Health;
   registry: Registry;
@@ -22,11 +35,50 @@ export interface LimitsParts {
 const bodyBytesMax = 2 * 1024 * 1024;
 
 /** The limits service without its connections. */
-export function createLimits({ sql, access, health, registry, log }: LimitsParts) {
-  const handlers = { ...customerHandlers(sql), ...billingHandlers(), ...auditHandlers(sql) };
+export function createLimits({ config, sql, stream, access, health, registry, log }: LimitsParts) {
+  const metrics = limitsMetrics(registry);
+  const checks = new CheckRunner(sql, config, metrics);
+  const parts = { sql, checks, freshness: freshnessOf(stream) };
+  const handlers = {
+    ...customerHandlers(sql),
+    ...featureHandlers(sql),
+    ...ownedHandlers(parts),
+    ...entitlementHandlers(parts),
+    ...accessHandlers(parts),
+    ...billingHandlers(),
+    ...auditHandlers(sql),
+  };
   return createServer({ log, health, registry, bodyBytesMax, headersFor: access.headersFor })
     .use(apiDescription(description))
     .use(apiRoutes(handlers, access));
+}
+
+/** OpenMeter has the same operations twice, under other names. */
+function ownedHandlers(parts: EntitlementParts) {
+  const v1 = ownedEntitlementHandlers(parts, 'v1');
+  const v2 = ownedEntitlementHandlers(parts, 'v2');
+  return {
+    createEntitlement: v1.create,
+    listSubjectEntitlements: v1.list,
+    getSubjectEntitlement: v1.get,
+    deleteEntitlement: v1.delete,
+    overrideEntitlement: v1.override,
+    getEntitlementValue: v1.value,
+    getEntitlementHistory: v1.history,
+    resetEntitlementUsage: v1.reset,
+    createGrant: v1.createGrant,
+    listEntitlementGrants: v1.listGrants,
+    createCustomerEntitlementV2: v2.create,
+    listCustomerEntitlementsV2: v2.list,
+    getCustomerEntitlementV2: v2.get,
+    deleteCustomerEntitlementV2: v2.delete,
+    overrideCustomerEntitlementV2: v2.override,
+    getCustomerEntitlementValueV2: v2.value,
+    getCustomerEntitlementHistoryV2: v2.history,
+    resetCustomerEntitlementUsageV2: v2.reset,
+    createCustomerEntitlementGrantV2: v2.createGrant,
+    listCustomerEntitlementGrantsV2: v2.listGrants,
+  };
 }
 
 const description = {

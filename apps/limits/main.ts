@@ -8,6 +8,7 @@ import { readConfig } from '@usage/lib/service/config.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
+import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
 import { limitsSettings } from './config.ts';
@@ -58,7 +59,15 @@ async function run(): Promise<void> {
     subscriber,
     registry,
   });
-  const server = createLimits({ sql, access, health, registry, log });
+  const server = createLimits({
+    config,
+    sql,
+    stream: new EventStream(redis, config.streamName),
+    access,
+    health,
+    registry,
+    log,
+  });
   const port = listen(server, config.host, config.port);
   app.use('http', server, stopListening);
   app.use('readiness', health, () => health.stopping());

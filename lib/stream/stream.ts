@@ -4,6 +4,8 @@ import { ReplicatedAppends } from './replicatedAppends.ts';
 import { type ShardLook, type ShardPosition, StreamShard } from './shard.ts';
 
 export interface StreamPosition {
+  /** Of the shard whose clock is ahead of the others. */
+  nowMs: number;
   /** All events that arrived before this are acked: committed, or dead letters. */
   asOfMs: number;
   /** Of the shards together. */
@@ -132,6 +134,7 @@ export class EventStream {
     }
     const positions = this.#shards.map(({ number }) => this.#positions.get(number)!);
     return {
+      nowMs: Math.max(...positions.map(({ nowMs }) => nowMs)),
       asOfMs: Math.min(...positions.map(({ asOfMs }) => asOfMs)),
       eventsWaiting: positions.reduce((sum, { eventsWaiting }) => sum + eventsWaiting, 0),
       frames: positions.reduce((sum, { frames }) => sum + frames, 0),

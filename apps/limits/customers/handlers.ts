@@ -1,6 +1,7 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import { type Actor, insertAudit } from '@usage/db/limits/audit.ts';
 import * as store from '@usage/db/limits/customers.ts';
+import { countActiveEntitlements } from '@usage/db/limits/entitlements.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { CustomerInput, customerOrders } from '@usage/lib/limits/api/customers.ts';
 import { type Ask, bodyOf, pageAnswer, QueryReader } from '../http/ask.ts';
@@ -75,6 +76,8 @@ async function replaceCustomer(tx: Transaction, ask: Ask, fields: store.Customer
 
 async function deleteCustomer(tx: Transaction, ask: Ask): Promise<void> {
   const before = await lockLive(tx, ask);
+  if ((await countActiveEntitlements(tx, before.id)) > 0)
+    throw new Problem('bad_request', 'The customer has entitlements: delete these first.');
   await store.assignSubjects(tx, before, []);
   await store.markCustomerDeleted(tx, before.id);
   await insertAudit(tx, ask.actor, { ...change('delete', before), before: toWire(before) });

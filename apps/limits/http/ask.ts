@@ -1,4 +1,4 @@
-import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import type { Static, TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { Actor } from '@usage/db/limits/audit.ts';
 import type { Identity } from '@usage/lib/auth/access.ts';
@@ -150,7 +150,15 @@ export class QueryReader {
     };
   }
 
-  /** OpenMeter's older way to page; `limit` is undefined where neither it nor an offset is given. */
+  /** By page and pageSize, or by OpenMeter's older limit and offset. */
+  window(): Page & { limit: number; offset: number } {
+    const { page, pageSize } = this.page();
+    if (wantsPage(this.query)) return { page, pageSize, limit: pageSize, offset: (page - 1) * pageSize };
+    const limit = this.integer('limit', pageSizeMax, pageSizeMax);
+    const offset = this.query.get('offset') === '0' ? 0 : this.integer('offset', 0, pageMax);
+    return { page, pageSize, limit, offset };
+  }
+
   integer(name: string, fallback: number, max: number): number {
     this.#known.add(name);
     return integerIn(this.query, name, fallback, max, this.#faults);
@@ -215,5 +223,3 @@ export function pageAnswer<T>({ page, pageSize }: Page, total: number, items: re
 
 /** Whether the client asks for pages: without, OpenMeter's older lists are arrays. */
 export const wantsPage = (query: URLSearchParams) => query.has('page') || query.has('pageSize');
-
-export const Anything = Type.Unknown();

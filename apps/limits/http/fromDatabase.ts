@@ -1,12 +1,14 @@
 import { isTemporary } from '@usage/db/connection/sqlStates.ts';
-import { unavailable } from '@usage/lib/http/problem.ts';
+import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import { WindowsError } from '@usage/lib/windows/windows.ts';
 
 const retrySeconds = 1;
 /** postgres.js' and the system's codes of a connection that fails. */
 const connectionFault = /^(CONNECT(ION)?_[A-Z]+|E[A-Z]{4,})$/;
 
-/** 503 where the same request may succeed later; other errors stay as they are. */
+/** 400 for too many windows or an unknown zone, 503 where the same request may succeed later; other errors stay as they are. */
 export function databaseProblem(error: unknown): unknown {
+  if (error instanceof WindowsError) return new Problem('bad_request', `${error.message}.`);
   const code = (error as { code?: unknown } | null)?.code;
   if (typeof code !== 'string' || !(isTemporary(code) || connectionFault.test(code))) return error;
   return unavailable('The database does not answer now; try again.', retrySeconds, error);

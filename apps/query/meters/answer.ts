@@ -3,7 +3,8 @@ import type { Total } from '@usage/db/usage/accumulator.ts';
 import type { UsageQuery } from '@usage/db/usage/context.ts';
 import { floorTo } from '@usage/db/usage/plan.ts';
 import type { UsageTotals } from '@usage/db/usage/readUsage.ts';
-import { type Decimal, divideDecimals } from '@usage/lib/decimal/decimal.ts';
+import { measuredValue } from '@usage/db/usage/value.ts';
+import type { Decimal } from '@usage/lib/decimal/decimal.ts';
 import { compareTexts } from '@usage/lib/filter/textFilter.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
 
@@ -19,9 +20,6 @@ export interface AnswerRow {
   value: Decimal;
 }
 
-/** ClickHouse's Decimal128(19), in which OpenMeter divides. */
-const averageDigits = 19;
-
 /** Ordered by start, then subject, then group values in the order of groupBy; texts by code point. */
 export function toRows(
   meter: StoredMeter,
@@ -32,7 +30,12 @@ export function toRows(
     const [subject, groups] = query.groupBySubject
       ? [total.key[0], total.key.slice(1)]
       : [undefined, total.key];
-    return { ...boundsOf(total, boundaries), subject, groups, value: measured(meter, total) };
+    return {
+      ...boundsOf(total, boundaries),
+      subject,
+      groups,
+      value: measuredValue(meter.aggregation, total),
+    };
   });
   return rows.sort(
     (a, b) =>
@@ -46,24 +49,6 @@ export function toRows(
 function boundsOf({ bucket, cell }: Total, boundaries: readonly number[] | undefined) {
   if (boundaries) return { fromUs: boundaries[bucket - 1]!, toUs: boundaries[bucket]! };
   return { fromUs: floorTo(cell.firstUs, minuteUs), toUs: floorTo(cell.lastUs, minuteUs) + minuteUs };
-}
-
-function measured(meter: StoredMeter, { cell, distinct }: Total): Decimal {
-  switch (meter.aggregation) {
-    case 'COUNT':
-      return cell.count;
-    case 'UNIQUE_COUNT':
-      return distinct;
-    case 'AVG':
-      return divideDecimals(cell.value!, cell.count, averageDigits);
-    case 'SUM':
-    case 'MIN':
-    case 'MAX':
-    case 'LATEST':
-      return cell.value!;
-    default:
-      return meter.aggregation satisfies never;
-  }
 }
 
 function compareLists(a: readonly string[], b: readonly string[]): number {

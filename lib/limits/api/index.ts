@@ -1,13 +1,25 @@
+import { accessRoutes } from './access.ts';
 import { auditRoutes } from './audit.ts';
 import { billingRoutes } from './billing.ts';
 import { customerRoutes } from './customers.ts';
+import { entitlementRoutes } from './entitlements.ts';
+import { featureRoutes } from './features.ts';
 
 /** Every route of the limits service, by the name of its operation. */
-export const limitsRoutes = { ...customerRoutes, ...billingRoutes, ...auditRoutes };
+export const limitsRoutes = {
+  ...customerRoutes,
+  ...featureRoutes,
+  ...entitlementRoutes,
+  ...accessRoutes,
+  ...billingRoutes,
+  ...auditRoutes,
+};
 
 export type LimitsOperation = keyof typeof limitsRoutes;
 
 export const limitsTags = [
   { name: 'Customers', description: 'Whose usage it is, over many subjects.' },
+  { name: 'Features', description: 'What customers may have the use of.' },
+  { name: 'Entitlements', description: 'How much of a feature a customer may use, and how much is left.' },
   { name: 'Audit', description: 'Who changed what.' },
 ];

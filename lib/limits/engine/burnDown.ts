@@ -27,6 +27,8 @@ export interface Phase {
   toUs: number;
   reset: Reset | undefined;
   recurring: ReadonlySet<string>;
+  /** False where it begins only because the balance there is wanted. */
+  isChange: boolean;
 }
 
 export interface GrantUsage {
@@ -55,8 +57,14 @@ export interface BurnDown {
   segments: readonly Segment[];
 }
 
-/** Ends with a phase of no length where something changes at untilUs itself. */
-export function planPhases({ grants, startUs, untilUs, resets, startsWithReset }: BurnDownInput): Phase[] {
+/**
+ * Ends with a phase of no length where something changes at untilUs itself. A phase begins at the instants of `observe` too,
+ * where nothing changes, so that the balances there are known.
+ */
+export function planPhases(
+  { grants, startUs, untilUs, resets, startsWithReset }: BurnDownInput,
+  observe: readonly number[] = [],
+): Phase[] {
   const changes = new Map<number, { reset: Reset | undefined; recurring: Set<string> }>();
   const at = (us: number) => {
     let change = changes.get(us);
@@ -72,8 +80,15 @@ export function planPhases({ grants, startUs, untilUs, resets, startsWithReset }
     for (const us of [grant.effectiveAtUs, endOf(grant)]) if (us >= startUs && us <= untilUs) at(us);
     for (const us of recurrencesOf(grant, startUs, untilUs)) at(us).recurring.add(grant.id);
   }
-  const instants = [...changes.keys()].sort((a, b) => a - b);
-  return instants.map((fromUs, i) => ({ fromUs, toUs: instants[i + 1] ?? untilUs, ...changes.get(fromUs)! }));
+  const observed = observe.filter((us) => us >= startUs && us < untilUs && !changes.has(us));
+  const instants = [...changes.keys(), ...new Set(observed)].sort((a, b) => a - b);
+  const nothing = { reset: undefined, recurring: new Set<string>() };
+  return instants.map((fromUs, i) => ({
+    fromUs,
+    toUs: instants[i + 1] ?? untilUs,
+    ...(changes.get(fromUs) ?? nothing),
+    isChange: changes.has(fromUs),
+  }));
 }
 
 /** `usages` are those of the phases: of a 'level', the value at the phase's end. */

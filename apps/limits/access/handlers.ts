@@ -1,0 +1,128 @@
+import type { Transaction } from '@usage/db/connection/connect.ts';
+import { type Customer, customersOfSubjects } from '@usage/db/limits/customers.ts';
+import { type EntitlementState, readEntitlementStates } from '@usage/db/limits/entitlementStates.ts';
+import { featuresByKey } from '@usage/db/limits/features.ts';
+import type { UsageRunner } from '@usage/db/usage/context.ts';
+import { AccessQuery, customersPerQueryMax, featuresPerQueryMax } from '@usage/lib/limits/api/access.ts';
+import { balancesOf } from '../checks/balances.ts';
+import { type EntitlementValue, toValue } from '../checks/value.ts';
+import { toWire } from '../customers/handlers.ts';
+import { type EntitlementParts, isActive } from '../entitlements/handlers.ts';
+import { liveCustomer } from '../entitlements/owner.ts';
+import { type Ask, bodyOf } from '../http/ask.ts';
+
+const entitlementsMax = customersPerQueryMax * featuresPerQueryMax;
+
+/** Checks of many entitlements at once, on one snapshot. */
+export function accessHandlers({ checks, freshness }: EntitlementParts) {
+  return {
+    async getCustomerAccess(ask: Ask): Promise<Response> {
+      const fresh = freshness(ask.request);
+      const entitlements = await checks.read(
+        'access',
+        ask.namespace,
+        async (tx, runner) => {
+          const customer = await liveCustomer(tx, ask.namespace, ask.params.customerIdOrKey!);
+          const values = await valuesOf(tx, ask.namespace, [customer.id], undefined, runner);
+          return Object.fromEntries(values.map(({ featureKey, value }) => [featureKey, value]));
+        },
+        fresh,
+      );
+      return Response.json({ entitlements }, { headers: await fresh });
+    },
+
+    async queryEntitlementAccess(ask: Ask): Promise<Response> {
+      const query = await bodyOf(ask, AccessQuery, 'query');
+      const keys = [...new Set(query.customer.keys)];
+      const fresh = freshness(ask.request);
+      const answer = await checks.read(
+        'query',
+        ask.namespace,
+        async (tx, runner) => {
+          const [found, features] = await Promise.all([
+            customersOfSubjects(tx, ask.namespace, keys),
+            featuresByKey(tx, ask.namespace, query.feature?.keys, featuresPerQueryMax),
+          ]);
+          const customers = new Map([...found.values()].map((customer) => [customer.id, customer]));
+          const featureKeys = features.map(({ key }) => key);
+          const values = await valuesOf(tx, ask.namespace, [...customers.keys()], featureKeys, runner);
+          const known = new Set(featureKeys);
+          const checked = new Map(values.map((one) => [`${one.customerId} ${one.featureKey}`, one.value]));
+          const asked = query.feature?.keys ?? featureKeys;
+          return {
+            data: [...customers.values()].map((customer) => ({
+              matched: keys.filter((key) => found.get(key)?.id === customer.id),
+              customer: customerWire(customer),
+              features: Object.fromEntries(
+                asked.map((key) => [key, accessOf(key, known, checked.get(`${customer.id} ${key}`))]),
+              ),
+              updated_at: new Date().toISOString(),
+            })),
+            errors: keys
+              .filter((key) => !found.has(key))
+              .map((key) => ({
+                code: 'customer_not_found',
+                message: `No customer has this key or subject: ${key}`,
+                customer: key,
+              })),
+            meta: { page: { size: customers.size } },
+          };
+        },
+        fresh,
+      );
+      return Response.json(answer, { headers: await fresh });
+    },
+  };
+}
+
+interface CheckedEntitlement {
+  customerId: string;
+  featureKey: string;
+  value: EntitlementValue;
+}
+
+async function valuesOf(
+  tx: Transaction,
+  namespace: string,
+  customerIds: readonly string[],
+  featureKeys: readonly string[] | undefined,
+  runner: UsageRunner,
+): Promise<CheckedEntitlement[]> {
+  if (customerIds.length === 0) return [];
+  const states = await readEntitlementStates(tx, namespace, { customerIds, featureKeys }, entitlementsMax);
+  const atUs = Date.now() * 1_000;
+  const active = states.filter((state) => isActive(state, atUs));
+  const metered = active.filter(({ entitlement }) => entitlement.type === 'metered');
+  const balances = await balancesOf(tx, metered, { atUs, isNow: true }, runner);
+  const byState = new Map(metered.map((state, i) => [state, balances[i]!]));
+  return active.map((state: EntitlementState) => ({
+    customerId: state.entitlement.customerId,
+    featureKey: state.entitlement.featureKey,
+    value: toValue(state, byState.get(state)),
+  }));
+}
+
+function accessOf(key: string, known: ReadonlySet<string>, value: EntitlementValue | undefined) {
+  if (!known.has(key)) return refused('feature_not_found', `There is no feature ${key}.`);
+  if (!value) return refused('feature_unavailable', `The customer has no entitlement to ${key}.`);
+  if (value.hasAccess) return { has_access: true };
+  return refused('usage_limit_reached', `Nothing is left of ${key} in the current usage period.`);
+}
+
+function refused(code: string, message: string) {
+  return { has_access: false, reason: { code, message } };
+}
+
+/** In the words of OpenMeter's v3. */
+function customerWire(customer: Customer) {
+  const { usageAttribution, createdAt, updatedAt, primaryEmail, billingAddress, metadata, ...rest } =
+    toWire(customer);
+  return {
+    ...rest,
+    usage_attribution: { subject_keys: usageAttribution.subjectKeys },
+    ...(primaryEmail !== undefined && { primary_email: primaryEmail }),
+    ...(metadata && { labels: metadata }),
+    created_at: createdAt,
+    updated_at: updatedAt,
+  };
+}

@@ -1,0 +1,131 @@
+import type { Transaction } from '@usage/db/connection/connect.ts';
+import type { MeterToRead } from '@usage/db/meters/meters.ts';
+import type { UsageQuery, UsageRunner } from '@usage/db/usage/context.ts';
+import { readUsage } from '@usage/db/usage/readUsage.ts';
+import { measuredValue } from '@usage/db/usage/value.ts';
+import { addDecimals, type Decimal, subtractDecimals } from '@usage/lib/decimal/decimal.ts';
+import type { TextFilter } from '@usage/lib/filter/textFilter.ts';
+import { Problem } from '@usage/lib/http/problem.ts';
+import type { Period } from '@usage/lib/limits/engine/recurrence.ts';
+import type { Aggregation } from '@usage/lib/meter/meter.ts';
+
+/**
+ *   adds       a phase's usage is what its events add up to
+ *   distinct   new distinct values: those of the usage period so far, less those before the phase
+ *   level      the value of the usage period so far, held against the whole grants
+ */
+export const usageKinds: Readonly<Record<Aggregation, 'adds' | 'distinct' | 'level'>> = {
+  SUM: 'adds',
+  COUNT: 'adds',
+  UNIQUE_COUNT: 'distinct',
+  AVG: 'level',
+  MIN: 'level',
+  MAX: 'level',
+  LATEST: 'level',
+};
+
+/** Ranges of time that usage is wanted for, of some subjects together. */
+export interface WantedUsage {
+  subjects: readonly string[];
+  phases: readonly (Period & { periodFromUs: number })[];
+}
+
+/** Those that are read one by one. */
+const singleReadsMax = 400;
+const cutsMax = 20_000;
+
+const everything = {
+  fromUs: undefined,
+  toUs: undefined,
+  windows: undefined,
+  groupBySubject: false,
+  groupBy: [],
+} as const;
+
+/**
+ * The usage of every phase of every one that is wanted, in order. What adds up is read for all of them at once: by subject,
+ * between all the cuts. Problems: 400 where too much would have to be read one by one.
+ */
+export async function phaseUsages(
+  tx: Transaction,
+  found: MeterToRead,
+  filters: ReadonlyMap<string, TextFilter>,
+  wanted: readonly WantedUsage[],
+  runner: UsageRunner,
+): Promise<Decimal[][]> {
+  const kind = usageKinds[found.meter.aggregation];
+  if (kind === 'adds') return addedUsages(tx, found, filters, wanted, runner);
+  const reads = wanted.reduce((sum, { phases }) => sum + phases.length, 0);
+  if (reads > singleReadsMax)
+    throw new Problem(
+      'bad_request',
+      `Usage of a ${found.meter.aggregation} meter would have to be read ${reads} times, more than ${singleReadsMax}: ask for less time, larger windows or fewer customers.`,
+    );
+  const usages: Decimal[][] = [];
+  for (const { subjects, phases } of wanted) {
+    const until = (fromUs: number, toUs: number) =>
+      fromUs >= toUs || subjects.length === 0
+        ? 0
+        : singleValue(tx, found, { ...everything, filters, subjects, fromUs, toUs }, runner);
+    const own: Decimal[] = [];
+    for (const { fromUs, toUs, periodFromUs } of phases) {
+      const whole = await until(periodFromUs, toUs);
+      own.push(kind === 'level' ? whole : subtractDecimals(whole, await until(periodFromUs, fromUs)));
+    }
+    usages.push(own);
+  }
+  return usages;
+}
+
+async function singleValue(
+  tx: Transaction,
+  found: MeterToRead,
+  query: UsageQuery,
+  runner: UsageRunner,
+): Promise<Decimal> {
+  const { totals } = await readUsage(tx, found, query, runner);
+  return totals[0] ? measuredValue(found.meter.aggregation, totals[0]) : 0;
+}
+
+async function addedUsages(
+  tx: Transaction,
+  found: MeterToRead,
+  filters: ReadonlyMap<string, TextFilter>,
+  wanted: readonly WantedUsage[],
+  runner: UsageRunner,
+): Promise<Decimal[][]> {
+  const cuts = [
+    ...new Set(wanted.flatMap(({ phases }) => phases.flatMap(({ fromUs, toUs }) => [fromUs, toUs]))),
+  ].sort((a, b) => a - b);
+  const subjects = [...new Set(wanted.flatMap((one) => one.subjects))];
+  if (cuts.length > cutsMax)
+    throw new Problem(
+      'bad_request',
+      'The time range holds too many changes of grants: ask for a shorter one.',
+    );
+  const bySubject = new Map<string, (Decimal | undefined)[]>();
+  if (cuts.length > 1 && subjects.length > 0) {
+    const query = { ...everything, filters, subjects, groupBySubject: true, cuts };
+    const { totals } = await readUsage(tx, found, query, runner);
+    for (const total of totals) {
+      const buckets = bySubject.get(total.key[0]!) ?? [];
+      buckets[total.bucket] = measuredValue(found.meter.aggregation, total);
+      bySubject.set(total.key[0]!, buckets);
+    }
+  }
+  const numberOf = new Map(cuts.map((cut, i) => [cut, i]));
+  return wanted.map(({ subjects: own, phases }) => {
+    const used = own.flatMap((subject) => {
+      const amounts = bySubject.get(subject);
+      return amounts ? [amounts] : [];
+    });
+    return phases.map(({ fromUs, toUs }) => {
+      let usage: Decimal = 0;
+      const [first, last] = [numberOf.get(fromUs)! + 1, numberOf.get(toUs)!];
+      for (const amounts of used) {
+        for (let bucket = first; bucket <= last; bucket++) usage = addDecimals(usage, amounts[bucket] ?? 0);
+      }
+      return usage;
+    });
+  });
+}

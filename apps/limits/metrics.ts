@@ -1,0 +1,33 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+export type LimitsMetrics = ReturnType<typeof limitsMetrics>;
+
+export function limitsMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    duration: new Histogram({
+      name: 'usage_limits_check_duration_seconds',
+      help: 'Time that a check or a reservation took in the database and in memory',
+      labelNames: ['kind'],
+      buckets: [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+      registers,
+    }),
+    running: new Gauge({
+      name: 'usage_limits_checks_running',
+      help: 'Checks that run or wait for a connection',
+      registers,
+    }),
+    deltaCache: new Counter({
+      name: 'usage_limits_delta_cache_total',
+      help: 'Deltas that a check needed, by whether they were in memory',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    rawEvents: new Counter({
+      name: 'usage_limits_raw_events_total',
+      help: 'Raw events read because rollups could not answer',
+      labelNames: ['reason'],
+      registers,
+    }),
+  };
+}

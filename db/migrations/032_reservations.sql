@@ -1,0 +1,29 @@
+-- Up Migration
+
+-- Amounts that are spoken for before they are used. The states, and how the usage takes the place of the hold:
+-- docs/limits.md.
+CREATE TABLE reservations (
+  id             text PRIMARY KEY, -- ULID
+  namespace      text        NOT NULL,
+  entitlement_id text        NOT NULL REFERENCES entitlements (id),
+  lock_id        text        NOT NULL, -- the client's; the same one reserves once
+  requested      numeric     NOT NULL,
+  amount         numeric     NOT NULL, -- held: less than requested where it was capped; after the commit what was used
+  state          text        NOT NULL CHECK (state IN ('held', 'committed', 'reported', 'released')),
+  event_source   text,                 -- the event that reports the usage
+  event_id       text,
+  created_at     timestamptz NOT NULL DEFAULT now(),
+  expires_at     timestamptz NOT NULL, -- a hold frees itself, and a commit whose event never comes is given up
+  committed_at   timestamptz,
+  ended_at       timestamptz,          -- released, or its event was found
+  UNIQUE (entitlement_id, lock_id),
+  CHECK ((event_source IS NULL) = (event_id IS NULL))
+);
+-- Those that may still count: few.
+CREATE INDEX reservations_open ON reservations (entitlement_id) WHERE state IN ('held', 'committed');
+CREATE INDEX reservations_open_expiry ON reservations (expires_at) WHERE state IN ('held', 'committed');
+CREATE INDEX reservations_ended ON reservations (expires_at);
+
+-- Down Migration
+
+DROP TABLE reservations;
