@@ -1,6 +1,6 @@
 import { authSettings } from '@usage/lib/auth/settings.ts';
-import { type ConfigOf, integer } from '@usage/lib/service/config.ts';
-import { commonSettings, streamName } from '@usage/lib/service/settings.ts';
+import { type ConfigOf, integer, optional } from '@usage/lib/service/config.ts';
+import { commonSettings, databaseUrl, streamName } from '@usage/lib/service/settings.ts';
 
 export const querySettings = {
   ...commonSettings,
@@ -12,6 +12,18 @@ export const querySettings = {
     about: 'port of the query service (0 = any free one)',
   }),
   streamName,
+  replicaUrl: optional(
+    databaseUrl('QUERY_DATABASE_URL', {
+      about:
+        'read replicas, hosts with commas between them, that queries are read from; the primary where empty',
+    }),
+  ),
+  replicaLagMsMax: integer('QUERY_REPLICA_LAG_MS_MAX', {
+    default: 10_000,
+    min: 500,
+    max: 600_000,
+    about: 'ms a replica may be behind the primary; one that is further behind answers nothing',
+  }),
   queryMsMax: integer('QUERY_MS_MAX', {
     default: 20_000,
     min: 100,

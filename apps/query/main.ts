@@ -13,8 +13,9 @@ import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
-import { querySettings } from './config.ts';
+import { type QueryConfig, querySettings } from './config.ts';
 import { createQuery } from './query.ts';
+import { Replicas } from './replicas.ts';
 
 const name = 'query';
 const subscribeMsMax = 3_000;
@@ -61,11 +62,20 @@ await runApp(async () => {
     subscriber,
     registry,
   });
+  const stream = new EventStream(redis, config.streamName);
+  const replicas = config.replicaUrl
+    ? app.use('replicas', new Replicas(config.replicaUrl, sql, stream, replicaLimits(config), log), (all) =>
+        all.stop(),
+      )
+    : undefined;
+  replicas?.watch(registry);
+  await replicas?.start();
   const server = createQuery({
     config,
     sql,
     access,
-    stream: new EventStream(redis, config.streamName),
+    stream,
+    replicas,
     health,
     registry,
     log,
@@ -77,3 +87,8 @@ await runApp(async () => {
 
   await app.runUntilSignal();
 });
+
+function replicaLimits(config: QueryConfig) {
+  const { connectionsMax, queryMsMax, replicaLagMsMax: lagMsMax } = config;
+  return { connectionsMax, queryMsMax, lagMsMax };
+}

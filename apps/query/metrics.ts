@@ -35,6 +35,21 @@ export function queryMetrics(registry: Registry) {
       'outcome',
       ['hit', 'miss'],
     ),
+    reads: countedFromZero(
+      new Counter({
+        name: 'usage_query_reads_total',
+        help: 'Reads that were answered, by the server that was read from',
+        labelNames: ['from'],
+        registers,
+      }),
+      'from',
+      ['primary', 'replica'],
+    ),
+    replicaRetries: new Counter({
+      name: 'usage_query_replica_retries_total',
+      help: 'Queries that a replica failed to answer and another server was asked',
+      registers,
+    }),
     rawEvents: countedFromZero(
       new Counter({
         name: 'usage_query_raw_events_total',

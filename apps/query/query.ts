@@ -12,6 +12,7 @@ import { eventLookupRoutes } from './events/lookup.ts';
 import { usageRoutes } from './meters/index.ts';
 import { queryMetrics } from './metrics.ts';
 import { portalQueryRoutes } from './portal/index.ts';
+import type { Replicas } from './replicas.ts';
 import { QueryRunner } from './runner.ts';
 import { v3QueryRoutes } from './v3/index.ts';
 
@@ -21,6 +22,8 @@ export interface QueryParts {
   access: Access;
   /** undefined = answers don't tell how fresh they are. */
   stream: EventStream | undefined;
+  /** undefined = the primary answers everything. */
+  replicas?: Replicas | undefined;
   health: Health;
   registry: Registry;
   log: Logger;
@@ -29,9 +32,9 @@ export interface QueryParts {
 const bodyBytesMax = 2 * 1024 * 1024;
 
 /** The query service without its connections. */
-export function createQuery({ config, sql, access, stream, health, registry, log }: QueryParts) {
+export function createQuery({ config, sql, access, stream, replicas, health, registry, log }: QueryParts) {
   const namespaceOf = namespacesOf(access);
-  const runner = new QueryRunner(sql, stream, config, queryMetrics(registry), log);
+  const runner = new QueryRunner(sql, stream, config, queryMetrics(registry), log, replicas);
   return createServer({ log, health, registry, bodyBytesMax, headersFor: access.headersFor })
     .use(apiDescription(description))
     .use(usageRoutes(runner, namespaceOf))

@@ -1,5 +1,6 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import { isTemporary, queryCanceled } from '@usage/db/connection/sqlStates.ts';
+import { walPosition } from '@usage/db/connection/walPosition.ts';
 import { DeltaCache } from '@usage/db/usage/deltaCache.ts';
 import { UsageTimeout } from '@usage/db/usage/eventSums.ts';
 import { usageSnapshot } from '@usage/db/usage/sql/rollupSums.ts';
@@ -7,9 +8,10 @@ import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { ConcurrencyLimit } from '@usage/lib/http/concurrencyLimit.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
-import type { EventStream } from '@usage/lib/stream/stream.ts';
+import type { EventStream, StreamPosition } from '@usage/lib/stream/stream.ts';
 import { WindowsError } from '@usage/lib/windows/windows.ts';
 import type { QueryMetrics } from './metrics.ts';
+import type { Replicas } from './replicas.ts';
 
 export interface RunnerLimits {
   /** From the first statement to the last. */
@@ -21,6 +23,23 @@ export interface RunnerLimits {
 }
 
 export type QueryKind = 'meter' | 'subjects' | 'group_values' | 'events' | 'portal_token';
+
+/** `primary`: what must be seen at once after it was stored or changed. */
+export type ReadFrom = 'primary' | 'replicas';
+
+/** `Prefer: wait` asks for what is stored now: of the primary, however fresh the replicas are. */
+export function readFrom(request: Request): ReadFrom {
+  return /(?:^|[,;])\s*wait\s*(?:=|,|;|$)/i.test(request.headers.get('prefer') ?? '')
+    ? 'primary'
+    : 'replicas';
+}
+
+/** What a query does on its snapshot. `fresh`: how fresh that is, as headers; of queries of meters alone. */
+export type Read<T> = (
+  tx: Transaction,
+  deadlineMs: number,
+  fresh: Promise<Record<string, string>>,
+) => Promise<T>;
 
 /** Everything that a read needs, and the one place that decides what its failures mean for the client. */
 export class QueryRunner {
@@ -34,28 +53,39 @@ export class QueryRunner {
     readonly limits: RunnerLimits,
     readonly metrics: QueryMetrics,
     readonly log: Logger,
+    readonly replicas?: Replicas,
   ) {
     this.deltas = new DeltaCache(limits.deltaCellsMax, metrics);
     this.#running = new ConcurrencyLimit(limits.queriesMax, limits.queriesPerNamespaceMax);
   }
 
   /**
-   * Runs `read` on one snapshot that is taken once `before` is settled. Problems: 400 for too many windows, 503 when it
-   * takes too long or can't be done now.
+   * Runs `read` on one snapshot: of a replica where there are some and `from` allows it, else of the primary. A replica
+   * that fails is left for the next one, and a meter that it doesn't know is looked for on the primary; `read` may so run
+   * more than once. Problems: 400 for too many windows, 503 when it takes too long or can't be done now.
    */
-  async read<T>(
-    kind: QueryKind,
-    namespace: string,
-    read: (tx: Transaction, deadlineMs: number) => Promise<T>,
-    before: Promise<unknown> = nothing,
-  ): Promise<T> {
+  async read<T>(kind: QueryKind, namespace: string, read: Read<T>, from: ReadFrom = 'primary'): Promise<T> {
     if (!this.#running.take(namespace))
       throw unavailable('As many queries as possible are being answered already.', 1);
     this.metrics.running.set(this.#running.taken);
     const startedMs = performance.now();
+    const deadlineMs = startedMs + this.limits.queryMsMax;
     try {
-      const deadlineMs = startedMs + this.limits.queryMsMax;
-      return await usageSnapshot(this.sql, this.limits.queryMsMax, before, (tx) => read(tx, deadlineMs));
+      for (const sql of from === 'replicas' ? (this.replicas?.inTurn() ?? []) : []) {
+        try {
+          const answer = await this.#readReplica(sql, read, deadlineMs);
+          this.metrics.reads.inc({ from: 'replica' });
+          return answer;
+        } catch (error) {
+          if (!mayAnswerElsewhere(error) || performance.now() >= deadlineMs) throw error;
+          this.metrics.replicaRetries.inc();
+        }
+      }
+      const fresh = kind === 'meter' ? this.freshness() : noHeaders;
+      const run = (tx: Transaction) => read(tx, deadlineMs, fresh);
+      const answer = await usageSnapshot(this.sql, this.limits.queryMsMax, fresh, run);
+      this.metrics.reads.inc({ from: 'primary' });
+      return answer;
     } catch (error) {
       throw toProblem(error, this.limits.queryMsMax);
     } finally {
@@ -63,6 +93,28 @@ export class QueryRunner {
       this.metrics.running.set(this.#running.taken);
       this.metrics.duration.observe({ kind }, (performance.now() - startedMs) / 1_000);
     }
+  }
+
+  /** How far the replica has come is asked before its snapshot is taken: it holds all that the headers promise. */
+  async #readReplica<T>(sql: Sql, read: Read<T>, deadlineMs: number): Promise<T> {
+    const fresh = Promise.withResolvers<Record<string, string>>();
+    fresh.promise.catch(() => {});
+    const look = async (tx: Transaction) => {
+      try {
+        fresh.resolve(freshnessHeaders(this.replicas!.freshnessAt(await walPosition(tx))));
+      } catch (error) {
+        fresh.reject(error);
+        throw error;
+      }
+    };
+    const statementMsMax = Math.max(1, Math.ceil(deadlineMs - performance.now()));
+    return await usageSnapshot(
+      sql,
+      statementMsMax,
+      noHeaders,
+      (tx) => read(tx, deadlineMs, fresh.promise),
+      look,
+    );
   }
 
   /**
@@ -74,10 +126,7 @@ export class QueryRunner {
       const position = await this.stream?.position();
       if (!position) return {};
       this.#freshnessFault = false;
-      return {
-        'Usage-As-Of': formatTimeUs(position.asOfMs * 1_000),
-        'Usage-Events-Waiting': String(position.eventsWaiting),
-      };
+      return freshnessHeaders(position);
     } catch (error) {
       if (!this.#freshnessFault)
         this.log.warn({ err: error }, 'redis is away: answers go without Usage-As-Of');
@@ -87,8 +136,24 @@ export class QueryRunner {
   }
 }
 
-const nothing = Promise.resolve();
+const noHeaders = Promise.resolve({});
 const retrySeconds = 5;
+
+function freshnessHeaders({ asOfMs, eventsWaiting }: StreamPosition): Record<string, string> {
+  return { 'Usage-As-Of': formatTimeUs(asOfMs * 1_000), 'Usage-Events-Waiting': String(eventsWaiting) };
+}
+
+/** Of a failure of a replica: whether another server may know or do better. A time-out would only take as long again. */
+function mayAnswerElsewhere(error: unknown): boolean {
+  if (error instanceof Problem) return error.code === 'not_found';
+  const { code } = error as { code?: unknown };
+  if (typeof code !== 'string' || code === queryCanceled) return false;
+  return !isSqlState(code) || isTemporary(code);
+}
+
+function isSqlState(code: string): boolean {
+  return code.length === 5 && /\d/.test(code);
+}
 
 function toProblem(error: unknown, msMax: number): unknown {
   if (error instanceof Problem) return error;
@@ -101,7 +166,6 @@ function toProblem(error: unknown, msMax: number): unknown {
       error,
     );
   }
-  const sqlState = typeof code === 'string' && code.length === 5 && /\d/.test(code);
-  const temporary = sqlState ? isTemporary(code as string) : typeof code === 'string';
+  const temporary = typeof code === 'string' && (!isSqlState(code) || isTemporary(code));
   return temporary ? unavailable('The database does not answer.', 1, error) : error;
 }

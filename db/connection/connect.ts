@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import { parseDatabaseUrl } from '@usage/lib/service/databaseUrl.ts';
+import { type DatabaseTarget, parseDatabaseUrl } from '@usage/lib/service/databaseUrl.ts';
 import postgres from 'postgres';
 import { driverOptions, Hosts, opened } from './hosts.ts';
 import { readOnlyTransaction } from './sqlStates.ts';
@@ -10,7 +10,8 @@ export type Transaction = postgres.TransactionSql<{ bigint: bigint }>;
 export type Executor = Sql | Transaction;
 
 export interface ConnectOptions {
-  url: string;
+  /** A connection string, or what was read from one. */
+  url: string | DatabaseTarget;
   /** Shown in pg_stat_activity. */
   name: string;
   connectionsMax: number;
@@ -41,7 +42,7 @@ const socketsOf = new WeakMap<Sql, Set<Socket>>();
  * timestamps and numeric as the text that PostgreSQL sends, so that nothing is rounded (statements cast to what they need).
  */
 export function connect(options: ConnectOptions): Sql {
-  const target = parseDatabaseUrl(options.url);
+  const target = typeof options.url === 'string' ? parseDatabaseUrl(options.url) : options.url;
   const hosts = new Hosts(target);
   const sockets = new Set<Socket>();
   const driver = driverOptions(target);
@@ -53,7 +54,7 @@ export function connect(options: ConnectOptions): Sql {
       const socket = await opened(target, hosts.choose());
       if (!(socket instanceof Socket)) return socket;
       sockets.add(socket);
-      socket.on('close', () => sockets.delete(socket));
+      socket.on('close', () => sockets.delete(socket)).on('error', () => {}); // the driver listens as well
       socket.setTimeout(options.statementMsMax + silenceGraceMs, () => socket.destroy());
       socket.on('data', (bytes) => leaveReadOnly(socket, bytes as Buffer));
       return socket;
@@ -123,13 +124,18 @@ function leaveReadOnly(socket: Socket, bytes: Buffer): void {
   if (bytes[0] === errorResponse && bytes.includes(readOnlyField)) setImmediate(() => socket.destroy());
 }
 
+/** As an error, and not a mere end: a statement that waits for a connection to be opened would wait for the next one. */
+function givenUp(): Error {
+  return Object.assign(new Error('the connection was given up'), { code: 'CONNECTION_CLOSED' });
+}
+
 /**
  * Gives up every connection of the pool: what waits for an answer rejects, and the next statement opens a new one. Resolves
  * when the pool knows: until then it may give a statement to a connection that is dead.
  */
 export async function abandonConnections(sql: Sql): Promise<void> {
   const closed = [...(socketsOf.get(sql) ?? [])].map(
-    (socket) => new Promise<void>((resolve) => void socket.once('close', () => resolve()).destroy()),
+    (socket) => new Promise<void>((resolve) => void socket.once('close', () => resolve()).destroy(givenUp())),
   );
   await Promise.race([Promise.all(closed), Bun.sleep(closeMsMax)]);
 }

@@ -46,7 +46,7 @@ export async function startTestRedis(settings: Record<string, string> = {}): Pro
 }
 
 /** Others may enter it: started by root, PostgreSQL runs as another user. */
-async function temporaryFolder(prefix: string): Promise<string> {
+export async function temporaryFolder(prefix: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), prefix));
   await chmod(folder, 0o711);
   return folder;

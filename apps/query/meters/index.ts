@@ -9,7 +9,7 @@ import {
 } from '@usage/lib/queryApi/meterQueryDetails.ts';
 import { dayUs } from '@usage/lib/windows/units.ts';
 import { Elysia } from 'elysia';
-import type { QueryRunner } from '../runner.ts';
+import { type QueryRunner, readFrom } from '../runner.ts';
 import { formatOf } from './accept.ts';
 import { presentCsv } from './csv.ts';
 import { presentJson } from './json.ts';
@@ -23,7 +23,7 @@ export const queryBodyBytesMax = 2 * 1024 * 1024;
 export function usageRoutes(runner: QueryRunner, namespaceOf: NamespaceOf) {
   const answer = async (request: Request, namespace: string, idOrSlug: string, query: QueryRequest) => {
     const present = formatOf(request.headers.get('accept')) === 'csv' ? presentCsv : presentJson;
-    const { body, headers } = await queryMeter(runner, namespace, idOrSlug, query, present);
+    const { body, headers } = await queryMeter(runner, namespace, idOrSlug, query, present, readFrom(request));
     return new Response(body, { headers });
   };
   return new Elysia({ name: 'usage', prefix: '/api/v1/meters/:meterIdOrSlug' })

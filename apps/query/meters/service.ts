@@ -15,7 +15,7 @@ import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { customerGroup } from '@usage/lib/queryApi/meterQuery.ts';
 import { type Fault, shownName } from '@usage/lib/validation/fault.ts';
 import { nearestName } from '@usage/lib/validation/nearest.ts';
-import type { QueryRunner } from '../runner.ts';
+import type { QueryRunner, Read, ReadFrom } from '../runner.ts';
 import { type AnswerRow, toRows } from './answer.ts';
 import type { QueryRequest } from './request.ts';
 
@@ -44,9 +44,9 @@ export async function queryMeter(
   idOrSlug: string,
   request: QueryRequest,
   present: Presenter,
+  from: ReadFrom = 'replicas',
 ): Promise<Answer> {
-  const freshness = runner.freshness();
-  const read = async (tx: Transaction, deadlineMs: number): Promise<Answer> => {
+  const read: Read<Answer> = async (tx, deadlineMs, freshness) => {
     const found = await findMeter(tx, namespace, idOrSlug);
     const { meter } = found;
     const query = toUsageQuery(meter, request);
@@ -59,7 +59,7 @@ export async function queryMeter(
     const { body, headers } = await present({ meter, request, query, rows, subjectNames: names });
     return { body, headers: { ...(await freshness), ...headers } };
   };
-  return await runner.read('meter', namespace, read, freshness);
+  return await runner.read('meter', namespace, read, from);
 }
 
 /** The rows of each customer, read one after the other: a customer's subjects add up, whatever the aggregation. */
