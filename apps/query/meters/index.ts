@@ -23,7 +23,14 @@ export const queryBodyBytesMax = 2 * 1024 * 1024;
 export function usageRoutes(runner: QueryRunner, namespaceOf: NamespaceOf) {
   const answer = async (request: Request, namespace: string, idOrSlug: string, query: QueryRequest) => {
     const present = formatOf(request.headers.get('accept')) === 'csv' ? presentCsv : presentJson;
-    const { body, headers } = await queryMeter(runner, namespace, idOrSlug, query, present, readFrom(request));
+    const { body, headers } = await queryMeter(
+      runner,
+      namespace,
+      idOrSlug,
+      query,
+      present,
+      readFrom(request),
+    );
     return new Response(body, { headers });
   };
   return new Elysia({ name: 'usage', prefix: '/api/v1/meters/:meterIdOrSlug' })

@@ -18,7 +18,14 @@ export function v3QueryRoutes(runner: QueryRunner, namespaceOf: NamespaceOf) {
       const namespace = namespaceOf(request, 'read');
       const query = readV3Query(await readJson(request, queryBodyBytesMax));
       const present = formatOf(request.headers.get('accept')) === 'csv' ? presentV3Csv : presentV3;
-      const { body, headers } = await queryMeter(runner, namespace, pathText(params.meterId), query, present, readFrom(request));
+      const { body, headers } = await queryMeter(
+        runner,
+        namespace,
+        pathText(params.meterId),
+        query,
+        present,
+        readFrom(request),
+      );
       return new Response(body, { headers });
     },
     { parse: 'none', detail: v3QueryDetail },
