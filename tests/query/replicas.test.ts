@@ -43,17 +43,17 @@ describe('reads from replicas', () => {
     const sent: { at: number; events: number }[] = [];
     let total = 0;
     const before = await readsFrom('replica');
-    const until = performance.now() + 4_000;
+    const answersMin = 40;
+    let answers = 0;
     const sending = (async () => {
-      while (performance.now() < until) {
+      while (answers < answersMin) {
         await send(1);
         total += 1;
         sent.push({ at: Date.now(), events: total });
         await Bun.sleep(5);
       }
     })();
-    let answers = 0;
-    while (performance.now() < until) {
+    while (answers < answersMin) {
       const { count, asOfMs } = await ask('events');
       // Everything that was acknowledged before that instant, by the one clock of this machine.
       const promised = sent.findLast(({ at }) => at < asOfMs - 1)?.events ?? 0;
@@ -62,7 +62,6 @@ describe('reads from replicas', () => {
       answers++;
     }
     await sending;
-    expect(answers).toBeGreaterThan(20);
     expect(await readsFrom('replica')).toBeGreaterThan(before + answers / 2);
   }, 30_000);
 
