@@ -77,6 +77,12 @@ const windows = {
     choice(windowSizes, { description: 'One row a window and group; without it one row a group.' }),
   ),
   windowTimeZone: Type.Optional(timeZone),
+  asOf: Type.Optional(
+    time(
+      'As of this moment of arrival: what arrived or was corrected later does not count, as an invoice saw it then. ' +
+        'Read from the events, so only as far back as they are kept (EVENT_RETENTION_DAYS).',
+    ),
+  ),
   windowAnchor: Type.Optional(
     text({
       maxLength: 64,

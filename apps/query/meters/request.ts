@@ -21,6 +21,8 @@ export interface QueryRequest {
   windowTimeZone: string;
   /** Local date and time at which a window begins. */
   windowAnchor: string | undefined;
+  /** As of this moment of arrival, in µs since 1970; undefined = now. */
+  asOfUs: number | undefined;
   /** undefined = not given; OpenMeter groups by subject as soon as the field is there. */
   subjects: string[] | undefined;
   groupBy: string[];
@@ -64,6 +66,7 @@ function toQueryRequest(given: Static<typeof MeterQueryBody>, source: FaultSourc
     windowSize,
     windowTimeZone: windowTimeZone || 'UTC',
     windowAnchor,
+    asOfUs: given.asOf === undefined ? undefined : parseTimeUs(given.asOf),
     subjects: subject && [...new Set(subject)],
     customerIds: given.filterCustomerId && [...new Set(given.filterCustomerId)],
     groupBy: [...new Set(groupBy)],

@@ -208,6 +208,7 @@ function toUsageQuery(meter: StoredMeter, request: QueryRequest): UsageQuery {
   if (faults.length > 0) throw invalid('query', faults, source);
   const { fromUs, toUs, windowSize, windowTimeZone, windowAnchor, subjects, groupBy, filters } = request;
   return {
+    asOfUs: request.asOfUs,
     fromUs,
     toUs,
     windows: windowSize && { size: windowSize, zone: windowTimeZone, anchor: windowAnchor },

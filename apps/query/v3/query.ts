@@ -31,6 +31,7 @@ export function readV3Query(body: unknown): QueryRequest {
     windowSize: granularity && granularities[granularity],
     windowTimeZone: time_zone || 'UTC',
     windowAnchor: undefined,
+    asOfUs: undefined,
     subjects: listed.get('subject'),
     customerIds: listed.get(customerGroup),
     groupBy: [...new Set(group_by_dimensions)],
