@@ -32,6 +32,12 @@ export const gatewaySettings = {
     max: 67_108_864,
     about: 'bytes of a request body; longer ones get 413',
   }),
+  bodiesBytesMax: integer('BODIES_BYTES_MAX', {
+    default: 67_108_864,
+    min: 1_048_576,
+    max: 1_073_741_824,
+    about: 'bytes of the bodies of events that are being read at once; beyond it requests get 503',
+  }),
   bodyMsMax: integer('BODY_MS_MAX', {
     default: 30_000,
     min: 100,

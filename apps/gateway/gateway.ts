@@ -1,7 +1,7 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { type Access, namespacesOf } from '@usage/lib/auth/access.ts';
 import type { FrameVersion } from '@usage/lib/frame/encode.ts';
-import { bodyDeadline } from '@usage/lib/http/body.ts';
+import { BodyReader } from '@usage/lib/http/body.ts';
 import { createServer } from '@usage/lib/http/server.ts';
 import { apiDescription } from '@usage/lib/http/swagger.ts';
 import { limitsTags } from '@usage/lib/limits/api/index.ts';
@@ -80,8 +80,8 @@ export function createGateway(parts: GatewayParts) {
   watchQueue(registry, batcher, gate);
   watchStream(registry, gate);
   health.ready('stream', () => gate.refusal);
-  const bodyInTime = bodyDeadline(config.bodyMsMax);
-  const ingest = { gate, batcher, limits: config, bodyInTime, metrics, outcomes };
+  const bodies = new BodyReader(config.bodyMsMax, config.bodiesBytesMax);
+  const ingest = { gate, batcher, limits: config, bodies, metrics, outcomes };
   const app = createServer({
     log,
     health,

@@ -1,4 +1,5 @@
 import type { Access } from '@usage/lib/auth/access.ts';
+import { readRawBody } from '@usage/lib/http/body.ts';
 import { directFetch } from '@usage/lib/http/directFetch.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
@@ -22,6 +23,8 @@ export interface ReadOptions {
 }
 
 const retrySeconds = 1;
+/** As much as the services behind it take. */
+const bodyBytesMax = 2 * 1024 * 1024;
 const passedToQuery = [
   'authorization',
   'accept',
@@ -87,6 +90,7 @@ export async function passOn(
     const value = request.headers.get(name);
     if (value !== null) headers.set(name, value);
   }
+  const body = request.body && (await readRawBody(request, bodyBytesMax));
   const target = targetOf(request);
   const timeLimit = AbortSignal.timeout(msMax);
   try {
@@ -95,7 +99,7 @@ export async function passOn(
       headers,
       redirect: 'manual',
       signal: AbortSignal.any([request.signal, timeLimit]),
-      ...(request.body && { body: request.body }),
+      ...(body && { body }),
     });
     return answer(response);
   } catch (error) {

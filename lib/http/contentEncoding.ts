@@ -29,13 +29,31 @@ export function encodingOf(headers: Headers): Encoding | undefined {
   );
 }
 
+/** What unpacks to no more is unpacked at once; larger bodies one after another, whatever it took to send them. */
+const smallBytesMax = 256 * 1024;
+let largeDone: Promise<unknown> = Promise.resolve();
+
+async function unpackedWithin(packed: Uint8Array, encoding: Encoding, bytesMax: number): Promise<Uint8Array> {
+  const unpackUpTo = async (maxOutputLength: number) =>
+    (await encodings[encoding].unpack(packed, { maxOutputLength })) as Uint8Array;
+  try {
+    return await unpackUpTo(Math.min(smallBytesMax, bytesMax));
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ERR_BUFFER_TOO_LARGE' || bytesMax <= smallBytesMax)
+      throw error;
+  }
+  const unpacked = largeDone.then(() => unpackUpTo(bytesMax));
+  largeDone = unpacked.catch(() => {});
+  return unpacked;
+}
+
 /**
  * The unpacked body. Stops as soon as there is more than `bytesMax` of it (413); 400 for what is damaged or cut off.
  */
 export async function unpack(packed: Uint8Array, encoding: Encoding, bytesMax: number): Promise<Uint8Array> {
   if (encoding === 'zstd') checkWhole(packed);
   try {
-    return (await encodings[encoding].unpack(packed, { maxOutputLength: bytesMax })) as Uint8Array;
+    return await unpackedWithin(packed, encoding, bytesMax);
   } catch (error) {
     if ((error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE') throw unpackedTooLarge(bytesMax);
     throw damaged(encoding, error);

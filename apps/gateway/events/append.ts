@@ -1,6 +1,6 @@
 import { encodeFrame, type FramePart, type FrameVersion } from '@usage/lib/frame/encode.ts';
+import type { BodyReader } from '@usage/lib/http/body.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
-import type { Deadline } from '@usage/lib/service/deadline.ts';
 import { TooFewReplicas } from '@usage/lib/stream/replicatedAppends.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
 import type { FrameBatcher } from '../frameBatcher.ts';
@@ -13,7 +13,7 @@ export interface Ingest {
   gate: PressureGate;
   batcher: FrameBatcher;
   limits: RequestLimits & { bodyMsMax: number };
-  bodyInTime: Deadline;
+  bodies: BodyReader;
   metrics: GatewayMetrics;
   outcomes: Outcomes;
 }

@@ -23,7 +23,7 @@ export async function ingestEvents(
   refuseWhileFull(ingest);
   const { limits } = ingest;
   const layout = layoutOf(headers);
-  const body = await readBody(request, limits.bodyBytesMax, ingest.bodyInTime);
+  const body = await readBody(request, limits.bodyBytesMax, ingest.bodies);
   const read = eventsOf(layout, headers, body, limits, preferences.lenient);
   const { count } = read;
   if (count > 0) access.takeEvents(identity, count);
