@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import type { Health } from '../service/health.ts';
 import type { Logger } from '../service/log.ts';
 import { StartFault } from '../service/startFault.ts';
+import { answerExpect } from './expectContinue.ts';
 import { type HeadersFor, operations, requestIdOf, requestRecord } from './operations.ts';
 import { readNoParameters } from './parameters.ts';
 import { bodyTooLarge, Problem, problemResponse, toProblem } from './problem.ts';
@@ -58,9 +59,10 @@ export function createServer(options: ServerOptions) {
   })
     .headers({ 'X-Content-Type-Options': 'nosniff' })
     .use(operations({ health, registry, answered, headersFor }))
-    .onRequest(({ request }) => {
-      if (Number(request.headers.get('content-length')) <= bodyBytesMax) return;
-      if (!isStreamed?.(request.headers)) throw bodyTooLarge(bodyBytesMax);
+    .onRequest(({ request, server }) => {
+      const isShort = Number(request.headers.get('content-length')) <= bodyBytesMax;
+      if (!isShort && !isStreamed?.(request.headers)) throw bodyTooLarge(bodyBytesMax);
+      answerExpect(request, () => server?.requestIP(request), server?.port);
     })
     .onBeforeHandle({ as: 'global' }, ({ request, route }) => {
       // Every other route reads its parameters by their schema (parameters.ts).
