@@ -1,5 +1,5 @@
 import { integer, optional, readConfig } from '@usage/lib/service/config.ts';
-import { commonSettings, dedupeWindowHours } from '@usage/lib/service/settings.ts';
+import { asyncReplication, commonSettings, dedupeWindowHours } from '@usage/lib/service/settings.ts';
 
 export const settings = {
   ...commonSettings,
@@ -43,6 +43,7 @@ export const settings = {
     about: 'events read in one transaction of a backfill',
   }),
   dedupeWindowHours,
+  asyncReplication,
   retentionDays: optional(
     integer('EVENT_RETENTION_DAYS', {
       min: 31,

@@ -31,7 +31,11 @@ await runApp(async () => {
     (pool) => pool.end({ timeout: 5 }),
   );
   const loop = new Loop(app, sql, config, createMetrics(registry));
-  app.use('server metrics', watchServer(registry, sql, log), clearInterval);
+  app.use(
+    'server metrics',
+    watchServer(registry, sql, log, config.asyncReplication === 'refuse'),
+    clearInterval,
+  );
   let running = false;
   health.live('loop', () => (running ? loop.stuck : undefined));
   health.ready('loop', () => (running ? loop.fault : 'waiting for the database'));

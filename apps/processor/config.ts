@@ -1,5 +1,10 @@
 import { integer, readConfig } from '@usage/lib/service/config.ts';
-import { commonSettings, dedupeWindowHours, streamName } from '@usage/lib/service/settings.ts';
+import {
+  asyncReplication,
+  commonSettings,
+  dedupeWindowHours,
+  streamName,
+} from '@usage/lib/service/settings.ts';
 
 export const settings = {
   ...commonSettings,
@@ -35,6 +40,7 @@ export const settings = {
     about: 'ms after which frames of a processor that stopped answering are taken over',
   }),
   dedupeWindowHours,
+  asyncReplication,
 };
 
 export type ProcessorConfig = ReturnType<typeof readProcessorConfig>;

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { connect } from '@usage/db/connection/connect.ts';
+import { refuseLoss } from '@usage/db/connection/durability.ts';
 import { refuseHopelessConnection } from '@usage/db/connection/startFault.ts';
 import { periodDays } from '@usage/db/events/partitions.ts';
 import { createServer, listen, stopListening } from '@usage/lib/http/server.ts';
@@ -65,6 +66,7 @@ await runApp(async () => {
 
   const started = waitFor(app, 'the database and Redis', async () => {
     await refuseHopelessConnection(config.databaseUrl);
+    if (config.asyncReplication === 'refuse') await refuseLoss(sql);
     const rules = { periodDays: await periodDays(sql), dedupeWindowMs: config.dedupeWindowHours * hourMs };
     await source.start();
     loop = new Loop(

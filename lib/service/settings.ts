@@ -58,6 +58,13 @@ export const commonSettings = {
 /** Of all apps that touch the stream. */
 export const streamName = text('STREAM_NAME', { default: 'usage', about: 'prefix of the keys in Redis' });
 
+/** Of the processor, which deletes frames once they are committed, and the aggregator, which watches the server. */
+export const asyncReplication = oneOf('ASYNC_REPLICATION', ['refuse', 'allow'], {
+  default: 'refuse',
+  about:
+    'whether PostgreSQL may acknowledge what a fail-over or a crash of it can take back; refuse: processors do not start',
+});
+
 /** Of the processor, which keeps it, and the aggregator, which compresses nothing that it reaches. */
 export const dedupeWindowHours = integer('DEDUPE_WINDOW_HOURS', {
   default: 24,

@@ -116,6 +116,7 @@ export class Stack {
         logFile: join(this.folder, `logs/${name}.log`),
         env: {
           ...(process.env as Record<string, string>),
+          ASYNC_REPLICATION: 'allow', // a standby that lags and takes over is one of the faults
           DATABASE_URL: direct ? this.postgres.url : withPort(this.postgres.url, this.ports.postgresProxy),
           REDIS_URL: direct ? this.redis.url : withPort(this.redis.url, this.ports.redisProxy),
           API_PORT: port,

@@ -25,6 +25,7 @@ beforeAll(async () => {
   const host = ({ url }: LocalPostgres) => new URL(url).host;
   apps = await startApps({
     DATABASE_URL: primary.url,
+    ASYNC_REPLICATION: 'allow',
     QUERY_DATABASE_URL: `postgres://${username}:${password}@${host(quick)},${host(late)}${pathname}`,
     QUERY_REPLICA_LAG_MS_MAX: `${lagMsMax}`,
   });
