@@ -1,4 +1,5 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
+import { addActivity } from '@usage/db/events/activity.ts';
 import { type Access, namespacesOf } from '@usage/lib/auth/access.ts';
 import type { FrameVersion } from '@usage/lib/frame/encode.ts';
 import { BodyReader } from '@usage/lib/http/body.ts';
@@ -9,6 +10,8 @@ import type { Health } from '@usage/lib/service/health.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import { clockSkewMsMax, type EventStream } from '@usage/lib/stream/stream.ts';
 import type { Registry } from 'prom-client';
+import { activityRoutes } from './activity/index.ts';
+import { ActivityRecorder } from './activity/recorder.ts';
 import type { GatewayConfig } from './config.ts';
 import type { ConsoleFile } from './console/files.ts';
 import { consoleRoutes } from './console/index.ts';
@@ -46,6 +49,9 @@ export interface GatewayParts {
   log: Logger;
 }
 
+/** A little more than /api/v1/activity looks back. */
+const activityKeptMs = 70 * 60_000;
+
 /** The gateway without its connections: routes, batcher and gate. Nothing runs until the gate is started. */
 export function createGateway(parts: GatewayParts) {
   const { config, sql, stream, access, keysChanged, outcomes, consoleFiles, health, registry, log } = parts;
@@ -80,8 +86,9 @@ export function createGateway(parts: GatewayParts) {
   watchQueue(registry, batcher, gate);
   watchStream(registry, gate);
   health.ready('stream', () => gate.refusal);
+  const activity = new ActivityRecorder((rows) => addActivity(sql, rows, Date.now() - activityKeptMs), log);
   const bodies = new BodyReader(config.bodyMsMax, config.bodiesBytesMax);
-  const ingest = { gate, batcher, limits: config, bodies, metrics, outcomes };
+  const ingest = { gate, batcher, limits: config, bodies, metrics, outcomes, activity };
   const app = createServer({
     log,
     health,
@@ -99,11 +106,12 @@ export function createGateway(parts: GatewayParts) {
     .use(portalRoutes({ sql, access }))
     .use(v3Routes({ sql, namespaceOf, access, ingest }))
     .use(keyRoutes({ sql, access, keysChanged }))
+    .use(activityRoutes({ sql, stream, access }))
     .use(sessionRoutes(access))
     .use(consoleRoutes(consoleFiles))
     .use(readRoutes(config, access))
     .use(limitsProxyRoutes(config, access));
-  return { app, gate, batcher };
+  return { app, gate, batcher, activity };
 }
 
 const description = {

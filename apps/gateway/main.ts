@@ -83,6 +83,8 @@ async function run(): Promise<void> {
     registry,
     log,
   });
+  gateway.activity.start();
+  app.use('activity', gateway.activity, (recorder) => recorder.stop());
   app.use('pressure gate', gateway.gate, (gate) => gate.stop());
   app.use('frames', gateway.batcher, (batcher) => batcher.drain());
 

@@ -3,6 +3,7 @@ import { readRawBody } from '@usage/lib/http/body.ts';
 import { directFetch } from '@usage/lib/http/directFetch.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
+import { evaluateDetail } from '@usage/lib/queryApi/evaluation.ts';
 import { cursorDetail, listDetail } from '@usage/lib/queryApi/eventLists.ts';
 import { lookupDetail } from '@usage/lib/queryApi/eventLookup.ts';
 import {
@@ -64,6 +65,7 @@ export function readRoutes({ queryUrl, readMsMax }: ReadOptions, access: Access)
     .get('/api/v1/events', pass, described(listDetail))
     .get('/api/v2/events', pass, described(cursorDetail))
     .post('/api/v1/events/lookup', passToSenders, described(lookupDetail))
+    .post('/api/v1/meters/evaluate', pass, described(evaluateDetail))
     .get('/api/v1/meters/:meterIdOrSlug/query', pass, described(queryDetail))
     .post('/api/v1/meters/:meterIdOrSlug/query', pass, described(queryPostDetail))
     .get('/api/v1/meters/:meterIdOrSlug/subjects', pass, described(subjectsDetail))

@@ -40,3 +40,29 @@ export async function advanceBackfill(tx: Executor, meterId: string, afterBatch:
 export async function finishBackfill(tx: Executor, meterId: string): Promise<void> {
   await tx`UPDATE meters SET backfilled_at = now() WHERE id = ${meterId}`;
 }
+
+export interface BackfillProgress {
+  /** The rollups have all events; queries read them. */
+  is_done: boolean;
+  events_done: number;
+  events_total: number;
+}
+
+/** How far the rollups of a meter are made; undefined where there is no such meter. Reads every batch's row while they are not. */
+export async function backfillProgress(
+  sql: Executor,
+  namespace: string,
+  idOrSlug: string,
+): Promise<BackfillProgress | undefined> {
+  const [row] = await sql<BackfillProgress[]>`
+    SELECT m.backfilled_at IS NOT NULL AS is_done, coalesce(b.done, 0)::float8 AS events_done,
+           coalesce(b.total, 0)::float8 AS events_total
+    FROM meters m
+    LEFT JOIN LATERAL (
+      SELECT sum(events) AS total, sum(events) FILTER (WHERE id <= m.backfill_after) AS done
+      FROM batches WHERE m.backfilled_at IS NULL AND meters_version < m.build_version
+    ) b ON true
+    WHERE m.namespace = ${namespace} AND (m.slug = ${idOrSlug} OR m.id = ${idOrSlug}) AND m.deleted_at IS NULL
+    ORDER BY m.slug = ${idOrSlug} DESC LIMIT 1`;
+  return row;
+}

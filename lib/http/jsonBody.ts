@@ -21,7 +21,8 @@ export async function readJson(request: Request, bytesMax: number): Promise<unkn
   return value;
 }
 
-function requireJson(contentType: string | null): void {
+/** Problems: 415 for another media type, or another encoding than UTF-8. */
+export function requireJson(contentType: string | null): void {
   if (contentType === null) return;
   const [mediaType = ''] = contentType.split(';', 1);
   const encoding = charset.exec(contentType)?.[1]?.toLowerCase() ?? 'utf-8';

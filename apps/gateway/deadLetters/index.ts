@@ -1,11 +1,13 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Access } from '@usage/lib/auth/access.ts';
-import { readJson } from '@usage/lib/http/jsonBody.ts';
+import { readBody } from '@usage/lib/http/body.ts';
+import { pathText } from '@usage/lib/http/faults.ts';
+import { readJson, requireJson } from '@usage/lib/http/jsonBody.ts';
 import { readParameters } from '@usage/lib/http/parameters.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
 import { Elysia } from 'elysia';
-import { DeadLetterQuery, listDetail, redriveDetail } from './model.ts';
-import { listLetters, redrive } from './service.ts';
+import { DeadLetterQuery, listDetail, redriveDetail, redriveMendedDetail } from './model.ts';
+import { listLetters, redrive, redriveMended } from './service.ts';
 
 export interface DeadLetterRoutes {
   sql: Sql;
@@ -14,6 +16,7 @@ export interface DeadLetterRoutes {
 }
 
 const redriveBodyBytesMax = 64 * 1024;
+const mendedBodyBytesMax = 8 * 1024 * 1024;
 
 /** /api/v1/dead-letters: what could not be stored, why, and back into the stream. */
 export function deadLetterRoutes({ sql, stream, access }: DeadLetterRoutes) {
@@ -33,5 +36,15 @@ export function deadLetterRoutes({ sql, stream, access }: DeadLetterRoutes) {
         return Response.json(await redrive(sql, stream, by, await readJson(request, redriveBodyBytesMax)));
       },
       { parse: 'none', detail: redriveDetail },
+    )
+    .post(
+      '/:deadLetterId/redrive',
+      async ({ request, params }) => {
+        const by = access.identify(request, 'admin');
+        requireJson(request.headers.get('content-type'));
+        const { text } = await readBody(request, mendedBodyBytesMax);
+        return Response.json(await redriveMended(sql, stream, by, pathText(params.deadLetterId), text));
+      },
+      { parse: 'none', detail: redriveMendedDetail },
     );
 }

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { jsonRequest, jsonResponse, problemResponses } from '@usage/lib/http/documentation.ts';
+import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { describedParameters } from '@usage/lib/http/parameters.ts';
 import { closedObject, judged, wholeNumber } from '@usage/lib/validation/schema.ts';
 
@@ -24,7 +24,7 @@ const id = judged<string | number>({ type: 'string', pattern: '^\\d{1,18}$' }, (
 export const Redrive = closedObject({ ids: Type.Array(id, { minItems: 1, maxItems: redriveMax }) });
 
 /** As a text, or as the number that a lenient client makes of it. */
-function isId(value: unknown): boolean {
+export function isId(value: unknown): boolean {
   return typeof value === 'number'
     ? Number.isSafeInteger(value) && value >= 0
     : typeof value === 'string' && /^\d{1,18}$/.test(value);
@@ -76,5 +76,27 @@ export const redriveDetail = {
   responses: {
     200: jsonResponse('How many were put back.', Type.Object({ redriven: Type.Integer() }), { redriven: 1 }),
     ...problemResponses(400, 413, 415),
+  },
+};
+
+export const redriveMendedDetail = {
+  tags,
+  operationId: 'redriveMendedDeadLetter',
+  summary: 'Drive a mended event again',
+  description:
+    'The body takes the place of the event that could not be stored. It is checked as every event is, and counts once by its ' +
+    'source and id.',
+  parameters: [parameter('path', 'deadLetterId', Type.String(), 'Its id.', '42')],
+  requestBody: jsonRequest(Type.Object({}, { additionalProperties: true, description: 'A CloudEvent.' }), {
+    specversion: '1.0',
+    id: 'req-1',
+    source: 'chat-service',
+    type: 'prompt',
+    subject: 'customer-1',
+    data: { tokens: 1432 },
+  }),
+  responses: {
+    200: jsonResponse('It was put back.', Type.Object({ redriven: Type.Integer() }), { redriven: 1 }),
+    ...problemResponses(400, 404, 413, 415),
   },
 };

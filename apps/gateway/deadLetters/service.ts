@@ -7,13 +7,16 @@ import {
   markRedriven,
 } from '@usage/db/events/deadLetters.ts';
 import type { Identity } from '@usage/lib/auth/access.ts';
+import { faultsOf } from '@usage/lib/event/event.ts';
 import { readFrame } from '@usage/lib/frame/decode.ts';
 import { encodeFrame } from '@usage/lib/frame/encode.ts';
-import { readBodyAs } from '@usage/lib/http/faults.ts';
+import { parseBody } from '@usage/lib/http/body.ts';
+import { invalid, readBodyAs } from '@usage/lib/http/faults.ts';
+import { Problem } from '@usage/lib/http/problem.ts';
 import { valueEnd } from '@usage/lib/json/scan.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
 import { fromDatabase } from '../database.ts';
-import { deadLettersPageMax, Redrive } from './model.ts';
+import { deadLettersPageMax, isId, Redrive } from './model.ts';
 
 export interface DeadLetterAnswer {
   id: string;
@@ -58,6 +61,38 @@ export async function redrive(
       );
       return { redriven: letters.length };
     }) as Promise<{ redriven: number }>,
+  );
+}
+
+/**
+ * Puts a mended event in the place of one dead letter: checked as the gateway checks every event, and kept as the text that
+ * came. Problems: 400 with the event's faults, 404 where there is no such event that waits.
+ */
+export async function redriveMended(
+  sql: Sql,
+  stream: EventStream,
+  by: Identity,
+  id: string,
+  text: string,
+): Promise<{ redriven: number }> {
+  const faults = faultsOf(parseBody(text));
+  if (faults.length > 0) throw invalid('event', faults);
+  if (!isId(id)) throw noSuchLetter(id);
+  return fromDatabase(
+    sql.begin(async (tx) => {
+      const [letter] = await lockForRedrive(tx, [BigInt(id)], ownedBy(by));
+      if (letter?.kind !== 'event') throw noSuchLetter(id);
+      await append(stream, { ...letter, payload: Buffer.from(text) });
+      await markRedriven(tx, [letter.id]);
+      return { redriven: 1 };
+    }) as Promise<{ redriven: number }>,
+  );
+}
+
+function noSuchLetter(id: string): Problem {
+  return new Problem(
+    'not_found',
+    `There is no event among the dead letters with the id ${JSON.stringify(id.slice(0, 64))} that waits to be driven again.`,
   );
 }
 

@@ -3,6 +3,7 @@ import type { BodyReader } from '@usage/lib/http/body.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
 import { TooFewReplicas } from '@usage/lib/stream/replicatedAppends.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
+import type { ActivityRecorder } from '../activity/recorder.ts';
 import type { FrameBatcher } from '../frameBatcher.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import type { PressureGate } from '../pressure.ts';
@@ -16,6 +17,7 @@ export interface Ingest {
   bodies: BodyReader;
   metrics: GatewayMetrics;
   outcomes: Outcomes;
+  activity: ActivityRecorder;
 }
 
 /** Long enough for the processors to make room, short enough not to fill the client's own buffers. */
@@ -25,7 +27,7 @@ const retrySeconds = 1;
 export type EventTexts = Pick<AcceptedEvents, 'text' | 'bytes' | 'count'>;
 
 /** Resolves once Redis has acknowledged the events; 503 when it has not. */
-export function keepEvents(
+export async function keepEvents(
   ingest: Ingest,
   namespace: string,
   { text, bytes, count }: EventTexts,
@@ -34,7 +36,8 @@ export function keepEvents(
   refuseWhileFull(ingest);
   const part: FramePart = { namespace, receivedMs: Date.now(), events: text, count };
   if (waitToken !== undefined) part.waitToken = waitToken;
-  return ingest.batcher.add(part, bytes);
+  await ingest.batcher.add(part, bytes);
+  ingest.activity.accepted(namespace, count);
 }
 
 /** 503 while Redis nears its bound: nothing is read of a request that can't be kept. */

@@ -17,6 +17,20 @@ export async function ingestEvents(
   access: Access,
   identity: Identity,
 ): Promise<Response | undefined> {
+  try {
+    return await readAndKeep(ingest, request, access, identity);
+  } catch (error) {
+    ingest.activity.rejected(identity.namespace, 1);
+    throw error;
+  }
+}
+
+async function readAndKeep(
+  ingest: Ingest,
+  request: Request,
+  access: Access,
+  identity: Identity,
+): Promise<Response | undefined> {
   const { headers } = request;
   const preferences = preferencesOf(headers);
   if (isLines(headers)) return await ingestLines(ingest, request, access, identity, preferences);
@@ -27,6 +41,7 @@ export async function ingestEvents(
   const read = eventsOf(layout, headers, body, limits, preferences.lenient);
   const { count } = read;
   if (count > 0) access.takeEvents(identity, count);
+  if (read.rejected.length > 0) ingest.activity.rejected(identity.namespace, read.rejected.length);
   const waiter =
     preferences.waitSeconds === undefined ? undefined : ingest.outcomes.wait(preferences.waitSeconds);
   try {

@@ -8,6 +8,7 @@ import { describedParameters, readParameters } from '@usage/lib/http/parameters.
 import { MeterCreate, MeterUpdateBody } from '@usage/lib/meter/definition.ts';
 import { Elysia } from 'elysia';
 import { createExample, Meter, MeterListQuery, meterExample, updateExample } from './model.ts';
+import { rebuildDetail, showRebuild } from './rebuild.ts';
 import { createMeter, deleteMeter, getMeter, listMeters, updateMeter } from './service.ts';
 
 export interface MeterRoutes {
@@ -45,6 +46,14 @@ export function meterRoutes({ sql, namespaceOf }: MeterRoutes) {
         return Response.json(await getMeter(sql, namespace, pathText(params.meterIdOrSlug)));
       },
       { detail: getDetail },
+    )
+    .get(
+      '/:meterIdOrSlug/rebuild',
+      async ({ request, params }) =>
+        Response.json(
+          await showRebuild(sql, namespaceOf(request, 'read', 'admin'), pathText(params.meterIdOrSlug)),
+        ),
+      { detail: rebuildDetail },
     )
     .put(
       '/:meterIdOrSlug',

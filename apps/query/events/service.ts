@@ -61,7 +61,7 @@ async function ofCustomers(
  * Walks the batches by their last arrival until no batch that is left can hold an event that belongs among the first
  * `limit` of those found.
  */
-async function findEvents(
+export async function findEvents(
   tx: Transaction,
   namespace: string,
   filters: EventFilters,

@@ -63,9 +63,9 @@ async function problemOf(response: Response): Promise<ApiError> {
   }
 }
 
-/** The data of an answer; problems have been thrown by then. */
-export async function dataOf<T>(answer: Promise<{ data?: T }>): Promise<T> {
-  return (await answer).data as T;
+/** The JSON of an answer (routes that answer CSV as well are typed as either); problems have been thrown by then. */
+export async function dataOf<T>(answer: Promise<{ data?: T }>): Promise<Exclude<T, string>> {
+  return (await answer).data as Exclude<T, string>;
 }
 
 /** Whether to ask again by itself: not after what the client got wrong. */

@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/preact-query';
+import { keepPreviousData, useQuery } from '@tanstack/preact-query';
 import { api, dataOf, type operations } from './client.ts';
 
 /** What several pages ask for. The shapes are those of the API's description. */
@@ -20,5 +20,19 @@ export function useMeters() {
     queryKey: ['meters'],
     queryFn: ({ signal }) =>
       dataOf(api.GET('/api/v1/meters', { params: { query: { pageSize: 1_000 } }, signal })),
+  });
+}
+
+export type Activity = Answer<'getActivity'>;
+export type Evaluation = Answer<'evaluateMeters'>;
+
+/** What happened to events in the last minutes; asked again every `pollMs`. */
+export function useActivity(minutes: number, pollMs: number, enabled = true) {
+  return useQuery({
+    queryKey: ['activity', minutes],
+    queryFn: ({ signal }) => dataOf(api.GET('/api/v1/activity', { params: { query: { minutes } }, signal })),
+    refetchInterval: pollMs,
+    placeholderData: keepPreviousData,
+    enabled,
   });
 }

@@ -83,6 +83,18 @@ export function windowName(time: string | number | Date, size: string | undefine
   );
 }
 
+/** A tick of a time axis: the clock, or the day where it begins; the year where it is another one than the tick before. */
+export function tickText(ms: number, beforeMs: number, timeZone: string): string {
+  const at = new Date(ms);
+  const clock = formatOf({ hour: '2-digit', minute: '2-digit' }, timeZone).format(at);
+  const dayText = formatOf({ month: 'short', day: 'numeric' }, timeZone).format(at);
+  const isFirst = Number.isNaN(beforeMs);
+  const isOtherDay =
+    isFirst || dayText !== formatOf({ month: 'short', day: 'numeric' }, timeZone).format(new Date(beforeMs));
+  if (/^0?0:00$|^24:00$|^12:00\sAM$/.test(clock)) return dayText;
+  return isOtherDay ? `${clock}\n${dayText}` : clock;
+}
+
 /** What the zone is called on that day, like GMT+1. */
 export function zoneShort(timeZone: string, at = new Date()): string {
   const parts = formatOf({ timeZoneName: 'short' }, timeZone).formatToParts(at);

@@ -1,8 +1,16 @@
 import type { ComponentType } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { Link, Route, Switch, useLocation } from 'wouter-preact';
+import { Events } from '../pages/events/events.tsx';
+import { Explore } from '../pages/explore/explore.tsx';
 import { Home } from '../pages/home/home.tsx';
 import { Keys } from '../pages/keys/keys.tsx';
+import { EditMeter, MeterPage, NewMeter } from '../pages/meters/meterPage.tsx';
+import { Meters } from '../pages/meters/meters.tsx';
+import { Send } from '../pages/send/send.tsx';
+import { SubjectPage } from '../pages/subjects/subjectPage.tsx';
+import { Subjects } from '../pages/subjects/subjects.tsx';
+import { Trouble } from '../pages/trouble/trouble.tsx';
 import { Empty, PageHead } from '../ui/parts.tsx';
 import { may, type Scope, session } from './session.ts';
 
@@ -16,6 +24,16 @@ interface Page {
 
 const pages: Page[] = [
   { path: '/', title: 'Home', scope: undefined, page: Home },
+  { path: '/events', title: 'Events', scope: 'read', page: Events },
+  { path: '/explore', title: 'Explore', scope: 'read', page: Explore },
+  { path: '/meters', title: 'Meters', scope: 'read', page: Meters },
+  { path: '/meters/new', title: 'Create a meter', scope: 'admin', page: NewMeter },
+  { path: '/meters/:slug', title: 'Meter', scope: 'read', page: MeterPage },
+  { path: '/meters/:slug/edit', title: 'Change a meter', scope: 'admin', page: EditMeter },
+  { path: '/subjects', title: 'Subjects', scope: 'read', page: Subjects },
+  { path: '/subjects/:subject', title: 'Subject', scope: 'read', page: SubjectPage },
+  { path: '/trouble', title: 'Trouble', scope: 'admin', page: Trouble },
+  { path: '/send', title: 'Send an event', scope: 'ingest', page: Send },
   { path: '/keys', title: 'API keys', scope: 'admin', page: Keys },
 ];
 

@@ -1,0 +1,78 @@
+import type { Meter } from '../../api/queries.ts';
+
+/** A meter as it stands in the form. */
+export interface Draft {
+  slug: string;
+  name: string;
+  description: string;
+  eventType: string;
+  aggregation: Meter['aggregation'];
+  valueProperty: string;
+  groupBy: { name: string; path: string }[];
+}
+
+export const aggregations: { value: Meter['aggregation']; label: string }[] = [
+  { value: 'SUM', label: 'SUM: values added up' },
+  { value: 'COUNT', label: 'COUNT: how many events' },
+  { value: 'AVG', label: 'AVG: mean of the values' },
+  { value: 'MIN', label: 'MIN: the smallest value' },
+  { value: 'MAX', label: 'MAX: the largest value' },
+  { value: 'UNIQUE_COUNT', label: 'UNIQUE_COUNT: how many different values' },
+  { value: 'LATEST', label: 'LATEST: the newest value' },
+];
+
+export function emptyDraft(eventType = ''): Draft {
+  return {
+    slug: '',
+    name: '',
+    description: '',
+    eventType,
+    aggregation: 'SUM',
+    valueProperty: '',
+    groupBy: [],
+  };
+}
+
+export function draftOf(meter: Meter): Draft {
+  return {
+    slug: meter.slug,
+    name: meter.name ?? '',
+    description: meter.description ?? '',
+    eventType: meter.eventType,
+    aggregation: meter.aggregation,
+    valueProperty: meter.valueProperty ?? '',
+    groupBy: Object.entries(meter.groupBy ?? {}).map(([name, path]) => ({ name, path })),
+  };
+}
+
+/** What a preview needs; undefined while it cannot be one. */
+export function previewOf(draft: Draft) {
+  const needsValue = draft.aggregation !== 'COUNT';
+  if (draft.eventType.trim() === '' || (needsValue && draft.valueProperty.trim() === '')) return undefined;
+  return {
+    eventType: draft.eventType.trim(),
+    aggregation: draft.aggregation,
+    ...(needsValue && { valueProperty: draft.valueProperty.trim() }),
+    groupBy: groupByOf(draft),
+  };
+}
+
+export function groupByOf({ groupBy }: Draft): Record<string, string> {
+  const whole = groupBy.filter(({ name, path }) => name.trim() !== '' && path.trim() !== '');
+  return Object.fromEntries(whole.map(({ name, path }) => [name.trim(), path.trim()]));
+}
+
+/** A name for a group, from the last step of its path. */
+export function nameOfPath(path: string, taken: readonly string[]): string {
+  const last = /([A-Za-z_]\w*)[^A-Za-z_]*$/.exec(path.slice(1))?.[1] ?? 'group';
+  const base = last === 'subject' || last === 'customer_id' ? `${last}_value` : last;
+  let name = base;
+  for (let n = 2; taken.includes(name); n++) name = `${base}_${n}`;
+  return name;
+}
+
+/** What it could be called, from its type and value. */
+export function slugFor({ eventType, valueProperty }: Draft): string {
+  const words = `${eventType} ${valueProperty.slice(1)}`.toLowerCase().match(/[a-z0-9]+/g) ?? [];
+  return [...new Set(words)].join('_').slice(0, 64).replace(/_+$/, '');
+}

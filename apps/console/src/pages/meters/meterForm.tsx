@@ -1,0 +1,261 @@
+import { useQueryClient } from '@tanstack/preact-query';
+import { useId, useState } from 'preact/hooks';
+import { Link, useLocation } from 'wouter-preact';
+import { ApiError, api, dataOf } from '../../api/client.ts';
+import { type Meter, useActivity } from '../../api/queries.ts';
+import { SelectField, TextField } from '../../ui/form.tsx';
+import { Icon } from '../../ui/icons.tsx';
+import { Card, Fault, Notice, toast } from '../../ui/parts.tsx';
+import { aggregations, type Draft, groupByOf, nameOfPath, slugFor } from './draft.ts';
+import { Paths, Preview } from './preview.tsx';
+
+/** Creates a meter, or changes what can change of one; with a preview against real events beside it. */
+export function MeterForm({ first, meter }: { first: Draft; meter?: Meter }) {
+  const [draft, setDraft] = useState(first);
+  const [error, setError] = useState<unknown>();
+  const [, navigate] = useLocation();
+  const client = useQueryClient();
+  const change = (changes: Partial<Draft>) => setDraft({ ...draft, ...changes });
+  const faultOf = (field: string) =>
+    error instanceof ApiError ? error.faults.find((fault) => fault.field === field)?.reason : undefined;
+  const groupFaults =
+    error instanceof ApiError ? error.faults.filter(({ field }) => field.startsWith('groupBy')) : [];
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    setError(undefined);
+    try {
+      const saved = await save(draft, meter);
+      await client.invalidateQueries();
+      toast(
+        meter
+          ? `${saved.slug} is changed.`
+          : `${saved.slug} is there. It covers the events stored before it.`,
+      );
+      navigate(`/meters/${saved.slug}`);
+    } catch (fault) {
+      setError(fault);
+    }
+  };
+  const isRegrouped = meter !== undefined && !sameGroups(groupByOf(draft), meter.groupBy ?? {});
+  return (
+    <form class="split even" onSubmit={submit}>
+      <div class="stack">
+        <Card title={meter ? 'What can change' : 'Definition'}>
+          <div class="stack">
+            {!meter && (
+              <EventTypeField
+                value={draft.eventType}
+                onValue={(eventType) => change({ eventType })}
+                fault={faultOf('eventType')}
+              />
+            )}
+            {!meter && (
+              <div class="fields">
+                <SelectField
+                  label="Aggregation"
+                  value={draft.aggregation}
+                  options={aggregations}
+                  onValue={(aggregation) => change({ aggregation })}
+                  fault={faultOf('aggregation')}
+                />
+                {draft.aggregation !== 'COUNT' && (
+                  <TextField
+                    label="Value"
+                    placeholder="$.tokens"
+                    hint="JSONPath of the value in the event’s data"
+                    class="mono"
+                    value={draft.valueProperty}
+                    onValue={(valueProperty) => change({ valueProperty })}
+                    fault={faultOf('valueProperty')}
+                  />
+                )}
+              </div>
+            )}
+            <Groups
+              draft={draft}
+              onChange={(groupBy) => change({ groupBy })}
+              faults={groupFaults.map(({ field, reason }) => `${field} ${reason}`)}
+            />
+            <div class="fields">
+              {!meter && (
+                <TextField
+                  label="Slug"
+                  placeholder={slugFor(draft) || 'tokens_total'}
+                  hint="Its name in queries and URLs"
+                  class="mono"
+                  value={draft.slug}
+                  onValue={(slug) => change({ slug })}
+                  fault={faultOf('slug')}
+                />
+              )}
+              <TextField
+                label="Name"
+                placeholder="for people"
+                value={draft.name}
+                onValue={(name) => change({ name })}
+                fault={faultOf('name')}
+              />
+            </div>
+            <TextField
+              label="Description"
+              value={draft.description}
+              onValue={(description) => change({ description })}
+              fault={faultOf('description')}
+            />
+            {isRegrouped && (
+              <Notice kind="warn" title="Another groupBy rebuilds the meter">
+                It is made anew from the events that are kept; usage older than the oldest of them is lost.
+                Queries stay exact meanwhile, and read the events until it is done.
+              </Notice>
+            )}
+            {error !== undefined && <Fault error={error} />}
+            <div class="row">
+              <button type="submit" class="button primary">
+                {meter ? 'Save' : 'Create the meter'}
+              </button>
+              <Link class="button quiet" href={meter ? `/meters/${meter.slug}` : '/meters'}>
+                Cancel
+              </Link>
+            </div>
+          </div>
+        </Card>
+      </div>
+      <div class="stack">
+        <Paths
+          eventType={draft.eventType}
+          canValue={!meter && draft.aggregation !== 'COUNT'}
+          needsNumber={draft.aggregation !== 'UNIQUE_COUNT'}
+          onValue={(valueProperty) => change({ valueProperty })}
+          onGroup={(path) =>
+            change({
+              groupBy: [
+                ...draft.groupBy,
+                {
+                  name: nameOfPath(
+                    path,
+                    draft.groupBy.map(({ name }) => name),
+                  ),
+                  path,
+                },
+              ],
+            })
+          }
+        />
+        <Preview draft={draft} />
+      </div>
+    </form>
+  );
+}
+
+async function save(draft: Draft, meter: Meter | undefined): Promise<Meter> {
+  const texts = {
+    ...(draft.name.trim() && { name: draft.name.trim() }),
+    ...(draft.description.trim() && { description: draft.description.trim() }),
+  };
+  const changeable = { ...texts, groupBy: groupByOf(draft) };
+  if (meter) {
+    const params = { path: { meterIdOrSlug: meter.slug } };
+    const metadata = meter.metadata ? { metadata: meter.metadata } : {};
+    return dataOf(
+      api.PUT('/api/v1/meters/{meterIdOrSlug}', { params, body: { ...changeable, ...metadata } }),
+    );
+  }
+  const body = {
+    ...changeable,
+    slug: draft.slug.trim() || slugFor(draft),
+    eventType: draft.eventType.trim(),
+    aggregation: draft.aggregation,
+    ...(draft.aggregation !== 'COUNT' && { valueProperty: draft.valueProperty.trim() }),
+  };
+  return dataOf(api.POST('/api/v1/meters', { body }));
+}
+
+function sameGroups(a: Record<string, string>, b: Record<string, string>): boolean {
+  const text = (groups: Record<string, string>) => JSON.stringify(Object.entries(groups).sort());
+  return text(a) === text(b);
+}
+
+const typesPollMs = 10_000;
+
+/** With the types of the last hour to choose from. */
+function EventTypeField(props: {
+  value: string;
+  onValue: (value: string) => void;
+  fault: string | undefined;
+}) {
+  const id = useId();
+  const activity = useActivity(60, typesPollMs);
+  const types = activity.data?.busiest.types ?? [];
+  return (
+    <div class="stack tight">
+      <TextField label="Event type" placeholder="prompt" list={id} {...props} />
+      <datalist id={id}>
+        {types.map(({ type }) => (
+          <option key={type} value={type} />
+        ))}
+      </datalist>
+      {props.value === '' && types.length > 0 && (
+        <div class="row tight">
+          <span class="muted small">came of late:</span>
+          {types.slice(0, 6).map(({ type }) => (
+            <button type="button" class="chip" key={type} onClick={() => props.onValue(type)}>
+              <span>{type}</span>
+            </button>
+          ))}
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Groups(props: { draft: Draft; onChange: (groupBy: Draft['groupBy']) => void; faults: string[] }) {
+  const { groupBy } = props.draft;
+  const changeAt = (at: number, changes: Partial<Draft['groupBy'][number]>) =>
+    props.onChange(groupBy.map((one, n) => (n === at ? { ...one, ...changes } : one)));
+  return (
+    <fieldset class="field" style={{ border: 0, padding: 0, margin: 0 }}>
+      <legend class="label">Group by</legend>
+      {groupBy.map(({ name, path }, at) => (
+        <div class="row" key={at} style={{ flexWrap: 'nowrap' }}>
+          <TextField
+            label={`Name of group ${at + 1}`}
+            hideLabel
+            placeholder="model"
+            value={name}
+            onValue={(value) => changeAt(at, { name: value })}
+          />
+          <TextField
+            label={`Path of group ${at + 1}`}
+            hideLabel
+            placeholder="$.model"
+            class="mono"
+            value={path}
+            onValue={(value) => changeAt(at, { path: value })}
+          />
+          <button
+            type="button"
+            class="button quiet icon"
+            aria-label={`Take group ${at + 1} out`}
+            onClick={() => props.onChange(groupBy.filter((_, n) => n !== at))}
+          >
+            <Icon name="close" />
+          </button>
+        </div>
+      ))}
+      {props.faults.map((fault) => (
+        <span class="fault" key={fault}>
+          {fault}
+        </span>
+      ))}
+      <div>
+        <button
+          type="button"
+          class="button small"
+          onClick={() => props.onChange([...groupBy, { name: '', path: '' }])}
+        >
+          <Icon name="plus" /> Add a group
+        </button>
+      </div>
+    </fieldset>
+  );
+}

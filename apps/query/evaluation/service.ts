@@ -1,0 +1,102 @@
+import type { Transaction } from '@usage/db/connection/connect.ts';
+import type { EventFilters, ListedEvent } from '@usage/db/events/eventLists.ts';
+import { listMeters, metersPerNamespaceMax } from '@usage/db/meters/meters.ts';
+import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
+import { formatTimeUs } from '@usage/lib/event/time.ts';
+import { parseJson } from '@usage/lib/json/parse.ts';
+import { type CompiledMeter, compileMeter, type Measurement } from '@usage/lib/meter/evaluate.ts';
+import { groupByNames, type Meter } from '@usage/lib/meter/meter.ts';
+import type { EvaluatedEvent, Evaluation, MeterOutcome } from '@usage/lib/queryApi/evaluation.ts';
+import { findEvents } from '../events/service.ts';
+import type { QueryRunner } from '../runner.ts';
+import { pathsIn } from './paths.ts';
+
+/** The meter of a preview: not stored, so it has no generation. `fromUs`: events before it don't count. */
+export type PreviewMeter = Meter & { fromUs: number | undefined };
+
+export interface EvaluationRequest {
+  /** undefined = every meter of the event's type. */
+  meter: PreviewMeter | undefined;
+  /** undefined = the newest events of the meter's type. */
+  event: { source: string; id: string } | undefined;
+  limit: number;
+}
+
+/** What meters make of stored events. Problems: 503 where it takes too long. */
+export async function evaluate(
+  runner: QueryRunner,
+  namespace: string,
+  { meter, event, limit }: EvaluationRequest,
+): Promise<Evaluation> {
+  return await runner.read('events', namespace, async (tx, deadlineMs) => {
+    const filters = filtersFor(meter, event);
+    const { events } = await findEvents(tx, namespace, filters, undefined, limit, deadlineMs);
+    const meters = meter
+      ? [{ ...compileMeter(meter), fromUs: meter.fromUs }]
+      : await storedMeters(tx, namespace);
+    const data = events.map((one) => (one.data === null ? undefined : parseJson(one.data)));
+    return {
+      items: events.map((one, at) => evaluated(one, data[at], meters)),
+      paths: pathsIn(data),
+    };
+  });
+}
+
+function filtersFor(meter: PreviewMeter | undefined, event: EvaluationRequest['event']): EventFilters {
+  const equals = (column: 'id' | 'source' | 'type', value: string) =>
+    ({ column, filter: { operator: 'eq', value } }) as const;
+  if (event) return { texts: [equals('source', event.source), equals('id', event.id)], times: [] };
+  return { texts: meter ? [equals('type', meter.eventType)] : [], times: [] };
+}
+
+type EvaluatedMeter = CompiledMeter & { fromUs: number | undefined };
+
+async function storedMeters(tx: Transaction, namespace: string): Promise<EvaluatedMeter[]> {
+  const all = {
+    page: 1,
+    pageSize: metersPerNamespaceMax,
+    orderBy: 'key',
+    order: 'ASC',
+    includeDeleted: false,
+  } as const;
+  const meters = await listMeters(tx, namespace, all);
+  return meters.map((meter) => ({ ...compileMeter(meter), fromUs: meter.eventFromUs }));
+}
+
+function evaluated(event: ListedEvent, data: unknown, meters: readonly EvaluatedMeter[]): EvaluatedEvent {
+  const { id, source, type, subject, time_us: timeUs, arrived_us: arrivedUs } = event;
+  return {
+    id,
+    source,
+    type,
+    subject,
+    time: formatTimeUs(timeUs),
+    ingestedAt: formatTimeUs(arrivedUs),
+    meters: meters
+      .filter(({ meter }) => meter.eventType === type)
+      .map((meter) => outcomeOf(meter, data, event)),
+  };
+}
+
+function outcomeOf(
+  { meter, measure, fromUs }: EvaluatedMeter,
+  data: unknown,
+  event: ListedEvent,
+): MeterOutcome {
+  const { slug, aggregation } = meter;
+  if (fromUs !== undefined && event.time_us < fromUs) {
+    const reason = `its time is before the meter’s eventFrom, ${formatTimeUs(fromUs)}`;
+    return { slug, aggregation, counted: false, reason };
+  }
+  const measured = measure(data, event);
+  if (measured === undefined)
+    return { slug, aggregation, counted: false, reason: 'the meter’s filters leave it out' };
+  if (typeof measured === 'string') return { slug, aggregation, counted: false, reason: measured };
+  const groupBy = Object.fromEntries(groupByNames(meter).map((name, at) => [name, measured.groups[at]!]));
+  return { slug, aggregation, counted: true, value: addedBy(measured), groupBy };
+}
+
+function addedBy({ value, unique }: Measurement): string {
+  if (unique !== undefined) return unique;
+  return value === undefined ? '1' : formatDecimal(value);
+}
