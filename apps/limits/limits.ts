@@ -21,6 +21,8 @@ import {
 import { featureHandlers } from './features/handlers.ts';
 import { apiRoutes } from './http/routes.ts';
 import { limitsMetrics } from './metrics.ts';
+import { reservationHandlers } from './reservations/handlers.ts';
+import { reservationSweep } from './reservations/sweep.ts';
 
 export interface LimitsParts {
   config: CheckLimits;
@@ -45,12 +47,15 @@ export function createLimits({ config, sql, stream, access, health, registry, lo
     ...ownedHandlers(parts),
     ...entitlementHandlers(parts),
     ...accessHandlers(parts),
+    ...reservationHandlers(sql, checks),
     ...billingHandlers(),
     ...auditHandlers(sql),
   };
-  return createServer({ log, health, registry, bodyBytesMax, headersFor: access.headersFor })
+  const loops = [reservationSweep(sql, metrics, log)];
+  const app = createServer({ log, health, registry, bodyBytesMax, headersFor: access.headersFor })
     .use(apiDescription(description))
     .use(apiRoutes(handlers, access));
+  return { app, loops };
 }
 
 /** OpenMeter has the same operations twice, under other names. */

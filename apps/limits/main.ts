@@ -59,7 +59,7 @@ async function run(): Promise<void> {
     subscriber,
     registry,
   });
-  const server = createLimits({
+  const { app: server, loops } = createLimits({
     config,
     sql,
     stream: new EventStream(redis, config.streamName),
@@ -68,6 +68,10 @@ async function run(): Promise<void> {
     registry,
     log,
   });
+  for (const loop of loops) {
+    loop.start();
+    app.use(loop.name, loop, (one) => one.stop());
+  }
   const port = listen(server, config.host, config.port);
   app.use('http', server, stopListening);
   app.use('readiness', health, () => health.stopping());

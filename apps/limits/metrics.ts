@@ -23,6 +23,11 @@ export function limitsMetrics(registry: Registry) {
       labelNames: ['outcome'],
       registers,
     }),
+    unreported: new Counter({
+      name: 'usage_limits_unreported_commits_total',
+      help: 'Committed reservations whose event never came',
+      registers,
+    }),
     rawEvents: new Counter({
       name: 'usage_limits_raw_events_total',
       help: 'Raw events read because rollups could not answer',

@@ -9,21 +9,24 @@ CREATE TABLE reservations (
   lock_id        text        NOT NULL, -- the client's; the same one reserves once
   requested      numeric     NOT NULL,
   amount         numeric     NOT NULL, -- held: less than requested where it was capped; after the commit what was used
-  state          text        NOT NULL CHECK (state IN ('held', 'committed', 'reported', 'released')),
+  state          text        NOT NULL CHECK (state IN ('held', 'committed', 'reported', 'released', 'expired')),
   event_source   text,                 -- the event that reports the usage
   event_id       text,
   created_at     timestamptz NOT NULL DEFAULT now(),
   expires_at     timestamptz NOT NULL, -- a hold frees itself, and a commit whose event never comes is given up
   committed_at   timestamptz,
-  ended_at       timestamptz,          -- released, or its event was found
+  ended_at       timestamptz,          -- released, expired, or its event was found
   UNIQUE (entitlement_id, lock_id),
   CHECK ((event_source IS NULL) = (event_id IS NULL))
 );
+-- Counts the reservations made: two transactions that reserve of the same entitlement at once collide here, and one tries again.
+ALTER TABLE entitlements ADD COLUMN reserve_version bigint NOT NULL DEFAULT 0;
 -- Those that may still count: few.
 CREATE INDEX reservations_open ON reservations (entitlement_id) WHERE state IN ('held', 'committed');
 CREATE INDEX reservations_open_expiry ON reservations (expires_at) WHERE state IN ('held', 'committed');
-CREATE INDEX reservations_ended ON reservations (expires_at);
+CREATE INDEX reservations_ended ON reservations (ended_at) WHERE ended_at IS NOT NULL;
 
 -- Down Migration
 
+ALTER TABLE entitlements DROP COLUMN reserve_version;
 DROP TABLE reservations;

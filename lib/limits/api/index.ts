@@ -4,6 +4,7 @@ import { billingRoutes } from './billing.ts';
 import { customerRoutes } from './customers.ts';
 import { entitlementRoutes } from './entitlements.ts';
 import { featureRoutes } from './features.ts';
+import { reservationRoutes } from './reservations.ts';
 
 /** Every route of the limits service, by the name of its operation. */
 export const limitsRoutes = {
@@ -11,6 +12,7 @@ export const limitsRoutes = {
   ...featureRoutes,
   ...entitlementRoutes,
   ...accessRoutes,
+  ...reservationRoutes,
   ...billingRoutes,
   ...auditRoutes,
 };
@@ -21,5 +23,6 @@ export const limitsTags = [
   { name: 'Customers', description: 'Whose usage it is, over many subjects.' },
   { name: 'Features', description: 'What customers may have the use of.' },
   { name: 'Entitlements', description: 'How much of a feature a customer may use, and how much is left.' },
+  { name: 'Reservations', description: 'Amounts that are spoken for before they are used.' },
   { name: 'Audit', description: 'Who changed what.' },
 ];
