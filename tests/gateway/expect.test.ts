@@ -22,7 +22,7 @@ function exchange(expectations: string[]): Promise<string[]> {
   let seen = 0;
   socket.on('data', (chunk) => {
     received += chunk;
-    const statuses = [...received.matchAll(/HTTP\/1\.1 (\d+)[^]*?\r\n\r\n/g)].map(([, status]) => status!);
+    const statuses = [...received.matchAll(/HTTP\/1\.1 (\d+)[\s\S]*?\r\n\r\n/g)].map(([, status]) => status!);
     for (const status of statuses.slice(seen)) {
       if (status === '100') socket.write(bodies.shift()!);
       else if (heads.length > 0) socket.write(heads.shift()!);
