@@ -35,14 +35,15 @@ test(`answers equal a brute-force sum at every stage of aggregation (seed ${seed
       const stages: [name: string, step: () => Promise<unknown>][] = [
         ['nothing aggregated, meter in backfill', async () => {}],
         ['nothing', () => pipeline.backfill()],
-        ['nothing, half compacted', () => pipeline.compact(0.5)],
         ['half', () => pipeline.aggregate(0.5)],
         ['half, days closed', () => closeDays(given.closedAtMs[0]!)],
         ['all', () => pipeline.aggregate(1)],
-        ['all, more days closed', () => closeDays(given.closedAtMs[1]!)],
+        ['all, more days half closed', () => pipeline.closeSomeDays(given.closedAtMs[1]!)],
         ['late events waiting', () => storeLate()],
-        ['late events compacted', () => pipeline.compact(1)],
+        ['late events half aggregated', () => pipeline.aggregate(0.5)],
+        ['more days half closed', () => pipeline.closeSomeDays(given.closedAtMs[1]!)],
         ['late events aggregated', () => pipeline.aggregate(1)],
+        ['more days closed', () => closeDays(given.closedAtMs[1]!)],
       ];
       for (const [stage, step] of stages) {
         await step();

@@ -20,8 +20,7 @@ export const settings = {
     min: 1,
     max: 1_000_000,
     about:
-      'cells of waiting deltas (and distinct values) from which on those of a meter are made into one; merged where half as ' +
-      'many are left; keep it below DELTA_CELLS_CACHED_MAX',
+      'cells of pending deltas (and distinct values) from which on they are merged at once; keep it below DELTA_CELLS_CACHED_MAX',
   }),
   mergeQuietMs: integer('MERGE_QUIET_MS', {
     default: 250,
@@ -34,13 +33,19 @@ export const settings = {
     default: 256,
     min: 1,
     max: 1_000,
-    about: 'deltas of one meter merged, or made into one, in one transaction',
+    about: 'deltas of one meter merged in one transaction, unless they hold 200,000 cells before',
   }),
   backfillEventsMax: integer('BACKFILL_EVENTS_MAX', {
     default: 100_000,
     min: 1,
     max: 1_000_000,
     about: 'events read in one transaction of a backfill',
+  }),
+  backfillBytesMax: integer('BACKFILL_BYTES_MAX', {
+    default: 64 * 1024 * 1024,
+    min: 65_536,
+    max: 1_073_741_824,
+    about: 'bytes of event data read in one transaction of a backfill',
   }),
   dedupeWindowHours,
   asyncReplication,

@@ -1,26 +1,33 @@
-import type { Sql } from '@usage/db/connection/connect.ts';
+import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
+import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import { getMeterOfGeneration } from '@usage/db/meters/meters.ts';
+import { type DaySpan, makeDayCells, makeDayUniques, seriesInOrder } from '@usage/db/rollups/closingDays.ts';
 import { tryLockGeneration } from '@usage/db/rollups/deltas.ts';
 import {
-  daysClosedBefore,
+  type Closing,
+  type DaysClosed,
+  daysClosed,
+  firstHour,
   generationsWithOpenDays,
-  makeDays,
-  nextHour,
-  setDaysClosedBefore,
+  setDaysClosed,
 } from '@usage/db/rollups/rollupDays.ts';
+import { keptValues } from '@usage/lib/meter/meter.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { dayMs, dayUs } from '@usage/lib/windows/units.ts';
 
 /** A UTC day is closed this long after its end: events that come later still are added to its day rows one by one. */
 const closedAfterMs = 3 * 3_600_000;
-const stretch = {
-  /** Hour cells read in one transaction, unless one day has more of them: 2 to 4 s. */
-  cellsMax: 1_000_000,
-  /** Series whose days are made by one statement: half a million hour cells a day. */
-  seriesMax: 20_000,
-};
+const hoursADay = 24;
 /** Accepted times lie from here on. */
-const beginningUs = 0;
+const beginning: DaysClosed = { beforeUs: 0, closing: undefined };
+
+export interface DayLimits {
+  /** Hour cells, or distinct values of hours, read in one transaction: 1 to 2 s. */
+  rowsMax: number;
+  /** Series whose days are made by one statement; the days of so many at least are one transaction. */
+  seriesMax: number;
+}
+const usualLimits: DayLimits = { rowsMax: 250_000, seriesMax: 5_000 };
 
 /** Midnight UTC before which days may be closed, in µs since 1970. */
 function closableBeforeUs(nowMs: number): number {
@@ -33,39 +40,93 @@ export async function generationsToClose(sql: Sql, nowMs: number): Promise<bigin
 }
 
 /**
- * Makes day rows from a generation's hour rows, for its next days that are over, and moves the mark before which days are
- * closed, in one transaction that keeps merges of the generation out: at every commit the day rows before the mark are what
- * the hour rows add up to, and there are none after it. Merges keep it so (merge.ts).
+ * One piece of closing a generation's days that are over: makes day rows from its hour rows, and notes how far it has come,
+ * in one transaction that keeps merges out. Once a span of days is made as a whole the mark before which days are closed
+ * moves over it. At every commit the day rows before the mark are what the hour rows add up to; what is half made after it
+ * nobody reads, and merges add to it (merge.ts).
  *
- * Returns by how many days the mark moved over rows; 0 where there was nothing to make, undefined when another
- * aggregator is at the generation.
+ * Returns by how many days the mark moved over rows; 0 where it did not, undefined when another aggregator is at the
+ * generation.
  */
 export async function closeDays(
   sql: Sql,
   generation: bigint,
   nowMs: number,
-  { cellsMax, seriesMax } = stretch,
+  limits: DayLimits = usualLimits,
 ): Promise<number | undefined> {
   const closed = (await sql.begin(async (tx) => {
     if (!(await tryLockGeneration(tx, generation))) return undefined;
     const meter = await getMeterOfGeneration(tx, generation);
     if (!meter) return 0; // deleted or rebuilt meanwhile
-    const closedUs = (await daysClosedBefore(tx, generation)) ?? beginningUs;
-    const untilUs = closableBeforeUs(nowMs);
-    if (closedUs >= untilUs) return 0;
-    const { series, firstUs } = await nextHour(tx, generation, closedUs);
-    const fromUs = firstUs === undefined ? untilUs : Math.floor(firstUs / dayUs) * dayUs;
-    const days = Math.max(1, Math.floor(cellsMax / (24 * Math.max(1, series))));
-    const toUs = Math.min(untilUs, fromUs + days * dayUs);
-    for (let last: bigint | undefined = 0n; last !== undefined && fromUs < toUs; ) {
-      const { aggregation } = meter;
-      last = await makeDays(tx, { generation, aggregation, fromUs, toUs, afterSeries: last, seriesMax });
-    }
-    failPoint('days-made');
-    await setDaysClosedBefore(tx, generation, toUs);
+    const before = (await daysClosed(tx, generation)) ?? beginning;
+    const begun = before.closing ? before : await begin(tx, meter, before, closableBeforeUs(nowMs), limits);
+    const after = begun.closing ? await makePiece(tx, meter, begun.beforeUs, begun.closing, limits) : begun;
+    if (after !== before) await setDaysClosed(tx, generation, after);
     failPoint('days-before-commit');
-    return Math.max(0, (toUs - fromUs) / dayUs);
+    return after.closing ? 0 : (after.beforeUs - begun.beforeUs) / dayUs;
   })) as number | undefined;
   failPoint('days-after-commit');
   return closed;
+}
+
+/** The next days with hours to make; where there are none the mark moves to `untilUs`. */
+async function begin(
+  tx: Transaction,
+  { generation, aggregation }: StoredMeter,
+  closed: DaysClosed,
+  untilUs: number,
+  { rowsMax, seriesMax }: DayLimits,
+): Promise<DaysClosed> {
+  if (closed.beforeUs >= untilUs) return closed;
+  const firstUs = await firstHour(tx, generation, closed.beforeUs);
+  const fromUs = firstUs === undefined ? untilUs : Math.floor(firstUs / dayUs) * dayUs;
+  if (fromUs >= untilUs) return { beforeUs: untilUs, closing: undefined };
+  const series = (await seriesInOrder(tx, generation, 0n, seriesMax)).length;
+  const days = Math.max(1, Math.floor(rowsMax / (hoursADay * series)));
+  const toUs = Math.min(untilUs, fromUs + days * dayUs);
+  const hasUniques = keptValues[aggregation] === 'distinct';
+  return { beforeUs: fromUs, closing: { toUs, unique: undefined, cellsSeries: hasUniques ? undefined : 0n } };
+}
+
+async function makePiece(
+  tx: Transaction,
+  { generation, aggregation }: StoredMeter,
+  fromUs: number,
+  closing: Closing,
+  { rowsMax, seriesMax }: DayLimits,
+): Promise<DaysClosed> {
+  const span: DaySpan = { generation, fromUs, toUs: closing.toUs };
+  let { unique, cellsSeries } = closing;
+  let rows = 0;
+  while (cellsSeries === undefined && rows < rowsMax) {
+    const ids = await seriesInOrder(tx, generation, lastDone(unique), seriesMax);
+    const made = await makeDayUniques(tx, span, ids, unique, rowsMax - rows);
+    rows += made.rows;
+    if (rows >= rowsMax) unique = made.last;
+    else if (ids.length === seriesMax) unique = endOf(ids.at(-1)!);
+    else cellsSeries = 0n;
+  }
+  const perSeries = hoursADay * ((span.toUs - span.fromUs) / dayUs);
+  while (cellsSeries !== undefined && rows < rowsMax) {
+    const ids = await seriesInOrder(tx, generation, cellsSeries, seriesMax);
+    await makeDayCells(tx, span, aggregation, ids);
+    failPoint('days-made');
+    if (ids.length < seriesMax) return { beforeUs: span.toUs, closing: undefined };
+    cellsSeries = ids.at(-1)!;
+    rows += ids.length * perSeries;
+  }
+  return { beforeUs: fromUs, closing: { toUs: span.toUs, unique, cellsSeries } };
+}
+
+const endOfSeries = 'infinity';
+
+/** After every value of the series. */
+function endOf(series: bigint): Closing['unique'] {
+  return { series, start: endOfSeries, value: '' };
+}
+
+/** The last series of which all values are taken; one that was left half way comes next again. */
+function lastDone(unique: Closing['unique']): bigint {
+  if (!unique) return 0n;
+  return unique.start === endOfSeries ? unique.series : unique.series - 1n;
 }

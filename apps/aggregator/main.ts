@@ -8,13 +8,18 @@ import { createLog } from '@usage/lib/service/log.ts';
 import { runApp } from '@usage/lib/service/runApp.ts';
 import { waitFor } from '@usage/lib/service/waitFor.ts';
 import { Registry } from 'prom-client';
+import { BackfillService } from './backfillService.ts';
 import { readAggregatorConfig } from './config.ts';
-import { Loop } from './loop.ts';
+import { DaysService } from './daysService.ts';
+import { MergeService } from './mergeService.ts';
 import { createMetrics } from './metrics.ts';
+import { Runner } from './runner.ts';
 import { watchServer } from './serverMetrics.ts';
+import { UpkeepService } from './upkeepService.ts';
 
-const connectionsMax = 3;
-const statementMsMax = 120_000;
+/** For metrics; each service has a connection of its own. */
+const connectionsMax = 1;
+const statementMsMax = 10_000;
 
 await runApp(async () => {
   const config = readAggregatorConfig();
@@ -27,31 +32,40 @@ await runApp(async () => {
 
   const sql = app.use(
     'database',
-    connect({ url: config.databaseUrl, name: 'aggregator', connectionsMax, statementMsMax }),
+    connect({ url: config.databaseUrl, name: 'aggregator metrics', connectionsMax, statementMsMax }),
     (pool) => pool.end({ timeout: 5 }),
   );
-  const loop = new Loop(app, sql, config, createMetrics(registry));
   app.use(
     'server metrics',
     watchServer(registry, sql, log, config.asyncReplication === 'refuse'),
     clearInterval,
   );
+  const metrics = createMetrics(registry);
+  const services = [
+    new MergeService(config, metrics),
+    new BackfillService(config, metrics),
+    new DaysService(metrics),
+    new UpkeepService(config),
+  ];
+  const runners = services.map((service) => new Runner(app, config.databaseUrl, service, metrics));
   let running = false;
-  health.live('loop', () => (running ? loop.stuck : undefined));
-  health.ready('loop', () => (running ? loop.fault : 'waiting for the database'));
+  for (const runner of runners) {
+    health.live(runner.service.name, () => (running ? runner.stuck : undefined));
+    health.ready(runner.service.name, () => (running ? runner.fault : 'waiting for the database'));
+  }
   app.use('operations server', listen(server, config.host, config.port), () => stopListening(server));
 
   const started = waitFor(app, 'the database', async () => {
     await refuseHopelessConnection(config.databaseUrl);
     await readRegistry(sql);
-    loop.start();
+    for (const runner of runners) runner.start();
     running = true;
     log.info('aggregating');
   });
-  app.use('loop', started, async () => {
+  app.use('services', started, async () => {
     health.stopping();
     await started;
-    await loop.stopped();
+    await Promise.all(runners.map((runner) => runner.stopped()));
   });
   await app.runUntilSignal();
 });

@@ -1,6 +1,12 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
-import type { MergeLimits, StoredDelta } from '@usage/db/rollups/deltas.ts';
-import { daysClosedBefore } from '@usage/db/rollups/rollupDays.ts';
+import { getMeterOfGeneration } from '@usage/db/meters/meters.ts';
+import {
+  type MergeLimits,
+  type StoredDelta,
+  takeDeltas,
+  tryLockGeneration,
+} from '@usage/db/rollups/deltas.ts';
+import { type DaysClosed, daysClosed } from '@usage/db/rollups/rollupDays.ts';
 import {
   addToRollups,
   addUniques,
@@ -9,11 +15,11 @@ import {
   type UniqueColumns,
 } from '@usage/db/rollups/rollups.ts';
 import { allSubjects, CellTable } from '@usage/lib/cells/cellTable.ts';
+import { decodeDelta } from '@usage/lib/cells/delta.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
-import { sumOf, takeOldest } from './pendingDeltas.ts';
 import { type Series, seriesIds } from './series.ts';
 
 const minutesAnHour = 60;
@@ -36,20 +42,23 @@ export async function mergeGeneration(
   limits: MergeLimits,
 ): Promise<Merged | undefined> {
   const merged = (await sql.begin(async (tx) => {
-    const taken = await takeOldest(tx, generation, limits, 'merge');
-    if (!taken) return undefined;
-    const { deltas, meter } = taken;
+    if (!(await tryLockGeneration(tx, generation))) return undefined;
+    const deltas = await takeDeltas(tx, generation, limits);
+    failPoint('merge-taken');
+    // Undefined where it was deleted or rebuilt: nobody will ask for these deltas.
+    const meter = await getMeterOfGeneration(tx, generation);
     const done = { deltas: deltas.length, rows: 0, arrivedMs: deltas.map((delta) => delta.arrived_ms) };
     if (!meter || deltas.length === 0) return done;
-    const closedUs = await daysClosedBefore(tx, generation);
-    const tables = addUp(meter.aggregation, deltas, closedUs === undefined ? 0 : closedUs / minuteUs);
+    const closed = await daysClosed(tx, generation);
+    const tables = addUp(meter.aggregation, deltas, closed);
     const idOf = await idsOfSeries(tx, generation, tables.minute);
     const countsDistinct = keptValues[meter.aggregation] === 'distinct';
     for (const grain of ['minute', 'hour', 'day'] as const) {
       const cells = inOrder(tables[grain], idOf);
-      await addToRollups(tx, grain, meter.aggregation, rollupColumns(cells));
+      const made = grain === 'day' ? alreadyMade(cells, closed) : cells;
+      await addToRollups(tx, grain, meter.aggregation, rollupColumns(made));
       if (countsDistinct) await addUniques(tx, grain, uniqueColumns(cells));
-      done.rows += cells.order.length;
+      done.rows += made.order.length;
     }
     failPoint('merge-before-commit');
     return done;
@@ -60,21 +69,26 @@ export async function mergeGeneration(
 
 /**
  * First the deltas' cells by minute; all subjects together, the hours and the closed days from the few cells that come
- * out of that: cells merge in any order to the same cell. Days that aren't closed are made from hours later (days.ts).
+ * out of that: cells merge in any order to the same cell. Days that aren't closed are made from hours later (days.ts), but for
+ * those that are half made: their distinct values are added to at once.
  */
 function addUp(
   aggregation: Aggregation,
   deltas: StoredDelta[],
-  closedBeforeMinute: number,
+  closed: DaysClosed | undefined,
 ): Record<Grain, CellTable> {
-  const minute = sumOf(aggregation, deltas);
+  const minute = new CellTable(aggregation);
+  for (const { payload } of deltas) minute.addCells(decodeDelta(payload));
   const all = new CellTable(aggregation);
   all.addCells(minute, { subject: allSubjects });
   minute.addCells(all);
   const hour = new CellTable(aggregation);
   hour.addCells(minute, { windowMinutes: minutesAnHour });
   const day = new CellTable(aggregation);
-  day.addCells(hour, { windowMinutes: minutesADay, beforeMinute: closedBeforeMinute });
+  day.addCells(hour, {
+    windowMinutes: minutesADay,
+    beforeMinute: (closed?.closing?.toUs ?? closed?.beforeUs ?? 0) / minuteUs,
+  });
   return { minute, hour, day };
 }
 
@@ -112,6 +126,15 @@ function inOrder(cells: CellTable, idOf: SeriesIdOf): OrderedCells {
   const series = subject.map((number, cell) => idOf(number, group[cell]!));
   const order = Array.from(series.keys()).sort((a, b) => series[a]! - series[b]! || minute[a]! - minute[b]!);
   return { cells, series, order };
+}
+
+/** Without the day cells that are made from their hours later. */
+function alreadyMade(cells: OrderedCells, closed: DaysClosed | undefined): OrderedCells {
+  const beforeMinute = (closed?.beforeUs ?? 0) / minuteUs;
+  const seriesMade = Number(closed?.closing?.cellsSeries ?? 0n);
+  const { minute } = cells.cells.columns;
+  const isMade = (cell: number) => minute[cell]! < beforeMinute || cells.series[cell]! <= seriesMade;
+  return { ...cells, order: cells.order.filter(isMade) };
 }
 
 function rollupColumns({ cells: { columns }, series, order }: OrderedCells): RollupColumns {

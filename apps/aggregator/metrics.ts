@@ -3,6 +3,9 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 const secondsBuckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800];
 
+export const serviceNames = ['merge', 'backfill', 'days', 'upkeep'] as const;
+export type ServiceName = (typeof serviceNames)[number];
+
 export type AggregatorMetrics = ReturnType<typeof createMetrics>;
 
 export function createMetrics(registry: Registry) {
@@ -11,11 +14,6 @@ export function createMetrics(registry: Registry) {
     merged: new Counter({
       name: 'usage_deltas_merged_total',
       help: 'Deltas added to the rollups.',
-      registers,
-    }),
-    compacted: new Counter({
-      name: 'usage_deltas_compacted_total',
-      help: 'Deltas made into one with others of their meter, to wait on.',
       registers,
     }),
     rows: new Counter({
@@ -42,8 +40,8 @@ export function createMetrics(registry: Registry) {
       registers,
     }),
     backfills: new Counter({
-      name: 'usage_backfill_stretches_total',
-      help: 'Stretches of batches read for new meters.',
+      name: 'usage_backfill_pieces_total',
+      help: 'Transactions that read events for new meters.',
       registers,
     }),
     daysClosed: new Counter({
@@ -59,7 +57,7 @@ export function createMetrics(registry: Registry) {
         registers,
       }),
       'step',
-      ['merge', 'backfill', 'days', 'upkeep', 'compaction'],
+      serviceNames,
     ),
   };
 }

@@ -1,44 +1,73 @@
 import type { Executor, Transaction } from '../connection/connect.ts';
 
-export interface Backfill {
-  id: string;
-  namespace: string;
-  generation: bigint;
-  generation_version: bigint;
-  backfill_after: bigint;
-}
-
-/** A meter whose rollups lack the batches stored before it, for this transaction alone. */
-export async function lockBackfill(tx: Transaction): Promise<Backfill | undefined> {
-  const [row] = await tx<Backfill[]>`
-    SELECT id, namespace, build AS generation, build_version AS generation_version, backfill_after FROM meters
-    WHERE backfilled_at IS NULL AND deleted_at IS NULL
-    ORDER BY build LIMIT 1 FOR UPDATE SKIP LOCKED`;
-  return row;
+/** The generations whose rollups lack batches that were stored before them, the oldest first. */
+export async function openBackfills(sql: Executor, generationsMax: number): Promise<bigint[]> {
+  const rows = await sql<{ generation: bigint }[]>`
+    SELECT build AS generation FROM meters WHERE backfilled_at IS NULL AND deleted_at IS NULL
+    ORDER BY build LIMIT ${generationsMax}`;
+  return rows.map(({ generation }) => generation);
 }
 
 /**
- * The last batch of the next stretch to read: batches of older meters after the given one, in order, until they hold
- * `eventsMax` events. Undefined when none is left.
+ * Makes this transaction the only one that reads batches for the generation; false when another is at it. No row of meters is
+ * locked: whoever changes or deletes the meter holds the registry's lock, and all commits of batches would wait as well.
  */
-export async function nextStretch(
+export async function tryLockBackfill(tx: Transaction, generation: bigint): Promise<boolean> {
+  const [row] = await tx<{ locked: boolean }[]>`
+    SELECT pg_try_advisory_xact_lock(hashtextextended('usage.backfill ' || ${String(generation)}::text, 0)) AS locked`;
+  return row!.locked;
+}
+
+/** A batch that may hold events for the backfill. */
+export interface BackfillBatch {
+  id: bigint;
+  /** Of the type; of all types where the batch isn't described. */
+  events: number;
+}
+
+export interface BackfillBatches {
+  /** In order; none where the ones looked at came with deltas. */
+  batches: BackfillBatch[];
+  /** The last batch that was looked at; undefined when none is left. */
+  last: bigint | undefined;
+}
+
+/**
+ * The next batches after one that hold events of the type and were stored without deltas of the generation, and those that
+ * may (not described: db/events/batchTypes.ts); at most `batchesMax` are looked at.
+ */
+export async function nextBackfillBatches(
   tx: Executor,
-  of: { afterBatch: bigint; versionBelow: bigint; eventsMax: number },
-): Promise<bigint | undefined> {
-  const [row] = await tx<{ last: bigint | null }[]>`
-    SELECT max(id) AS last FROM (
-      SELECT id, sum(events) OVER (ORDER BY id) - events AS before
-      FROM (SELECT id, events FROM batches WHERE id > ${of.afterBatch} AND meters_version < ${of.versionBelow} ORDER BY id LIMIT 1000) b
-    ) running WHERE before < ${of.eventsMax}`;
-  return row?.last ?? undefined;
+  of: { namespace: string; type: string; afterBatch: bigint; versionBelow: bigint; batchesMax: number },
+): Promise<BackfillBatches> {
+  const rows = await tx<{ id: bigint; events: number; open: boolean }[]>`
+    SELECT found.batch_id AS id, found.events, coalesce(b.meters_version < ${of.versionBelow}, false) AS open
+    FROM (
+      (SELECT batch_id, events FROM batch_types
+       WHERE namespace = ${of.namespace} AND type = ${of.type} AND batch_id > ${of.afterBatch} ORDER BY batch_id LIMIT ${of.batchesMax})
+      UNION ALL
+      (SELECT id, events FROM batches WHERE NOT described AND id > ${of.afterBatch} ORDER BY id LIMIT ${of.batchesMax})
+    ) found LEFT JOIN batches b ON b.id = found.batch_id
+    ORDER BY 1 LIMIT ${of.batchesMax}`;
+  return {
+    batches: rows.filter(({ open }) => open).map(({ id, events }) => ({ id, events })),
+    last: rows.at(-1)?.id,
+  };
 }
 
-export async function advanceBackfill(tx: Executor, meterId: string, afterBatch: bigint): Promise<void> {
-  await tx`UPDATE meters SET backfill_after = ${afterBatch} WHERE id = ${meterId}`;
+/** False where the meter was deleted or has a newer generation: then nothing of it may be committed. */
+export async function advanceBackfill(
+  tx: Executor,
+  generation: bigint,
+  afterBatch: bigint,
+): Promise<boolean> {
+  const { count } = await tx`
+    UPDATE meters SET backfill_after = ${afterBatch} WHERE build = ${generation} AND deleted_at IS NULL`;
+  return count > 0;
 }
 
-export async function finishBackfill(tx: Executor, meterId: string): Promise<void> {
-  await tx`UPDATE meters SET backfilled_at = now() WHERE id = ${meterId}`;
+export async function finishBackfill(tx: Executor, generation: bigint): Promise<void> {
+  await tx`UPDATE meters SET backfilled_at = now() WHERE build = ${generation} AND deleted_at IS NULL`;
 }
 
 export interface BackfillProgress {

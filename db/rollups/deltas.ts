@@ -34,20 +34,21 @@ export async function generationsWithDeltas(
     SELECT build AS generation, count(*)::int AS deltas FROM deltas GROUP BY build ORDER BY min(arrived_at)`;
 }
 
-export interface WaitingDeltas {
+export interface PendingDeltas {
   deltas: number;
-  /** Of the one written last, by a processor or a compaction; null when none waits. */
+  /** Of the one written last; null when none waits. */
   newest: bigint | null;
   /** Cells and distinct values in all of them. */
   weight: number;
   /** Since the arrival of the oldest event in them. */
-  waitingMs: number;
+  pendingMs: number;
 }
 
-export async function waitingAltogether(sql: Executor): Promise<WaitingDeltas> {
-  const [row] = await sql<WaitingDeltas[]>`
+/** All of them together. */
+export async function pendingDeltas(sql: Executor): Promise<PendingDeltas> {
+  const [row] = await sql<PendingDeltas[]>`
     SELECT count(*)::int AS deltas, max(id) AS newest, coalesce(sum(cells), 0)::float8 AS weight,
-           coalesce(extract(epoch FROM now() - min(arrived_at)) * 1000, 0)::float8 AS "waitingMs" FROM deltas`;
+           coalesce(extract(epoch FROM now() - min(arrived_at)) * 1000, 0)::float8 AS "pendingMs" FROM deltas`;
   return row!;
 }
 
@@ -57,23 +58,25 @@ export async function tryLockGeneration(tx: Transaction, generation: bigint): Pr
   return row!.locked;
 }
 
-/** What one merge or compaction takes on at most: so many deltas, and no further one once they weigh so much. */
+/** What one merge takes on at most: so many deltas, and no further one once they weigh, or are, so much. */
 export interface MergeLimits {
   deltasMax: number;
   weightMax: number;
+  /** Of the payloads, compressed. */
+  bytesMax: number;
 }
 
 /** Takes the oldest deltas of the generation out of the table; at least one, if there is any. */
 export async function takeDeltas(
   tx: Transaction,
   generation: bigint,
-  { deltasMax, weightMax }: MergeLimits,
+  { deltasMax, weightMax, bytesMax }: MergeLimits,
 ): Promise<StoredDelta[]> {
   return tx<StoredDelta[]>`
     DELETE FROM deltas WHERE id IN (
       SELECT id FROM (
-        SELECT id, sum(cells) OVER (ORDER BY id) - cells AS weight_before
-        FROM (SELECT id, cells FROM deltas WHERE build = ${generation} ORDER BY id LIMIT ${deltasMax}) oldest
-      ) running WHERE weight_before < ${weightMax})
+        SELECT id, sum(cells) OVER (ORDER BY id) - cells AS weight_before, sum(bytes) OVER (ORDER BY id) - bytes AS bytes_before
+        FROM (SELECT id, cells, octet_length(payload) AS bytes FROM deltas WHERE build = ${generation} ORDER BY id LIMIT ${deltasMax}) oldest
+      ) running WHERE weight_before < ${weightMax} AND bytes_before < ${bytesMax})
     RETURNING id, payload, (extract(epoch FROM arrived_at) * 1000)::float8 AS arrived_ms`;
 }

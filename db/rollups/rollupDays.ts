@@ -1,24 +1,60 @@
-import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
 import type { Executor, Transaction } from '../connection/connect.ts';
 import { timeOf } from '../connection/times.ts';
-import { summedValue } from './rollups.ts';
 
-/** Midnight UTC before which the generation's day rows say what its hour rows say; undefined while no day is closed. */
-export async function daysClosedBefore(sql: Executor, generation: bigint): Promise<number | undefined> {
-  const [row] = await sql<{ us: number }[]>`
-    SELECT (extract(epoch FROM before) * 1000000)::float8 AS us FROM rollup_days_closed WHERE build = ${generation}`;
-  return row?.us;
+/** How far the day rows of a generation are made; times in µs since 1970, midnights UTC. */
+export interface DaysClosed {
+  /** The day rows before it say what the hour rows say. 0: no day is closed. */
+  beforeUs: number;
+  /** What is half done after that; undefined: nothing. */
+  closing: Closing | undefined;
 }
 
-/** The caller holds the generation's lock, and has made the rows of all days before. */
-export async function setDaysClosedBefore(
+/** The day rows from beforeUs to `toUs` are being made: first distinct values, then cells, both in the order of the series. */
+export interface Closing {
+  toUs: number;
+  /** The last distinct value that was taken; undefined before the first. */
+  unique: { series: bigint; start: string; value: string } | undefined;
+  /** The cells of the series up to this one are made; undefined while distinct values are. */
+  cellsSeries: bigint | undefined;
+}
+
+/** Undefined while no day was ever closed. */
+export async function daysClosed(sql: Executor, generation: bigint): Promise<DaysClosed | undefined> {
+  const [row] = await sql<ClosedRow[]>`
+    SELECT (extract(epoch FROM before) * 1000000)::float8 AS before_us,
+           (extract(epoch FROM closing_to) * 1000000)::float8 AS to_us,
+           unique_series, unique_start::text, unique_value, cells_series
+    FROM rollup_days_closed WHERE build = ${generation}`;
+  if (!row) return undefined;
+  const { before_us: beforeUs, to_us: toUs, unique_series: series, cells_series: cellsSeries } = row;
+  if (toUs === null) return { beforeUs, closing: undefined };
+  const unique = series === null ? undefined : { series, start: row.unique_start!, value: row.unique_value! };
+  return { beforeUs, closing: { toUs, unique, cellsSeries: cellsSeries ?? undefined } };
+}
+
+interface ClosedRow {
+  before_us: number;
+  to_us: number | null;
+  unique_series: bigint | null;
+  unique_start: string | null;
+  unique_value: string | null;
+  cells_series: bigint | null;
+}
+
+/** The caller holds the generation's lock, and has made the day rows that this says are there. */
+export async function setDaysClosed(
   tx: Transaction,
   generation: bigint,
-  beforeUs: number,
+  { beforeUs, closing }: DaysClosed,
 ): Promise<void> {
+  const unique = closing?.unique;
   await tx`
-    INSERT INTO rollup_days_closed (build, before) VALUES (${generation}, ${timeOf(tx, beforeUs)})
-    ON CONFLICT (build) DO UPDATE SET before = excluded.before`;
+    INSERT INTO rollup_days_closed AS c (build, before, closing_to, unique_series, unique_start, unique_value, cells_series)
+    VALUES (${generation}, ${timeOf(tx, beforeUs)}, ${closing ? timeOf(tx, closing.toUs) : null}, ${unique?.series ?? null},
+            ${unique?.start ?? null}::text::timestamptz, ${unique?.value ?? null}, ${closing?.cellsSeries ?? null})
+    ON CONFLICT (build) DO UPDATE SET
+      (before, closing_to, unique_series, unique_start, unique_value, cells_series) =
+      (excluded.before, excluded.closing_to, excluded.unique_series, excluded.unique_start, excluded.unique_value, excluded.cells_series)`;
 }
 
 /** Generations in use, with all batches in, of which days before an instant are not closed. */
@@ -31,49 +67,28 @@ export async function generationsWithOpenDays(sql: Executor, beforeUs: number): 
   return rows.map((row) => row.generation);
 }
 
-/** How many series the generation has, and the first hour that any of them has from an instant on. */
-export async function nextHour(
+/**
+ * The first hour that the generation's rollups hold from an instant on, in µs since 1970. Asked of the series of all subjects
+ * together alone: they have an hour wherever any series has one, and are as many as there are groups.
+ */
+export async function firstHour(
   tx: Executor,
   generation: bigint,
   fromUs: number,
-): Promise<{ series: number; firstUs: number | undefined }> {
-  const [row] = await tx<{ series: number; first_us: number | null }[]>`
-    SELECT count(*)::int AS series, (extract(epoch FROM min(h.start)) * 1000000)::float8 AS first_us
-    FROM series s LEFT JOIN LATERAL (
+): Promise<number | undefined> {
+  const [row] = await tx<{ us: number | null }[]>`
+    SELECT (extract(epoch FROM min(h.start)) * 1000000)::float8 AS us
+    FROM series s CROSS JOIN LATERAL (
       SELECT start FROM rollup_hours WHERE series_id = s.id AND start >= ${timeOf(tx, fromUs)} ORDER BY start LIMIT 1
-    ) h ON true
-    WHERE s.build = ${generation}`;
-  return { series: row!.series, firstUs: row!.first_us ?? undefined };
+    ) h
+    WHERE s.build = ${generation} AND s.subject = ''`;
+  return row!.us ?? undefined;
 }
 
-/** Which days of which series are made in one statement. */
-export interface DayStretch {
-  generation: bigint;
-  aggregation: Aggregation;
-  fromUs: number;
-  toUs: number;
-  /** The series after this one, in order of their ids, up to `seriesMax`. */
-  afterSeries: bigint;
-  seriesMax: number;
-}
-
-/** Makes the rows of days that have none yet; returns the last series, undefined where there was none left. */
-export async function makeDays(tx: Transaction, stretch: DayStretch): Promise<bigint | undefined> {
-  const { generation, aggregation, fromUs, toUs, afterSeries, seriesMax } = stretch;
-  const [series] = await tx<{ ids: string; last: bigint | null }[]>`
-    SELECT array_agg(id)::text AS ids, max(id) AS last
-    FROM (SELECT id FROM series WHERE build = ${generation} AND id > ${afterSeries} ORDER BY id LIMIT ${seriesMax}) s`;
-  if (series?.last == null) return undefined;
-  const hours = tx`
-    series_id = ANY(${series.ids}::text::bigint[]) AND start >= ${timeOf(tx, fromUs)} AND start < ${timeOf(tx, toUs)}`;
-  await tx`
-    INSERT INTO rollup_days (series_id, start, first_at, last_at, count, value)
-    SELECT series_id, date_trunc('day', start, 'UTC') AS day, min(first_at), max(last_at), sum(count), ${summedValue(tx, aggregation)}
-    FROM rollup_hours WHERE ${hours} GROUP BY series_id, day ORDER BY series_id, day`;
-  if (keptValues[aggregation] === 'distinct')
-    await tx`
-      INSERT INTO unique_days (series_id, start, value)
-      SELECT DISTINCT series_id, date_trunc('day', start, 'UTC') AS day, value
-      FROM unique_hours WHERE ${hours} ORDER BY series_id, day, value`;
-  return series.last;
+/** Whether an aggregator of before bounded closing runs: its merges know nothing of days that are half made. */
+export async function olderAggregatorRuns(sql: Executor): Promise<boolean> {
+  const [row] = await sql<{ runs: boolean }[]>`
+    SELECT EXISTS (
+      SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'aggregator') AS runs`;
+  return row!.runs;
 }

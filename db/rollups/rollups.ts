@@ -126,25 +126,3 @@ export async function addUniques(tx: Transaction, grain: Grain, uniques: UniqueC
       AS u (series_id, start_minute, value)
     ON CONFLICT DO NOTHING`;
 }
-
-/** Removes up to `seriesMax` series, with their rollups, of generations that no meter has any more; returns how many. */
-export async function dropDeadSeries(sql: Executor, seriesMax: number): Promise<number> {
-  const rows = await sql`
-    WITH dead AS (
-      SELECT s.id FROM series s
-      WHERE NOT EXISTS (SELECT FROM meters m WHERE m.build = s.build AND m.deleted_at IS NULL)
-      LIMIT ${seriesMax}
-    ),
-    minutes AS (DELETE FROM rollup_minutes WHERE series_id IN (SELECT id FROM dead)),
-    hours AS (DELETE FROM rollup_hours WHERE series_id IN (SELECT id FROM dead)),
-    days AS (DELETE FROM rollup_days WHERE series_id IN (SELECT id FROM dead)),
-    unique_m AS (DELETE FROM unique_minutes WHERE series_id IN (SELECT id FROM dead)),
-    unique_h AS (DELETE FROM unique_hours WHERE series_id IN (SELECT id FROM dead)),
-    unique_d AS (DELETE FROM unique_days WHERE series_id IN (SELECT id FROM dead)),
-    closed AS (
-      DELETE FROM rollup_days_closed c
-      WHERE NOT EXISTS (SELECT FROM meters m WHERE m.build = c.build AND m.deleted_at IS NULL)
-    )
-    DELETE FROM series WHERE id IN (SELECT id FROM dead) RETURNING id`;
-  return rows.length;
-}

@@ -20,7 +20,7 @@ export async function eventStorage(sql: Executor): Promise<EventStorage> {
 
 /**
  * With TimescaleDB: its own jobs compress periods that no event and no retry reaches any more, and drop those past their
- * retention. Setting the same policies again changes nothing. A chunk holds one period, but its bounds are TimescaleDB's
+ * retention. Policies that are there already keep their schedules; those that a restore or fail-over lost are set again. A chunk holds one period, but its bounds are TimescaleDB's
  * own and may end soon after the period's first day: both ages are counted from there.
  */
 export async function setStoragePolicies(
@@ -31,13 +31,30 @@ export async function setStoragePolicies(
     await tx`SELECT pg_advisory_xact_lock(hashtext('usage.storage.policies'))`;
     const [settings] = await tx<{ period_days: number }[]>`SELECT period_days FROM storage_settings`;
     const { period_days: periodDays } = settings!;
-    await tx`SELECT remove_compression_policy('events', if_exists => true)`;
-    await tx`SELECT add_compression_policy('events', compress_after => make_interval(days => ${periodDays + of.quietDays}))`;
-    await tx`SELECT remove_retention_policy('events', if_exists => true)`;
-    if (of.retentionDays !== undefined) {
-      await tx`SELECT add_retention_policy('events', drop_after => make_interval(days => ${periodDays + of.retentionDays}))`;
+    const compressAfterDays = periodDays + of.quietDays;
+    if (!(await hasPolicy(tx, 'compress_after', compressAfterDays))) {
+      await tx`SELECT remove_compression_policy('events', if_exists => true)`;
+      await tx`SELECT add_compression_policy('events', compress_after => make_interval(days => ${compressAfterDays}))`;
+    }
+    const dropAfterDays = of.retentionDays === undefined ? undefined : periodDays + of.retentionDays;
+    if (!(await hasPolicy(tx, 'drop_after', dropAfterDays))) {
+      await tx`SELECT remove_retention_policy('events', if_exists => true)`;
+      if (dropAfterDays !== undefined)
+        await tx`SELECT add_retention_policy('events', drop_after => make_interval(days => ${dropAfterDays}))`;
     }
   });
+}
+
+/** Whether the events' policy with that setting is the one that is wanted; undefined: none is. */
+async function hasPolicy(
+  tx: Executor,
+  setting: 'compress_after' | 'drop_after',
+  days: number | undefined,
+): Promise<boolean> {
+  const rows = await tx<{ days: number }[]>`
+    SELECT (extract(epoch FROM (config ->> ${setting})::interval) / 86400)::float8 AS days
+    FROM timescaledb_information.jobs WHERE hypertable_name = 'events' AND config ? ${setting}`;
+  return days === undefined ? rows.length === 0 : rows.length === 1 && rows[0]!.days === days;
 }
 
 /** On a hypertable without policies: drops the chunks that the retention policy would drop; returns their names. */

@@ -4,7 +4,7 @@ import type { Stack } from './stack.ts';
 const streamKey = '{usage}:events';
 const group = 'processors';
 /** What an app of that name may have open; the process that is gone may leave nothing. */
-const connectionsMax: Record<string, number> = { gateway: 4, processor: 4, aggregator: 3, query: 8 };
+const connectionsMax: Record<string, number> = { gateway: 4, processor: 4, aggregator: 5, query: 8 };
 const redisConnections: Record<string, string> = {
   gateway: 'gateway',
   'gateway subscriber': 'gateway',
@@ -115,7 +115,8 @@ async function openConnections(stack: Stack): Promise<string[]> {
 
 async function toPostgres(stack: Stack): Promise<string[]> {
   const rows = await stack.sql<{ name: string; count: number; prepared: number }[]>`
-    SELECT application_name AS name, count(*)::int AS count FROM pg_stat_activity
+    SELECT CASE WHEN application_name LIKE 'aggregator %' THEN 'aggregator' ELSE application_name END AS name, count(*)::int AS count
+    FROM pg_stat_activity
     WHERE datname = current_database() AND backend_type = 'client backend' GROUP BY 1`;
   return rows.flatMap(({ name, count }) => {
     if (ownConnections.includes(name)) return [];

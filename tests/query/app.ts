@@ -35,6 +35,7 @@ export async function openQueryTest(stream?: EventStream, limits: Partial<QueryC
   const pipeline = await Pipeline.open(sql);
   let ownTypes = 0;
   return {
+    url: database.url,
     sql,
     registry,
     pipeline,

@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { closeDays, generationsToClose } from '@usage/aggregator/days.ts';
-import { deleteMeter } from '@usage/db/meters/meters.ts';
 import { tryLockGeneration } from '@usage/db/rollups/deltas.ts';
-import { dropDeadSeries } from '@usage/db/rollups/rollups.ts';
 import { aggregations } from '@usage/lib/meter/meter.ts';
 import { event, openQueryTest, type QueryTest } from '../query/app.ts';
 
@@ -73,11 +71,11 @@ describe('closing days', () => {
     const { meter, store } = await meterWith();
     await store(['2026-01-01T00:00:00Z', '1'], ['2026-01-02T00:00:00Z', '2'], ['2026-02-20T12:00:00Z', '3']);
     const now = at('2026-03-10T12:00:00Z');
-    const oneDay = { cellsMax: 1, seriesMax: 1 };
-    const steps: (number | undefined)[] = [];
+    const oneSeries = { rowsMax: 1, seriesMax: 1 };
+    let days = 0;
     while ((await generationsToClose(service.sql, now)).includes(meter.generation))
-      steps.push(await closeDays(service.sql, meter.generation, now, oneDay));
-    expect(steps).toEqual([1, 1, 1, 0]);
+      days += (await closeDays(service.sql, meter.generation, now, oneSeries))!;
+    expect(days).toBe(3);
     expect(await dayRows(meter.generation)).toEqual(['2026-01-01 1 1', '2026-01-02 1 2', '2026-02-20 1 3']);
     expect(await mark(meter.generation)).toBe('2026-03-10 00:00:00+00');
     expect(await closeDays(service.sql, meter.generation, at('2026-02-01T12:00:00Z'))).toBe(0);
@@ -136,6 +134,31 @@ test.each([...aggregations])(
   },
 );
 
+test.each([...aggregations])(
+  'while days of %s are half made, late events count once in the hours and in the days',
+  async (aggregation) => {
+    const { meter, store } = await meterWith(aggregation);
+    const subjects = Array.from({ length: 7 }, (_, n) => `subject ${n}`);
+    const events = (time: string, first: number) =>
+      subjects.map((subject, n): [string, string, string] => [time, String(first + n), subject]);
+    await store(...events('2026-03-01T05:00:00Z', 1), ...events('2026-03-01T06:00:00Z', 1));
+    const now = at('2026-03-02T12:00:00Z');
+    for (let pieces = 0; (await generationsToClose(service.sql, now)).includes(meter.generation); pieces++) {
+      expect(pieces).toBeLessThan(100);
+      await closeDays(service.sql, meter.generation, now, { rowsMax: 3, seriesMax: 2 });
+      if (pieces % 2 === 0)
+        await store(...events(`2026-03-01T0${pieces % 7}:30:00Z`, 100 * pieces), [
+          '2026-03-01T07:00:00Z',
+          String(pieces),
+          `new ${pieces}`,
+        ]);
+    }
+    const { wrong, missing } = await wrongDays(meter.generation, aggregation);
+    expect({ wrong, missing }).toEqual({ wrong: 0, missing: 0 });
+    if (aggregation === 'UNIQUE_COUNT') expect(await wrongUniques(meter.generation)).toBe(0);
+  },
+);
+
 /** Day rows before the mark against the hours, in SQL of the test's own. */
 async function wrongDays(generation: bigint, aggregation: string) {
   const value = {
@@ -174,17 +197,3 @@ async function wrongUniques(generation: bigint): Promise<number> {
     (SELECT * FROM wanted EXCEPT SELECT * FROM found) UNION ALL (SELECT * FROM found EXCEPT SELECT * FROM wanted)`;
   return rows.length;
 }
-
-test('days of a deleted meter are dropped with its series', async () => {
-  const { meter, store } = await meterWith('UNIQUE_COUNT');
-  await store(['2026-03-01T05:00:00Z', '1']);
-  await closeDays(service.sql, meter.generation, at('2026-03-05T12:00:00Z'));
-  const ids = await service.sql<{ id: bigint }[]>`SELECT id FROM series WHERE build = ${meter.generation}`;
-  await deleteMeter(service.sql, 'default', meter.id);
-  await dropDeadSeries(service.sql, 1_000);
-  const [left] = await service.sql`
-    SELECT (SELECT count(*)::int FROM rollup_days WHERE series_id = ANY(${ids.map(({ id }) => String(id))}::text[]::bigint[])) AS days,
-           (SELECT count(*)::int FROM unique_days WHERE series_id = ANY(${ids.map(({ id }) => String(id))}::text[]::bigint[])) AS uniques,
-           (SELECT count(*)::int FROM rollup_days_closed WHERE build = ${meter.generation}) AS marks`;
-  expect(left).toEqual({ days: 0, uniques: 0, marks: 0 });
-});

@@ -1,9 +1,9 @@
-import { backfillStretch } from '@usage/aggregator/backfill.ts';
-import { compactGeneration } from '@usage/aggregator/compact.ts';
+import { backfillPiece } from '@usage/aggregator/backfill.ts';
 import { closeDays, generationsToClose } from '@usage/aggregator/days.ts';
 import { mergeGeneration } from '@usage/aggregator/merge.ts';
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { periodDays } from '@usage/db/events/partitions.ts';
+import { openBackfills } from '@usage/db/meters/backfills.ts';
 import { generationsWithDeltas, type MergeLimits } from '@usage/db/rollups/deltas.ts';
 import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { Batch } from '@usage/processor/batch.ts';
@@ -43,7 +43,11 @@ export class Pipeline {
   }
 
   async backfill(): Promise<void> {
-    while (await backfillStretch(this.sql, 10));
+    for (let open = await openBackfills(this.sql, 10); open.length > 0; ) {
+      for (const generation of open)
+        await backfillPiece(this.sql, generation, { eventsMax: 10, bytesMax: 1_000 });
+      open = await openBackfills(this.sql, 10);
+    }
   }
 
   /** Merges a share of the waiting deltas of every generation. */
@@ -51,26 +55,31 @@ export class Pipeline {
     await this.#shareOfDeltas(share, (generation, limits) => mergeGeneration(this.sql, generation, limits));
   }
 
-  /** Makes one of a share of the waiting deltas of every generation. */
-  async compact(share: number): Promise<void> {
-    await this.#shareOfDeltas(share, (generation, limits) => compactGeneration(this.sql, generation, limits));
-  }
-
   async #shareOfDeltas(share: number, take: (generation: bigint, limits: MergeLimits) => Promise<unknown>) {
     for (const { generation, deltas } of await generationsWithDeltas(this.sql)) {
       const deltasMax = Math.ceil(deltas * share);
-      if (deltasMax > 0) await take(generation, { deltasMax, weightMax: Number.MAX_SAFE_INTEGER });
+      if (deltasMax > 0)
+        await take(generation, {
+          deltasMax,
+          weightMax: Number.MAX_SAFE_INTEGER,
+          bytesMax: Number.MAX_SAFE_INTEGER,
+        });
     }
   }
 
-  /** Closes all days of every generation that are over at an instant, in stretches of a few series and days. */
+  /** Closes all days of every generation that are over at an instant, in pieces of a few series and rows. */
   async closeDays(nowMs: number): Promise<number> {
     let days = 0;
-    for (let generations = await generationsToClose(this.sql, nowMs); generations.length > 0; ) {
-      for (const generation of generations)
-        days += (await closeDays(this.sql, generation, nowMs, { cellsMax: 200, seriesMax: 3 })) ?? 0;
-      generations = await generationsToClose(this.sql, nowMs);
-    }
+    while ((await generationsToClose(this.sql, nowMs)).length > 0)
+      days += await this.closeSomeDays(nowMs, { rowsMax: 5_000, seriesMax: 100 });
+    return days;
+  }
+
+  /** One piece of each generation: days may be half made afterwards. */
+  async closeSomeDays(nowMs: number, limits = { rowsMax: 100, seriesMax: 3 }): Promise<number> {
+    let days = 0;
+    for (const generation of await generationsToClose(this.sql, nowMs))
+      days += (await closeDays(this.sql, generation, nowMs, limits)) ?? 0;
     return days;
   }
 }

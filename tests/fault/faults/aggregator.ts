@@ -1,13 +1,10 @@
 import type { Fault } from '../fault.ts';
+import { createMeter, type RoundMeter } from '../meters.ts';
 import { checkTotal } from '../reconciliation.ts';
 
 const mergeFailPoints = ['merge-taken', 'merge-before-commit', 'merge-after-commit'] as const;
-const compactionFailPoints = [
-  'compaction-taken',
-  'compaction-before-commit',
-  'compaction-after-commit',
-] as const;
 const endMsMax = 20_000;
+let lateMeters = 0;
 const settledMsMax = 60_000;
 
 export const aggregatorFaults: Fault[] = [
@@ -30,14 +27,19 @@ export const aggregatorFaults: Fault[] = [
     },
   },
   {
-    name: 'compaction-killed',
-    about: `deltas are compacted all the time; SIGKILL at a step of it: ${compactionFailPoints.join(', ')}`,
-    strikesMax: 5,
-    async strike({ stack, random, note }) {
-      const point = `${random.pick(compactionFailPoints)}:${random.between(1, 3)}`;
+    name: 'backfill-killed',
+    about: 'SIGKILL where a new meter has been read for and its delta is not committed',
+    strikesMax: 3,
+    async strike({ stack, random, type, note }) {
+      const point = `backfill-before-commit:${random.between(1, 2)}`;
       const aggregator = stack.app('aggregator');
       await aggregator.end();
-      aggregator.start({ USAGE_FAIL_POINT: point, MERGE_WAIT_MS: '2000', DELTA_CELLS_WAITING_MAX: '2000' });
+      aggregator.start({ USAGE_FAIL_POINT: point, BACKFILL_EVENTS_MAX: '500' });
+      const late: RoundMeter = {
+        slug: `${type.replaceAll(/[^a-z0-9]/g, '_')}_more_${lateMeters++}`,
+        aggregation: 'COUNT',
+      };
+      await createMeter(stack, type, late);
       const reached = await aggregator.endsWithin(endMsMax);
       note(`${point}${reached ? '' : ' not reached'}`);
     },

@@ -1,4 +1,4 @@
-import { daysClosedBefore, setDaysClosedBefore } from '@usage/db/rollups/rollupDays.ts';
+import { daysClosed, setDaysClosed } from '@usage/db/rollups/rollupDays.ts';
 import type { Arena, Fault } from '../fault.ts';
 import { formerDays } from '../load.ts';
 import type { Stack } from '../stack.ts';
@@ -21,15 +21,15 @@ async function openDays({ stack, type, random }: Arena): Promise<number> {
   for (const { generation } of generations)
     await stack.sql.begin(async (tx) => {
       await tx`SELECT pg_advisory_xact_lock(${generation})`;
-      const closedUs = await daysClosedBefore(tx, generation);
-      if (closedUs === undefined || closedUs <= beforeMs * 1_000) return;
+      const closed = await daysClosed(tx, generation);
+      if (closed === undefined || closed.beforeUs <= beforeMs * 1_000) return;
       for (const table of ['rollup_days', 'unique_days'])
         rows += (
           await tx`
           DELETE FROM ${tx(table)} WHERE start >= ${new Date(beforeMs).toISOString()}::text::timestamptz
             AND series_id IN (SELECT id FROM series WHERE build = ${generation})`
         ).count;
-      await setDaysClosedBefore(tx, generation, beforeMs * 1_000);
+      await setDaysClosed(tx, generation, { beforeUs: beforeMs * 1_000, closing: undefined });
     });
   return rows;
 }
@@ -90,7 +90,7 @@ export const dayFaults: Fault[] = [
       while (ended === 0 && performance.now() < deadline) {
         const rows = await stack.sql`
           SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-          WHERE application_name = 'aggregator' AND query ~ 'INTO (rollup|unique)_days'
+          WHERE application_name = 'aggregator days' AND query ~ 'INTO (rollup|unique)_days'
             AND (state = 'active' OR state LIKE 'idle in transaction%')`;
         ended = rows.length;
       }
