@@ -25,6 +25,7 @@ class HeldDelta {
   constructor(
     readonly incarnation: Incarnation,
     readonly generation: bigint,
+    readonly id: bigint,
     readonly cells: Cells,
   ) {
     this.weight = cells.weight;
@@ -42,10 +43,11 @@ class HeldDelta {
 
 /**
  * Decoded deltas by id, least recently used out first, and those that were merged. A delta never changes, so what is held
- * is right as long as the database's incarnation lasts; another one may have given the id to another delta.
+ * is right as long as the database's incarnation lasts; another one may have given the id to another delta. Servers that are
+ * asked by turns (a primary and its replicas) are incarnations of their own, and what is held of each stays.
  */
 export class DeltaCache {
-  #held = new Map<bigint, HeldDelta>();
+  #held = new Map<string, HeldDelta>();
   #weight = 0;
 
   /** A cell takes 55 to 80 bytes, a distinct value of UNIQUE_COUNT, which weighs as much as a cell, 170. */
@@ -68,24 +70,24 @@ export class DeltaCache {
     this.#dropGone(incarnation, generation, new Set(waiting));
     const missing: bigint[] = [];
     for (const id of waiting) {
-      const held = this.#held.get(id);
-      const delta = held?.incarnation === incarnation ? held : undefined;
+      const delta = this.#held.get(nameOf(incarnation, id));
       this.metrics.deltaCache.inc({ outcome: delta ? 'hit' : 'miss' });
-      if (delta) yield this.#cellsOf(id, delta, subjects);
+      if (delta) yield this.#cellsOf(delta, subjects);
       else missing.push(id);
     }
     for (let at = 0; at < missing.length; at += payloadsMax) {
       for (const { id, payload } of await deltaPayloads(tx, missing.slice(at, at + payloadsMax)))
-        yield this.#cellsOf(id, new HeldDelta(incarnation, generation, decodeDelta(payload)), subjects);
+        yield this.#cellsOf(new HeldDelta(incarnation, generation, id, decodeDelta(payload)), subjects);
     }
   }
 
   /** Of the delta, which is held from now on as the one that was used last. */
-  #cellsOf(id: bigint, delta: HeldDelta, subjects: 'each' | 'all'): Cells {
-    this.#drop(id); // before its weight may grow
+  #cellsOf(delta: HeldDelta, subjects: 'each' | 'all'): Cells {
+    const name = nameOf(delta.incarnation, delta.id);
+    this.#drop(name); // before its weight may grow
     const cells = subjects === 'all' ? delta.overall : delta.cells;
     if (delta.weight > this.weightMax) return cells;
-    this.#held.set(id, delta);
+    this.#held.set(name, delta);
     this.#weight += delta.weight;
     for (const oldest of this.#held.keys()) {
       if (this.#weight <= this.weightMax) break;
@@ -94,16 +96,20 @@ export class DeltaCache {
     return cells;
   }
 
-  /** Merged ones, and those of another incarnation. A snapshot older than the merge reads them again. */
+  /** Merged ones. A snapshot older than the merge reads them again; what another incarnation leaves is used last. */
   #dropGone(incarnation: Incarnation, generation: bigint, waiting: ReadonlySet<bigint>): void {
-    for (const [id, delta] of this.#held) {
-      const isMerged = delta.generation === generation && !waiting.has(id);
-      if (isMerged || delta.incarnation !== incarnation) this.#drop(id);
+    for (const [name, delta] of this.#held) {
+      if (delta.incarnation !== incarnation || delta.generation !== generation) continue;
+      if (!waiting.has(delta.id)) this.#drop(name);
     }
   }
 
-  #drop(id: bigint): void {
-    this.#weight -= this.#held.get(id)?.weight ?? 0;
-    this.#held.delete(id);
+  #drop(name: string): void {
+    this.#weight -= this.#held.get(name)?.weight ?? 0;
+    this.#held.delete(name);
   }
+}
+
+function nameOf(incarnation: Incarnation, id: bigint): string {
+  return `${id} ${incarnation}`;
 }
