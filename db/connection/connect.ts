@@ -115,13 +115,13 @@ function settleInTransactions(sql: Sql, options: ConnectOptions): void {
   sql.begin = withSettings as Sql['begin'];
 }
 
-/** First byte of an ErrorResponse, and its field of the SQLSTATE "read only transaction". */
-const errorResponse = 'E'.charCodeAt(0);
+/** Field of an ErrorResponse with the SQLSTATE "read only transaction"; texts in rows hold no zero byte. */
 const readOnlyField = `C${readOnlyTransaction}\0`;
+const errorBytesMax = 8_192;
 
 /** A server that has become a standby, or never was a primary, is left: the next connection asks for the role anew. */
 function leaveReadOnly(socket: Socket, bytes: Buffer): void {
-  if (bytes[0] === errorResponse && bytes.includes(readOnlyField)) setImmediate(() => socket.destroy());
+  if (bytes.length <= errorBytesMax && bytes.includes(readOnlyField)) setImmediate(() => socket.destroy());
 }
 
 /** As an error, and not a mere end: a statement that waits for a connection to be opened would wait for the next one. */
