@@ -1,7 +1,16 @@
 import { Type } from '@sinclair/typebox';
 import { TextFilterJson } from '../filter/schema.ts';
 import { jsonText, separated } from '../http/parameters.ts';
-import { choice, closedObject, dictionary, judged, nullable, text, time } from '../validation/schema.ts';
+import {
+  choice,
+  closedObject,
+  dictionary,
+  judged,
+  nullable,
+  text,
+  time,
+  wholeNumber,
+} from '../validation/schema.ts';
 import { checkZone, windowSizes } from '../windows/windows.ts';
 
 /** OpenMeter's wire format of meter queries (its api/openapi.yaml): GET and POST say the same. */
@@ -98,8 +107,20 @@ const groupBy = texts(
   'Group-by names of the meter, or `subject`, or `customer_id` (with filterCustomerId).',
 );
 
+const topNMax = 100;
+
 export const MeterQueryBody = closedObject({
   ...windows,
+  topN: Type.Optional(
+    wholeNumber(
+      { minimum: 1, maximum: topNMax },
+      {
+        description:
+          'Only so many groups, those with the largest values; the others as one row with `other: true`.',
+        examples: [5],
+      },
+    ),
+  ),
   subject,
   groupBy: Type.Optional(groupBy),
   filterGroupBy: Type.Optional(filterGroupBy),

@@ -25,6 +25,7 @@ const QueryResult = Type.Object({
       subject: Type.Union([Type.String(), Type.Null()]),
       customerId: Type.Optional(Type.String()),
       groupBy: Type.Record(Type.String(), Type.String()),
+      other: Type.Optional(Type.Boolean({ description: 'All groups beyond topN together.' })),
     }),
     { description: 'Ordered by windowStart, subject, then group values in the order of groupBy.' },
   ),

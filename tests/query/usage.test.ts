@@ -83,6 +83,21 @@ describe('a query', () => {
     ]);
   });
 
+  test('of the largest groups has the others as one row a window', async () => {
+    const path = '/api/v1/meters/tokens/query?groupBy=model&windowSize=DAY&topN=1';
+    const rows = (await rowsOf(path)) as (Row & { other?: boolean })[];
+    const all = await rowsOf('/api/v1/meters/tokens/query?groupBy=model&windowSize=DAY');
+    expect(rows.map(({ groupBy, other = false }) => [groupBy.model, other])).toEqual([
+      ['o3', false],
+      [undefined, true],
+      [undefined, true],
+    ]);
+    const sum = (of: Row[]) => of.reduce((total, { value }) => total + value, 0);
+    expect(sum(rows)).toBe(sum(all));
+    const csv = await query.get(`${path}`, { Accept: 'text/csv' });
+    expect(await csv.text()).toContain('model,other,value');
+  });
+
   test('by billing periods begins at the anchor', async () => {
     const path =
       '/api/v1/meters/tokens/query?windowSize=MONTH&windowTimeZone=Europe/Berlin&windowAnchor=2025-01-31T06:00';
@@ -219,6 +234,8 @@ describe('a wrong query is a 400 that says what is wrong', () => {
     ['windowSize=FORTNIGHT', 'must be one of MINUTE, PT5M,'],
     ['windowSize=HOUR&windowAnchor=2025-01-31', 'windows of an hour have no anchor'],
     ['windowAnchor=2025-01-31', 'needs a windowSize'],
+    ['topN=3', 'needs a groupBy'],
+    ['topN=0&groupBy=model', 'topN'],
     ['windowSize=MONTH&windowAnchor=2025-02-30', 'is no anchor: expected a local date'],
     ['windowTimeZone=Mars/Olympus', 'unknown time zone "Mars/Olympus"'],
     ['groupBy=city', 'invalid group by: city'],

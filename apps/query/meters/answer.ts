@@ -7,6 +7,7 @@ import { measuredValue } from '@usage/db/usage/value.ts';
 import type { Decimal } from '@usage/lib/decimal/decimal.ts';
 import { compareTexts } from '@usage/lib/filter/textFilter.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
+import { topGroups } from './topGroups.ts';
 
 /** One row of an answer. */
 export interface AnswerRow {
@@ -17,16 +18,28 @@ export interface AnswerRow {
   customerId?: string;
   /** In the order of the query's groupBy, without the subject. */
   groups: readonly string[];
+  /** All groups beyond topN together; it has no group values. */
+  isOther?: boolean;
   value: Decimal;
 }
 
-/** Ordered by start, then subject, then group values in the order of groupBy; texts by code point. */
+/** Ordered by start, the rest of a topN last, then subject, then group values in the order of groupBy; texts by code point. */
 export function toRows(
   meter: StoredMeter,
   query: UsageQuery,
   { boundaries, totals }: UsageTotals,
+  topN?: number,
 ): AnswerRow[] {
-  const rows = totals.map((total) => {
+  const { top, other } =
+    topN === undefined ? { top: totals, other: [] } : topGroups(meter.aggregation, totals, topN);
+  const others = other.map((total) => ({
+    ...boundsOf(total, boundaries),
+    subject: undefined,
+    groups: [],
+    value: measuredValue(meter.aggregation, total),
+    isOther: true,
+  }));
+  const rows: AnswerRow[] = top.map((total) => {
     const [subject, groups] = query.groupBySubject
       ? [total.key[0], total.key.slice(1)]
       : [undefined, total.key];
@@ -37,9 +50,10 @@ export function toRows(
       value: measuredValue(meter.aggregation, total),
     };
   });
-  return rows.sort(
+  return [...rows, ...others].sort(
     (a, b) =>
       a.fromUs - b.fromUs ||
+      Number(a.isOther ?? false) - Number(b.isOther ?? false) ||
       compareTexts(a.subject ?? '', b.subject ?? '') ||
       compareLists(a.groups, b.groups),
   );

@@ -8,6 +8,7 @@ export async function presentCsv(answered: Answered): Promise<Answer> {
   const names = await answered.subjectNames();
   const named = query.groupBySubject && names.size > 0;
   const byCustomer = rows.some(({ customerId }) => customerId !== undefined);
+  const hasOther = answered.request.topN !== undefined;
   const header = [
     'window_start',
     'window_end',
@@ -15,15 +16,17 @@ export async function presentCsv(answered: Answered): Promise<Answer> {
     ...(named ? ['subject_display_name'] : []),
     ...(byCustomer ? ['customer_id'] : []),
     ...query.groupBy,
+    ...(hasOther ? ['other'] : []),
     'value',
   ];
-  const lines = rows.map(({ fromUs, toUs, subject = '', customerId = '', groups, value }) => [
+  const lines = rows.map(({ fromUs, toUs, subject = '', customerId = '', groups, isOther, value }) => [
     formatTimeUs(fromUs),
     formatTimeUs(toUs),
     ...(query.groupBySubject ? [text(subject)] : []),
     ...(named ? [text(names.get(subject) ?? '')] : []),
     ...(byCustomer ? [customerId] : []),
-    ...groups.map(text),
+    ...(isOther ? query.groupBy.map(() => '') : groups.map(text)),
+    ...(hasOther ? [String(isOther ?? false)] : []),
     formatDecimal(value),
   ]);
   return table(answered, header, lines);

@@ -11,7 +11,7 @@ export function presentJson({ request, query, rows }: Answered): Answer {
     ...(request.fromUs !== undefined && { from: formatTimeUs(request.fromUs) }),
     ...(request.toUs !== undefined && { to: formatTimeUs(request.toUs) }),
     ...(request.windowSize && { windowSize: request.windowSize }),
-    data: rows.map(({ fromUs, toUs, subject, customerId, groups, value }) => {
+    data: rows.map(({ fromUs, toUs, subject, customerId, groups, isOther, value }) => {
       const { number, exact } = toNumber(value);
       return {
         value: number,
@@ -20,7 +20,8 @@ export function presentJson({ request, query, rows }: Answered): Answer {
         windowEnd: formatTimeUs(toUs),
         subject: subject ?? null,
         ...(customerId !== undefined && { customerId }),
-        groupBy: Object.fromEntries(query.groupBy.map((name, i) => [name, groups[i]!])),
+        groupBy: isOther ? {} : Object.fromEntries(query.groupBy.map((name, i) => [name, groups[i]!])),
+        ...(isOther && { other: true }),
       };
     }),
   };

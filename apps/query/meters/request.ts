@@ -23,6 +23,8 @@ export interface QueryRequest {
   windowAnchor: string | undefined;
   /** As of this moment of arrival, in µs since 1970; undefined = now. */
   asOfUs: number | undefined;
+  /** So many groups, and one row for all the others. undefined = all groups. */
+  topN: number | undefined;
   /** undefined = not given; OpenMeter groups by subject as soon as the field is there. */
   subjects: string[] | undefined;
   groupBy: string[];
@@ -57,6 +59,10 @@ function toQueryRequest(given: Static<typeof MeterQueryBody>, source: FaultSourc
     const reason = 'advanced meter group by filters and filter group by cannot be used together';
     faults.push({ field: '', reason });
   }
+  if (given.topN !== undefined && subject === undefined && groupBy.length === 0)
+    faults.push({ field: 'topN', reason: 'needs a groupBy: which groups?' });
+  if (given.topN !== undefined && given.filterCustomerId)
+    faults.push({ field: 'topN', reason: 'cannot be used together with filterCustomerId' });
   const anchorFault = windowAnchor === undefined ? undefined : anchorFaultOf(windowSize, windowAnchor);
   if (anchorFault !== undefined) faults.push({ field: 'windowAnchor', reason: anchorFault });
   if (faults.length > 0) throw invalid('query', faults, source);
@@ -66,6 +72,7 @@ function toQueryRequest(given: Static<typeof MeterQueryBody>, source: FaultSourc
     windowSize,
     windowTimeZone: windowTimeZone || 'UTC',
     windowAnchor,
+    topN: given.topN,
     asOfUs: given.asOf === undefined ? undefined : parseTimeUs(given.asOf),
     subjects: subject && [...new Set(subject)],
     customerIds: given.filterCustomerId && [...new Set(given.filterCustomerId)],

@@ -52,7 +52,7 @@ export async function queryMeter(
     const query = toUsageQuery(meter, request);
     const rows =
       request.customerIds === undefined
-        ? toRows(meter, query, await usageOf(tx, runner, found, query, deadlineMs))
+        ? toRows(meter, query, await usageOf(tx, runner, found, query, deadlineMs), request.topN)
         : await rowsByCustomer(tx, runner, found, query, request, deadlineMs);
     runner.metrics.rows.observe({ kind: 'meter' }, rows.length);
     const names = () => subjectNames(tx, namespace, subjectsOf(rows));
@@ -204,6 +204,10 @@ function toUsageQuery(meter: StoredMeter, request: QueryRequest): UsageQuery {
     const lead =
       fields.filters === 'filterGroupBy' ? 'invalid group by filter' : 'meter does not have group by';
     faults.push({ field: fields.filters, reason: `${lead}: ${meant(name, known)}` });
+  }
+  if (request.topN !== undefined && meter.aggregation === 'UNIQUE_COUNT') {
+    const reason = 'is not for UNIQUE_COUNT: distinct values that groups share cannot be added up';
+    faults.push({ field: 'topN', reason });
   }
   if (faults.length > 0) throw invalid('query', faults, source);
   const { fromUs, toUs, windowSize, windowTimeZone, windowAnchor, subjects, groupBy, filters } = request;

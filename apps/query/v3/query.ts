@@ -32,6 +32,7 @@ export function readV3Query(body: unknown): QueryRequest {
     windowTimeZone: time_zone || 'UTC',
     windowAnchor: undefined,
     asOfUs: undefined,
+    topN: undefined,
     subjects: listed.get('subject'),
     customerIds: listed.get(customerGroup),
     groupBy: [...new Set(group_by_dimensions)],
