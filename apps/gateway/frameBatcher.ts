@@ -6,7 +6,7 @@ export interface FrameLimits {
   lingerMs: number;
   frameBytesMax: number;
   frameEventsMax: number;
-  /** Frames on their way to Redis at once. */
+  /** Frames on their way to each shard at once. */
   appendsMax: number;
   /** JSON bytes held in this process, gathered or on their way. */
   queuedBytesMax: number;
@@ -47,6 +47,8 @@ interface Frame {
 export class FrameBatcher {
   readonly #append: AppendFrame;
   readonly #limits: FrameLimits;
+  /** Each may have as many frames on their way as `appendsMax` says. */
+  shards = 1;
   #open: Frame | undefined;
   #waiting: Frame[] = [];
   #appending = 0;
@@ -129,7 +131,7 @@ export class FrameBatcher {
   }
 
   #startAppends(): void {
-    while (this.#appending < this.#limits.appendsMax) {
+    while (this.#appending < this.#limits.appendsMax * this.shards) {
       const frame = this.#waiting.shift();
       if (!frame) return;
       this.#appending++;

@@ -1,6 +1,7 @@
 import { keySource } from '@usage/db/access/keySource.ts';
 import { connect, type Sql } from '@usage/db/connection/connect.ts';
 import { refuseHopelessConnection } from '@usage/db/connection/startFault.ts';
+import { streamShards } from '@usage/db/events/streamShards.ts';
 import { defaultNamespace } from '@usage/lib/auth/key.ts';
 import { keysChannel, startAccess } from '@usage/lib/auth/start.ts';
 import { listen, stopListening } from '@usage/lib/http/server.ts';
@@ -11,6 +12,7 @@ import { createLog } from '@usage/lib/service/log.ts';
 import { runApp } from '@usage/lib/service/runApp.ts';
 import { waitFor } from '@usage/lib/service/waitFor.ts';
 import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
+import { ShardCountWatch } from '@usage/lib/stream/shardCount.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
@@ -28,6 +30,8 @@ const statementMsMax = 10_000;
  * replica that refuses what the others take fails requests, while one that does not listen yet is passed over.
  */
 const firstLookMsMax = 10_000;
+/** Without PostgreSQL the gateway begins with the first shard, which is always there. */
+const firstCountMsMax = 2_000;
 
 await runApp(run);
 
@@ -85,6 +89,17 @@ async function run(): Promise<void> {
   });
   gateway.activity.start();
   app.use('activity', gateway.activity, (recorder) => recorder.stop());
+  const shards = new ShardCountWatch(
+    () => streamShards(sql),
+    ({ read, written }) => {
+      stream.useShards(read);
+      gateway.gate.writeTo(written);
+      gateway.batcher.shards = written;
+    },
+    log,
+  );
+  const counted = app.use('number of shards', shards, (watch) => watch.stop()).start();
+  await Promise.race([counted, Bun.sleep(firstCountMsMax)]);
   app.use('pressure gate', gateway.gate, (gate) => gate.stop());
   app.use('frames', gateway.batcher, (batcher) => batcher.drain());
 

@@ -3,6 +3,7 @@ import { connect } from '@usage/db/connection/connect.ts';
 import { refuseLoss } from '@usage/db/connection/durability.ts';
 import { refuseHopelessConnection } from '@usage/db/connection/startFault.ts';
 import { periodDays } from '@usage/db/events/partitions.ts';
+import { streamShards } from '@usage/db/events/streamShards.ts';
 import { createServer, listen, stopListening } from '@usage/lib/http/server.ts';
 import { App } from '@usage/lib/service/app.ts';
 import { Health } from '@usage/lib/service/health.ts';
@@ -10,7 +11,8 @@ import { createLog } from '@usage/lib/service/log.ts';
 import { runApp } from '@usage/lib/service/runApp.ts';
 import { waitFor } from '@usage/lib/service/waitFor.ts';
 import { connectRedis } from '@usage/lib/stream/redis.ts';
-import { EventStream } from '@usage/lib/stream/stream.ts';
+import { ShardCountWatch } from '@usage/lib/stream/shardCount.ts';
+import { clockSkewMsMax, EventStream } from '@usage/lib/stream/stream.ts';
 import { hourMs } from '@usage/lib/windows/units.ts';
 import { Registry } from 'prom-client';
 import { readProcessorConfig } from './config.ts';
@@ -57,6 +59,12 @@ await runApp(async () => {
     log,
   );
   source.useShards(1);
+  const shards = new ShardCountWatch(
+    () => streamShards(sql),
+    ({ read }) => source.useShards(read),
+    log,
+  );
+  void app.use('number of shards', shards, (watch) => watch.stop()).start();
 
   let loop: Loop | undefined;
   health.live('loop', () => loop?.stuck);
@@ -67,7 +75,10 @@ await runApp(async () => {
   const started = waitFor(app, 'the database and Redis', async () => {
     await refuseHopelessConnection(config.databaseUrl);
     if (config.asyncReplication === 'refuse') await refuseLoss(sql);
-    const rules = { periodDays: await periodDays(sql), dedupeWindowMs: config.dedupeWindowHours * hourMs };
+    const rules = {
+      periodDays: await periodDays(sql),
+      dedupeWindowMs: config.dedupeWindowHours * hourMs + clockSkewMsMax,
+    };
     await source.start();
     loop = new Loop(
       config,

@@ -1,6 +1,7 @@
 import { keySource } from '@usage/db/access/keySource.ts';
 import { connect } from '@usage/db/connection/connect.ts';
 import { refuseHopelessConnection } from '@usage/db/connection/startFault.ts';
+import { streamShards } from '@usage/db/events/streamShards.ts';
 import { readRegistry } from '@usage/db/meters/registry.ts';
 import { startAccess } from '@usage/lib/auth/start.ts';
 import { listen, stopListening } from '@usage/lib/http/server.ts';
@@ -10,6 +11,7 @@ import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { runApp } from '@usage/lib/service/runApp.ts';
 import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
+import { ShardCountWatch } from '@usage/lib/stream/shardCount.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
@@ -62,7 +64,13 @@ await runApp(async () => {
     subscriber,
     registry,
   });
-  const stream = new EventStream(redis, config.streamName);
+  const shards = new ShardCountWatch(
+    () => streamShards(sql),
+    ({ read }) => stream.useShards(read),
+    log,
+  );
+  const stream = new EventStream(redis, config.streamName, { areShardsKnown: () => shards.isKnown });
+  void app.use('number of shards', shards, (watch) => watch.stop()).start();
   const replicas = config.replicaUrl
     ? app.use('replicas', new Replicas(config.replicaUrl, sql, stream, replicaLimits(config), log), (all) =>
         all.stop(),

@@ -9,6 +9,14 @@ export const migrateSettings = {
       about: "PostgreSQL's own address where DATABASE_URL leads to a pooler; DATABASE_URL where empty",
     }),
   ),
+  streamShards: optional(
+    integer('STREAM_SHARDS', {
+      min: 1,
+      max: 64,
+      about:
+        'streams of Redis that the events are spread over (docs/scaling.md); 1 at first, left as it is where empty',
+    }),
+  ),
   periodDays: integer('PERIOD_DAYS', {
     default: 7,
     min: 1,

@@ -15,10 +15,11 @@ if (!command) {
   process.exit(exit.wrongCommand);
 }
 try {
-  const { databaseUrl, directDatabaseUrl, periodDays } = readConfig(migrateSettings);
+  const { databaseUrl, directDatabaseUrl, periodDays, streamShards } = readConfig(migrateSettings);
   const outcome = await migrateOver(databaseUrl, directDatabaseUrl, {
     ...command,
     periodDays,
+    streamShards,
     log: console.error,
   });
   console.log(describe(command.direction, outcome));

@@ -5,7 +5,7 @@ import type { ClientBase } from 'pg';
 import { type Client, withClient } from '../connection/client.ts';
 import { lockNotAvailable } from '../connection/sqlStates.ts';
 import { refuseHopelessConnection, startFaultOf } from '../connection/startFault.ts';
-import { applyPeriodDays, type PeriodDaysOutcome } from './storageSettings.ts';
+import { applyPeriodDays, applyStreamShards, type PeriodDaysOutcome } from './storageSettings.ts';
 
 export interface MigrateOptions {
   direction: 'up' | 'down';
@@ -13,6 +13,8 @@ export interface MigrateOptions {
   count?: number;
   /** How the events table is cut, in days; applied after `up` as long as no period is open. Left alone where undefined. */
   periodDays?: number;
+  /** Streams that the frames are spread over; applied after `up`. Left alone where undefined. */
+  streamShards?: number | undefined;
   log?: (line: string) => void;
   /** Of the SQL files, in place of db/migrations. */
   folder?: string;
@@ -93,6 +95,8 @@ async function runMigrations(client: Client, options: MigrateOptions): Promise<M
     options.direction === 'up' && options.periodDays !== undefined
       ? await applyPeriodDays(client, options.periodDays)
       : undefined;
+  if (options.direction === 'up' && options.streamShards !== undefined)
+    await applyStreamShards(client, options.streamShards);
   return { ran, periodDays };
 }
 

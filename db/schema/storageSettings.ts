@@ -34,6 +34,20 @@ export async function applyPeriodDays(client: MigrationClient, days: number): Pr
   }
 }
 
+/**
+ * Sets over how many streams of Redis the frames are spread, and since when; nothing happens where it is so already. Those
+ * beyond a lower number are read on: frames may be left in them.
+ */
+export async function applyStreamShards(client: MigrationClient, shards: number): Promise<void> {
+  await client.query(
+    `UPDATE storage_settings
+     SET stream_shards_before = greatest(stream_shards, stream_shards_before), stream_shards = $1,
+         stream_shards_at = clock_timestamp()
+     WHERE stream_shards <> $1`,
+    [shards],
+  );
+}
+
 async function setChunkDays(client: MigrationClient, days: number): Promise<void> {
   const native = await client.query(`SELECT FROM pg_class WHERE oid = 'events'::regclass AND relkind = 'p'`);
   if (native.rowCount > 0) return;

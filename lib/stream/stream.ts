@@ -19,6 +19,8 @@ export interface StreamOptions {
   /** An append succeeds only once so many replicas have the frame. */
   replicasMin?: number;
   replicasMsMax?: number;
+  /** False while there may be shards that this process does not know: positions are refused then. */
+  areShardsKnown?: () => boolean;
 }
 
 /**
@@ -127,6 +129,7 @@ export class EventStream {
    * rejects where one has never answered.
    */
   async position(): Promise<StreamPosition> {
+    if (this.options.areShardsKnown?.() === false) throw new Error('the number of shards is not known now');
     const asked = await Promise.allSettled(this.#shards.map((shard) => shard.position()));
     for (const [number, answer] of asked.entries()) {
       if (answer.status === 'fulfilled') this.#positions.set(number, answer.value);
