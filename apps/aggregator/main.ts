@@ -45,7 +45,7 @@ await runApp(async () => {
     new MergeService(config, metrics),
     new BackfillService(config, metrics),
     new DaysService(metrics),
-    new UpkeepService(config),
+    new UpkeepService(config, metrics),
   ];
   const runners = services.map((service) => new Runner(app, config.databaseUrl, service, metrics));
   let running = false;

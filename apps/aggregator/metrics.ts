@@ -1,3 +1,4 @@
+import { storagePolicies } from '@usage/db/schema/storageJobs.ts';
 import { countedFromZero } from '@usage/lib/service/countedFromZero.ts';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
@@ -49,6 +50,22 @@ export function createMetrics(registry: Registry) {
       help: 'Days of a meter whose day rollups were made from hours.',
       registers,
     }),
+    chunksOverdue: ofEachPolicy(
+      new Gauge({
+        name: 'usage_storage_chunks_overdue',
+        help: 'Chunks of events that a policy ought to have compressed or dropped two days ago.',
+        labelNames: ['policy'],
+        registers,
+      }),
+    ),
+    storageJobFailed: ofEachPolicy(
+      new Gauge({
+        name: 'usage_storage_job_failed',
+        help: "1 where the last run of TimescaleDB's job of a policy failed before its work was done.",
+        labelNames: ['policy'],
+        registers,
+      }),
+    ),
     faults: countedFromZero(
       new Counter({
         name: 'usage_aggregator_faults_total',
@@ -60,4 +77,10 @@ export function createMetrics(registry: Registry) {
       serviceNames,
     ),
   };
+}
+
+/** 0 until something is known, and where there are no policies. */
+function ofEachPolicy(gauge: Gauge<'policy'>): Gauge<'policy'> {
+  for (const policy of storagePolicies) gauge.set({ policy }, 0);
+  return gauge;
 }

@@ -50,7 +50,7 @@ const lockMsMax = 5_000;
 /** An aggregator that has kept PostgreSQL waiting for this long in a transaction is stopped or out of reach. */
 const stalledMsMin = 5_000;
 const backoffMsMin = 500;
-const backoffMsMax = 10_000;
+const backoffMsMax = 5_000;
 
 /** Runs one service over a connection of its own, until the app stops. A fault is tried again after a growing pause. */
 export class Runner implements Calls {

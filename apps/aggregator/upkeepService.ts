@@ -3,6 +3,7 @@ import { describeBatches } from '@usage/db/events/batchTypes.ts';
 import { deadGeneration, dropPieceOf } from '@usage/db/rollups/deadGenerations.ts';
 import { tryLockGeneration } from '@usage/db/rollups/deltas.ts';
 import type { AggregatorConfig } from './config.ts';
+import type { AggregatorMetrics } from './metrics.ts';
 import { type Calls, inTurn, type Service } from './runner.ts';
 import { storageUpkeep } from './storage.ts';
 
@@ -18,7 +19,10 @@ const describedEventsMax = 200_000;
 export class UpkeepService implements Service {
   readonly name = 'upkeep';
 
-  constructor(readonly config: Pick<AggregatorConfig, 'dedupeWindowHours' | 'retentionDays'>) {}
+  constructor(
+    readonly config: Pick<AggregatorConfig, 'dedupeWindowHours' | 'retentionDays'>,
+    readonly metrics: AggregatorMetrics,
+  ) {}
 
   async round(calls: Calls): Promise<number> {
     const { app } = calls;
@@ -29,7 +33,7 @@ export class UpkeepService implements Service {
         async () => {
           while (!app.stopping && (await calls.piece(describe)) > 0);
         },
-        () => storageUpkeep(calls, this.config),
+        () => storageUpkeep(calls, this.config, this.metrics),
         async () => {
           while (!app.stopping && (await calls.piece(dropDeadPiece)));
         },

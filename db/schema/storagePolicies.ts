@@ -65,7 +65,13 @@ export async function dropOldChunks(sql: Sql, retentionDays: number): Promise<st
   return dropped.map(({ name }) => name);
 }
 
-/** On native partitions: drops those whose last day is older than the retention; returns their names. */
+/** While it is waited for, every batch waits behind it. */
+const dropLockWait = '1s';
+
+/**
+ * On native partitions: drops those whose last day is older than the retention; returns their names. Each in a transaction of
+ * its own, whose wait for the table's lock is short: rejects with SQLSTATE 55P03 where that is over, and may be tried again.
+ */
 export async function dropOldPartitions(sql: Sql, retentionDays: number): Promise<string[]> {
   const old = await sql<{ name: string }[]>`
     SELECT c.relname AS name
@@ -73,6 +79,10 @@ export async function dropOldPartitions(sql: Sql, retentionDays: number): Promis
     WHERE i.inhparent = 'events'::regclass
       AND to_date(right(c.relname, 8), 'YYYYMMDD') + s.period_days + ${retentionDays}::int < current_date
     ORDER BY 1`;
-  for (const { name } of old) await sql`DROP TABLE IF EXISTS ${sql(name)}`;
+  for (const { name } of old)
+    await sql.begin(async (tx) => {
+      await tx`SELECT set_config('lock_timeout', ${dropLockWait}, true)`;
+      await tx`DROP TABLE IF EXISTS ${tx(name)}`;
+    });
   return old.map(({ name }) => name);
 }

@@ -3,13 +3,14 @@ import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDatabase } from '@usage/tests/support/database.ts';
-import { postgresUrl } from '@usage/tests/support/servers.ts';
+import { postgresUrl, startTestPostgres } from '@usage/tests/support/servers.ts';
 import { startTimescaleInProcess } from '@usage/tests/support/timescale.ts';
 import { startPostgres } from '../../scripts/local/postgres.ts';
 import { connect, type Sql } from '../connection/connect.ts';
 import { serverInfo } from '../connection/server.ts';
 import { openPeriod } from '../events/partitions.ts';
 import { migrate, migrationsFolder } from './migrate.ts';
+import { keepJobSchedules, storageJobs } from './storageJobs.ts';
 import { dropOldChunks, dropOldPartitions, eventStorage, setStoragePolicies } from './storagePolicies.ts';
 
 const migrations = (await readdir(migrationsFolder)).length;
@@ -108,6 +109,22 @@ describe.each<[string, () => Promise<Storage>]>([
     await expect(insertEvent(sql, quiet, 'c')).rejects.toMatchObject({ code: '23505' });
   });
 
+  test('a chunk that its policy has left alone is overdue', async () => {
+    const none = { overdue: 0, fault: undefined };
+    expect(await storageJobs(sql)).toEqual([
+      { policy: 'compression', ...none },
+      { policy: 'retention', ...none },
+    ]);
+    const today = Math.floor(Date.now() / 86_400_000);
+    const old = today - 420 - (today % 3);
+    await openPeriod(sql, old);
+    await insertEvent(sql, old, 'd');
+    expect(await storageJobs(sql)).toEqual([
+      { policy: 'compression', ...none, overdue: 1 },
+      { policy: 'retention', ...none, overdue: 1 },
+    ]);
+  });
+
   test('all migrations down and up again', async () => {
     await sql.end();
     expect((await migrate(timescale.url, { direction: 'down', count: migrations })).ran).toHaveLength(
@@ -115,6 +132,46 @@ describe.each<[string, () => Promise<Storage>]>([
     );
     expect((await migrate(timescale.url, { direction: 'up' })).ran).toHaveLength(migrations);
   });
+});
+
+describe.if(hasServer)("TimescaleDB's own background jobs", () => {
+  test('compress and drop what the policies say, and are started as often as they say', async () => {
+    // Of its own: each database takes one of a server's few background workers.
+    const server = await startTestPostgres();
+    await migrate(server.url, { direction: 'up' });
+    const sql = connect({ url: server.url, name: 'test', connectionsMax: 1, statementMsMax: 10_000 });
+    const today = Math.floor(Date.now() / 86_400_000);
+    const [quiet, old] = [today - 40, today - 500];
+    for (const day of [quiet, old, today]) {
+      await openPeriod(sql, day);
+      await insertEvent(sql, day, 'a');
+    }
+    await setStoragePolicies(sql, { quietDays: 3, retentionDays: 400 });
+    const chunks = async () => {
+      const rows = await sql<{ compressed: boolean }[]>`
+        SELECT is_compressed AS compressed FROM timescaledb_information.chunks ORDER BY range_start`;
+      return rows.map(({ compressed }) => compressed);
+    };
+    const finished = async () => {
+      const [row] = await sql<{ runs: number }[]>`
+        SELECT count(*)::int AS runs FROM timescaledb_information.job_stats s JOIN timescaledb_information.jobs j USING (job_id)
+        WHERE j.hypertable_name = 'events' AND s.total_runs > 0 AND s.last_run_status IS NOT NULL`;
+      return row!.runs;
+    };
+    while ((await finished()) < 2) await Bun.sleep(50);
+    expect(await chunks()).toEqual([true, false]);
+    expect((await storageJobs(sql)).map(({ overdue, fault }) => [overdue, fault])).toEqual([
+      [0, undefined],
+      [0, undefined],
+    ]);
+    await keepJobSchedules(sql);
+    const [late] = await sql<{ count: number }[]>`
+      SELECT count(*)::int FROM timescaledb_information.job_stats s JOIN timescaledb_information.jobs j USING (job_id)
+      WHERE j.hypertable_name = 'events' AND s.next_start > s.last_run_started_at + j.schedule_interval + interval '1 minute'`;
+    expect(late!.count).toBe(0);
+    await sql.end();
+    await server.stop();
+  }, 60_000);
 });
 
 describe.if(hasServer)('under timescaledb.license = apache', () => {
