@@ -5,8 +5,8 @@ import { root } from './stack.ts';
 
 /** .env.example against what compose.yaml and compose.dev.yaml really read. */
 const read = (name: string) => readFile(join(root, name), 'utf8');
-const [compose, dev, example] = await Promise.all(
-  ['compose.yaml', 'compose.dev.yaml', '.env.example'].map(read),
+const [compose, dev, ha, alloy, example] = await Promise.all(
+  ['compose.yaml', 'compose.dev.yaml', 'compose.ha.yaml', 'compose.alloy.yaml', '.env.example'].map(read),
 );
 
 /** Of each variable: the default of every place that reads it. */
@@ -23,8 +23,9 @@ const notOurs = ['COMPOSE_PROJECT_NAME', 'COMPOSE_PROFILES'];
 /** A line that is commented out explains a setting as well. */
 const shown = new Map([...example!.matchAll(/^(?:# )?([A-Z][A-Z0-9_]*)=(.*)$/gm)].map((m) => [m[1]!, m[2]!]));
 
-test('.env.example holds every variable of compose.yaml with the default that it has there, and no other', () => {
-  const wanted = [...defaultsOf(compose!)].map(([name, defaults]) => `${name}=${[...defaults].join(' or ')}`);
+test('.env.example holds every variable with the default of the file that it is first read in, and no other', () => {
+  const all = new Map([alloy, ha, compose].flatMap((text) => [...defaultsOf(text!)]));
+  const wanted = [...all].map(([name, defaults]) => `${name}=${[...defaults].join(' or ')}`);
   const own = [...shown].filter(([name]) => !notOurs.includes(name));
   expect(own.map(([name, value]) => `${name}=${value}`).sort()).toEqual(wanted.sort());
 });
@@ -48,5 +49,5 @@ test('every setting of .env.example is explained', () => {
 test('no reference to a variable is written in a way that this test overlooks', () => {
   const references = (text: string) => text.replaceAll('$$', '').match(/\$/g)?.length ?? 0;
   const understood = (text: string) => text.match(/(?<!\$)\$\{[A-Z][A-Z0-9_]*(?::-[^}]*)?\}/g)?.length ?? 0;
-  for (const text of [compose!, dev!]) expect(understood(text)).toBe(references(text));
+  for (const text of [compose!, dev!, ha!, alloy!]) expect(understood(text)).toBe(references(text));
 });
