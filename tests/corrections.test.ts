@@ -85,6 +85,8 @@ describe('an event', () => {
     expect([await ask('sum'), await ask('max')]).toEqual([[15], [10]]);
     expect(await ask('sum', 'subject=zebra')).toEqual([]);
     expect(await ask('sum', 'windowSize=DAY')).toEqual([10, 5]);
+    expect(await query.pipeline.remake()).toBeGreaterThan(0);
+    expect([await ask('sum'), await ask('max')]).toEqual([[15], [10]]);
     expect((await call('POST', '', body)).body).toMatchObject({ events: 0, unchanged: 1, corrections: [] });
 
     const undone = await call('DELETE', `/${made.corrections[0]}`);
@@ -133,6 +135,8 @@ test('events are voided by a filter; a meter that is made later counts what is l
     const response = await query.get(`/api/v1/meters/${type}_later/query`);
     return ((await response.json()) as { data: { value: number }[] }).data.map(({ value }) => value);
   };
+  expect(await count()).toEqual([2]);
+  await query.pipeline.backfill();
   expect(await count()).toEqual([2]);
 });
 

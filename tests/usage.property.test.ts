@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { correct as correctEvents, undo as undoCorrection } from '@usage/gateway/corrections/service.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
+import { parseJson } from '@usage/lib/json/parse.ts';
 import fc from 'fast-check';
 import { openQueryTest, type QueryTest } from './query/app.ts';
 import { arrivals, type Scenario, scenarios } from './usage/arbitraries.ts';
@@ -9,6 +11,7 @@ import { type OracleEvent, type OracleQuery, type OracleRow, oracle, tripled } f
 const runs = Number(process.env.USAGE_RUNS ?? 40);
 const seed = process.env.USAGE_SEED === undefined ? Date.now() & 0x7fffffff : Number(process.env.USAGE_SEED);
 
+const actor = { namespace: 'default', name: 'operator', requestId: 'test' };
 let service: QueryTest;
 let scenario = 0;
 
@@ -26,28 +29,35 @@ test(`answers equal a brute-force sum at every stage of aggregation (seed ${seed
   };
   await fc.assert(
     fc.asyncProperty(scenarios, async (given) => {
-      const { slug, eventFromUs, stored, storeLate } = await store(given);
+      const { slug, eventFromUs, stored, storeLate, correct, undo } = await store(given);
+      const [early, late] = [given.corrections.slice(0, 3), given.corrections.slice(3)];
       const counted = () => stored().flatMap((event) => countedAs(given, event));
       const answers = () =>
         given.queries.map((query) => oracle(given.aggregation, eventFromUs, counted(), query));
-      let expected = answers();
+      let expected: OracleRow[][];
       const { pipeline } = service;
       const stages: [name: string, step: () => Promise<unknown>][] = [
         ['nothing aggregated, meter in backfill', async () => {}],
         ['nothing', () => pipeline.backfill()],
+        ['corrected', () => correct(early)],
         ['half', () => pipeline.aggregate(0.5)],
+        ['minutes made anew', () => pipeline.remake()],
         ['half, days closed', () => closeDays(given.closedAtMs[0]!)],
         ['all', () => pipeline.aggregate(1)],
         ['all, more days half closed', () => pipeline.closeSomeDays(given.closedAtMs[1]!)],
+        ['corrected again', () => correct(late)],
         ['late events waiting', () => storeLate()],
         ['late events half aggregated', () => pipeline.aggregate(0.5)],
         ['more days half closed', () => pipeline.closeSomeDays(given.closedAtMs[1]!)],
         ['late events aggregated', () => pipeline.aggregate(1)],
         ['more days closed', () => closeDays(given.closedAtMs[1]!)],
+        ['more minutes made anew', () => pipeline.remake()],
+        ['corrections undone', () => undo()],
+        ['all minutes made anew', () => pipeline.remake()],
       ];
       for (const [stage, step] of stages) {
         await step();
-        if (stage === 'late events waiting') expected = answers();
+        expected = answers();
         for (const [i, query] of given.queries.entries()) {
           expect({ stage, query, rows: await answer(slug, query) }).toEqual({
             stage,
@@ -98,11 +108,34 @@ async function store({ aggregation, kind, batches, batchesBefore, eventFrom, lat
     if (i === Math.min(batchesBefore, batches.length - 1)) await makeMeter();
     await storeBatch(batch, i);
   }
+  const corrected = new Map<string, OracleEvent | undefined>();
+  const ids: string[] = [];
+  const correctOne = async ({ of, kind: action, to }: Scenario['corrections'][number]) => {
+    const event = [...stored.values()][of % stored.size]!;
+    const amended = parseJson(eventText(n, to)) as { time: string; subject: string; data: unknown };
+    const { time, subject, data } = amended;
+    const { corrections } = await correctEvents(service.sql, actor, {
+      ...{ action, reason: 'test', event: { source: `source_${n}`, id: event.id } },
+      ...(action === 'amend' && { time, subject, data }),
+    });
+    ids.push(...corrections);
+    corrected.set(event.id, action === 'void' ? undefined : { ...to, id: event.id });
+  };
   return {
     slug,
     eventFromUs,
-    stored: () => [...stored.values()],
+    stored: () =>
+      [...stored.values()].flatMap((event) =>
+        corrected.has(event.id) ? (corrected.get(event.id) ?? []) : event,
+      ),
     storeLate: () => storeBatch(late, batches.length),
+    async correct(corrections: Scenario['corrections']) {
+      for (const one of corrections) await correctOne(one);
+    },
+    async undo() {
+      for (const id of ids) await undoCorrection(service.sql, actor, id);
+      corrected.clear();
+    },
   };
 }
 

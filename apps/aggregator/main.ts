@@ -13,6 +13,7 @@ import { readAggregatorConfig } from './config.ts';
 import { DaysService } from './daysService.ts';
 import { MergeService } from './mergeService.ts';
 import { createMetrics } from './metrics.ts';
+import { RemakeService } from './remakeService.ts';
 import { Runner } from './runner.ts';
 import { watchServer } from './serverMetrics.ts';
 import { UpkeepService } from './upkeepService.ts';
@@ -46,6 +47,7 @@ await runApp(async () => {
     new BackfillService(config, metrics),
     new DaysService(metrics),
     new UpkeepService(config, metrics),
+    new RemakeService(metrics),
   ];
   const runners = services.map((service) => new Runner(app, config.databaseUrl, service, metrics));
   let running = false;

@@ -1,4 +1,5 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
+import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import { getMeterOfGeneration } from '@usage/db/meters/meters.ts';
 import {
   type MergeLimits,
@@ -50,16 +51,7 @@ export async function mergeGeneration(
     const done = { deltas: deltas.length, rows: 0, arrivedMs: deltas.map((delta) => delta.arrived_ms) };
     if (!meter || deltas.length === 0) return done;
     const closed = await daysClosed(tx, generation);
-    const tables = addUp(meter.aggregation, deltas, closed);
-    const idOf = await idsOfSeries(tx, generation, tables.minute);
-    const countsDistinct = keptValues[meter.aggregation] === 'distinct';
-    for (const grain of ['minute', 'hour', 'day'] as const) {
-      const cells = inOrder(tables[grain], idOf);
-      const made = grain === 'day' ? alreadyMade(cells, closed) : cells;
-      await addToRollups(tx, grain, meter.aggregation, rollupColumns(made));
-      if (countsDistinct) await addUniques(tx, grain, uniqueColumns(cells));
-      done.rows += made.order.length;
-    }
+    done.rows = (await writeCells(tx, meter, addUp(meter.aggregation, deltas, closed), closed)).rows;
     failPoint('merge-before-commit');
     return done;
   })) as Merged | undefined;
@@ -68,20 +60,44 @@ export async function mergeGeneration(
 }
 
 /**
- * First the deltas' cells by minute; all subjects together, the hours and the closed days from the few cells that come
- * out of that: cells merge in any order to the same cell. Days that aren't closed are made from hours later (days.ts), but for
- * those that are half made: their distinct values are added to at once.
+ * Adds cells to the rollups of their generation, whose lock the caller holds. Returns how many rows, and the series they are
+ * of. The hours and days of the same cells are in `tables` as well, or are made by the caller.
  */
-function addUp(
+export async function writeCells(
+  tx: Transaction,
+  { generation, aggregation }: StoredMeter,
+  tables: { minute: CellTable } & Partial<Record<Grain, CellTable>>,
+  closed: DaysClosed | undefined,
+): Promise<{ rows: number; series: number[] }> {
+  const idOf = await idsOfSeries(tx, generation, tables.minute);
+  const countsDistinct = keptValues[aggregation] === 'distinct';
+  let rows = 0;
+  for (const grain of ['minute', 'hour', 'day'] as const) {
+    const table = tables[grain];
+    if (!table) continue;
+    const cells = inOrder(table, idOf);
+    const made = grain === 'day' ? alreadyMade(cells, closed) : cells;
+    await addToRollups(tx, grain, aggregation, rollupColumns(made));
+    if (countsDistinct) await addUniques(tx, grain, uniqueColumns(cells));
+    rows += made.order.length;
+  }
+  return { rows, series: [...new Set(inOrder(tables.minute, idOf).series)] };
+}
+
+/**
+ * First the deltas' cells by minute, but for those of some minutes; all subjects together, the hours and the closed days from
+ * the few cells that come out of that: cells merge in any order to the same cell. Days that aren't closed are made from hours
+ * later (days.ts), but for those that are half made: their distinct values are added to at once.
+ */
+export function addUp(
   aggregation: Aggregation,
   deltas: StoredDelta[],
   closed: DaysClosed | undefined,
+  exceptMinutes: ReadonlySet<number> = noMinutes,
 ): Record<Grain, CellTable> {
   const minute = new CellTable(aggregation);
-  for (const { payload } of deltas) minute.addCells(decodeDelta(payload));
-  const all = new CellTable(aggregation);
-  all.addCells(minute, { subject: allSubjects });
-  minute.addCells(all);
+  for (const { payload } of deltas) minute.addCells(decodeDelta(payload), { exceptMinutes });
+  addAllSubjects(minute);
   const hour = new CellTable(aggregation);
   hour.addCells(minute, { windowMinutes: minutesAnHour });
   const day = new CellTable(aggregation);
@@ -90,6 +106,15 @@ function addUp(
     beforeMinute: (closed?.closing?.toUs ?? closed?.beforeUs ?? 0) / minuteUs,
   });
   return { minute, hour, day };
+}
+
+const noMinutes: ReadonlySet<number> = new Set();
+
+/** Adds the cells of all subjects together. */
+export function addAllSubjects(table: CellTable): void {
+  const all = new CellTable(table.aggregation);
+  all.addCells(table, { subject: allSubjects });
+  table.addCells(all);
 }
 
 /** By a cell's subject and group numbers, the same in all tables of one merge. */

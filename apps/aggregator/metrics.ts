@@ -4,7 +4,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 const secondsBuckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800];
 
-export const serviceNames = ['merge', 'backfill', 'days', 'upkeep'] as const;
+export const serviceNames = ['merge', 'backfill', 'days', 'remake', 'upkeep'] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
 export type AggregatorMetrics = ReturnType<typeof createMetrics>;
@@ -38,6 +38,16 @@ export function createMetrics(registry: Registry) {
     waitingSeconds: new Gauge({
       name: 'usage_deltas_waiting_seconds',
       help: 'Age of the oldest event of a delta not merged yet.',
+      registers,
+    }),
+    staleMinutes: new Gauge({
+      name: 'usage_stale_minutes',
+      help: 'Minutes of meters whose rollups are to be made anew after corrections.',
+      registers,
+    }),
+    remade: new Counter({
+      name: 'usage_minutes_remade_total',
+      help: 'Minutes of meters whose rollups were made anew after corrections.',
       registers,
     }),
     backfills: new Counter({

@@ -33,6 +33,8 @@ const temporaryClasses = new Set(['08', '40', '53', '55', '57', '58']);
 
 /** A write reached a standby: a fail-over is under way, or an address leads to the wrong server for a while. */
 export const readOnlyTransaction = '25006';
+/** Of REPEATABLE READ: what it would write was changed after its snapshot. */
+export const serializationFailure = '40001';
 export const lockNotAvailable = '55P03';
 export const queryCanceled = '57014';
 

@@ -71,14 +71,8 @@ export async function dropDeadStaleMinutes(sql: Executor): Promise<void> {
     WHERE NOT EXISTS (SELECT FROM meters m WHERE m.build = s.generation AND m.deleted_at IS NULL)`;
 }
 
-export interface StaleState {
-  minutes: number;
-  /** Generations that have some. */
-  generations: number;
-}
-
-export async function staleState(sql: Executor): Promise<StaleState> {
-  const [row] = await sql<StaleState[]>`
-    SELECT count(*)::int AS minutes, count(DISTINCT generation)::int AS generations FROM stale_minutes`;
-  return row!;
+/** Of all generations. */
+export async function staleMinutes(sql: Executor): Promise<number> {
+  const [row] = await sql<{ minutes: number }[]>`SELECT count(*)::int AS minutes FROM stale_minutes`;
+  return row!.minutes;
 }

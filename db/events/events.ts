@@ -68,7 +68,10 @@ export function rawEventColumns(sql: Executor, withAttributes: boolean) {
 /** Of 8 kB each they are 4 MB. */
 const cursorRows = 500;
 
-/** Reads the events of a type in some batches (their ids ascending), in no order: what the backfill of a meter reads. */
+/**
+ * Reads the events of a type in some batches (their ids ascending), as they are corrected, in no order: what the backfill of a
+ * meter reads.
+ */
 export function eventsOfBatches(
   sql: Executor,
   of: { namespace: string; type: string; batches: readonly bigint[]; withAttributes: boolean },
@@ -77,7 +80,15 @@ export function eventsOfBatches(
   // The bounds are what the brin index finds with one look.
   return sql<RawEvent[]>`
     SELECT ${rawEventColumns(sql, of.withAttributes)}
-    FROM events e
+    FROM (
+      SELECT e.batch_id, e.namespace, e.type, e.source, e.id, e.attributes,
+             CASE WHEN c.id IS NULL THEN e.time ELSE c.time END AS time,
+             CASE WHEN c.id IS NULL THEN e.subject ELSE c.subject END AS subject,
+             CASE WHEN c.id IS NULL THEN e.data ELSE c.data END AS data
+      FROM events e LEFT JOIN corrections c
+        ON c.undone_at IS NULL AND c.namespace = e.namespace AND c.source = e.source AND c.event_id = e.id
+      WHERE c.kind IS DISTINCT FROM 'void'
+    ) e
     WHERE e.batch_id BETWEEN ${ids[0]!} AND ${ids.at(-1)!} AND e.batch_id = ANY(${ids}::bigint[])
       AND e.namespace = ${of.namespace} AND e.type = ${of.type}`.cursor(cursorRows);
 }

@@ -58,6 +58,13 @@ export async function tryLockGeneration(tx: Transaction, generation: bigint): Pr
   return row!.locked;
 }
 
+/** Whether the generation has deltas that the transaction has not taken. */
+export async function hasDeltas(tx: Transaction, generation: bigint): Promise<boolean> {
+  const [row] = await tx<{ found: boolean }[]>`
+    SELECT EXISTS (SELECT FROM deltas WHERE build = ${generation}) AS found`;
+  return row!.found;
+}
+
 /** What one merge takes on at most: so many deltas, and no further one once they weigh, or are, so much. */
 export interface MergeLimits {
   deltasMax: number;

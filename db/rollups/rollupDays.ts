@@ -20,12 +20,25 @@ export interface Closing {
 
 /** Undefined while no day was ever closed. */
 export async function daysClosed(sql: Executor, generation: bigint): Promise<DaysClosed | undefined> {
-  const [row] = await sql<ClosedRow[]>`
+  const [row] = await closedRow(sql, generation);
+  return row && toDaysClosed(row);
+}
+
+/** The same, and nobody changes it until the transaction ends; SQLSTATE 40001 where somebody has since its snapshot. */
+export async function lockDaysClosed(tx: Transaction, generation: bigint): Promise<DaysClosed | undefined> {
+  const [row] = await tx<ClosedRow[]>`${closedRow(tx, generation)} FOR UPDATE`;
+  return row && toDaysClosed(row);
+}
+
+function closedRow(sql: Executor, generation: bigint) {
+  return sql<ClosedRow[]>`
     SELECT (extract(epoch FROM before) * 1000000)::float8 AS before_us,
            (extract(epoch FROM closing_to) * 1000000)::float8 AS to_us,
            unique_series, unique_start::text, unique_value, cells_series
     FROM rollup_days_closed WHERE build = ${generation}`;
-  if (!row) return undefined;
+}
+
+function toDaysClosed(row: ClosedRow): DaysClosed {
   const { before_us: beforeUs, to_us: toUs, unique_series: series, cells_series: cellsSeries } = row;
   if (toUs === null) return { beforeUs, closing: undefined };
   const unique = series === null ? undefined : { series, start: row.unique_start!, value: row.unique_value! };

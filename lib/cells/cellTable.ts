@@ -22,6 +22,8 @@ export interface Adding {
   subject?: string;
   /** Only cells whose window begins before this minute. */
   beforeMinute?: number;
+  /** Without the cells whose window begins at one of these minutes. */
+  exceptMinutes?: ReadonlySet<number>;
 }
 
 interface GrowingColumns {
@@ -61,14 +63,14 @@ export class CellTable extends Cells {
   /** Adds cells of others. A table that was empty numbers subjects and groups as they do. */
   addCells(
     from: Cells,
-    { windowMinutes = 1, subject: one, beforeMinute = Number.POSITIVE_INFINITY }: Adding = {},
+    { windowMinutes = 1, subject: one, beforeMinute = Number.POSITIVE_INFINITY, exceptMinutes }: Adding = {},
   ): void {
     const all = one === undefined ? undefined : this.#subjectNumber(one);
     const subjects = all === undefined ? from.subjects.map((subject) => this.#subjectNumber(subject)) : [];
     const groups = from.groups.map((values) => this.#groupNumber(values));
     const { minute, subject, group, count, value, firstUs, lastUs, uniques } = from.columns;
     for (let i = 0; i < from.size; i++) {
-      if (minute[i]! >= beforeMinute) continue;
+      if (minute[i]! >= beforeMinute || exceptMinutes?.has(minute[i]!)) continue;
       const start = minute[i]! - (minute[i]! % windowMinutes);
       const cell = this.#cellAt(start, all ?? subjects[subject[i]!]!, groups[group[i]!]!);
       this.#add(cell, count[i]!, value[i], firstUs[i]!, lastUs[i]!);

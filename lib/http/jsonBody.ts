@@ -1,3 +1,4 @@
+import { parseJson } from '../json/parse.ts';
 import { parseBody, readBody } from './body.ts';
 import { Problem } from './problem.ts';
 
@@ -11,6 +12,15 @@ const depthMax = 64;
  * type, 413 beyond `bytesMax`, 400 for what is not UTF-8, not JSON or nested deeper than 64.
  */
 export async function readJson(request: Request, bytesMax: number): Promise<unknown> {
+  return (await readText(request, bytesMax)).value;
+}
+
+/** The same; numbers that a double can't hold keep every digit, as JSON.rawJSON (lib/json/parse.ts). */
+export async function readExactJson(request: Request, bytesMax: number): Promise<unknown> {
+  return parseJson((await readText(request, bytesMax)).text);
+}
+
+async function readText(request: Request, bytesMax: number): Promise<{ text: string; value: unknown }> {
   requireJson(request.headers.get('content-type'));
   const { text } = await readBody(request, bytesMax);
   if (text.trim() === '') throw new Problem('bad_request', 'The body is empty; JSON is expected.');
@@ -18,7 +28,7 @@ export async function readJson(request: Request, bytesMax: number): Promise<unkn
   if (isDeeperThan(value, depthMax)) {
     throw new Problem('bad_request', `The JSON is nested deeper than ${depthMax} levels.`);
   }
-  return value;
+  return { text, value };
 }
 
 /** Problems: 415 for another media type, or another encoding than UTF-8. */

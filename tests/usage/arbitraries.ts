@@ -68,6 +68,8 @@ export interface Scenario {
   batches: OracleEvent[][];
   /** Arrive when days are closed already. */
   late: OracleEvent[];
+  /** Of stored events, each named by a number; for an amendment the event as it counts then, under its own id. */
+  corrections: { of: number; kind: 'void' | 'amend'; to: OracleEvent }[];
   /** Instants at which days that are over are closed: before all batches are merged, and after. */
   closedAtMs: number[];
   queries: OracleQuery[];
@@ -128,6 +130,10 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.constantFrom(...moments).cha
     eventFrom: fc.boolean(),
     batches: fc.array(fc.array(event, { minLength: 1, maxLength: 25 }), { minLength: 1, maxLength: 5 }),
     late: fc.array(event, { minLength: 1, maxLength: 10 }),
+    corrections: fc.array(
+      fc.record({ of: fc.nat(), kind: fc.constantFrom('void' as const, 'amend' as const), to: event }),
+      { minLength: 1, maxLength: 8 },
+    ),
     closedAtMs: fc.array(
       fc
         .oneof(fc.integer({ min: -2, max: 3 }), fc.integer({ min: -16, max: 40 }))

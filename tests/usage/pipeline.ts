@@ -1,7 +1,9 @@
 import { backfillPiece } from '@usage/aggregator/backfill.ts';
 import { closeDays, generationsToClose } from '@usage/aggregator/days.ts';
 import { mergeGeneration } from '@usage/aggregator/merge.ts';
+import { remakeStaleMinutes } from '@usage/aggregator/remakeMinutes.ts';
 import type { Sql } from '@usage/db/connection/connect.ts';
+import { generationsWithStaleMinutes } from '@usage/db/corrections/staleMinutes.ts';
 import { periodDays } from '@usage/db/events/partitions.ts';
 import { openBackfills } from '@usage/db/meters/backfills.ts';
 import { generationsWithDeltas, type MergeLimits } from '@usage/db/rollups/deltas.ts';
@@ -65,6 +67,18 @@ export class Pipeline {
           bytesMax: Number.MAX_SAFE_INTEGER,
         });
     }
+  }
+
+  /** Makes the rollups of stale minutes anew, but for those that have to wait for the closing of a day. */
+  async remake(): Promise<number> {
+    const all = Number.MAX_SAFE_INTEGER;
+    const limits = { deltasMax: 1_000_000, weightMax: all, bytesMax: all };
+    let minutes = 0;
+    for (const generation of await generationsWithStaleMinutes(this.sql)) {
+      for (let remade: number | undefined = 1; remade; minutes += remade ?? 0)
+        remade = await remakeStaleMinutes(this.sql, generation, limits);
+    }
+    return minutes;
   }
 
   /** Closes all days of every generation that are over at an instant, in pieces of a few series and rows. */

@@ -3,7 +3,7 @@ import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Access } from '@usage/lib/auth/access.ts';
 import { parameter } from '@usage/lib/http/documentation.ts';
 import { pathText } from '@usage/lib/http/faults.ts';
-import { readJson } from '@usage/lib/http/jsonBody.ts';
+import { readExactJson } from '@usage/lib/http/jsonBody.ts';
 import { requestIdOf } from '@usage/lib/http/operations.ts';
 import { readNoParameters, readParameters } from '@usage/lib/http/parameters.ts';
 import { Elysia } from 'elysia';
@@ -29,7 +29,7 @@ export function correctionRoutes({ sql, access }: CorrectionRoutes) {
       async ({ request }) => {
         const actor = actorOf(request);
         readNoParameters(request);
-        return Response.json(await correct(sql, actor, await readJson(request, bodyBytesMax)));
+        return Response.json(await correct(sql, actor, await readExactJson(request, bodyBytesMax)));
       },
       { parse: 'none', detail: correctDetail },
     )
