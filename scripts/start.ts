@@ -64,10 +64,11 @@ async function start(): Promise<{ somethingDied: Promise<string> }> {
   undo.push(() => say(orderly ? 'Stopped.' : 'Stopped, after a fault.'), redis.stop, postgres.stop);
   say(`  ${postgres.about}\n  ${redis.about}`);
 
-  const { periodDays, directDatabaseUrl } = readConfig(migrateSettings);
+  const { periodDays, dedupeWindowHours, directDatabaseUrl } = readConfig(migrateSettings);
   const { ran } = await migrateOver(postgres.url, directDatabaseUrl, {
     direction: 'up',
     periodDays,
+    dedupeWindowHours,
     log: console.error,
   });
   if (ran.length > 0) say(`  migrated: ${ran.join(', ')}`);

@@ -28,7 +28,7 @@ afterAll(async () => {
   await database.drop();
 });
 beforeEach(async () => {
-  await sql`TRUNCATE meters, batches`;
+  await sql`TRUNCATE meters, batches CASCADE`;
 });
 
 const tokens: MeterDefinition = {
@@ -54,8 +54,8 @@ async function version(): Promise<bigint> {
 }
 
 async function storeBatch(id: number): Promise<void> {
-  await sql`INSERT INTO batches (id, processor, meters_version, events, duplicates, arrived_from, arrived_to)
-            VALUES (${id}, 'test', ${await version()}, 1, 0, now(), now())`;
+  await sql`INSERT INTO batches (id, processor, meters_version, events, duplicates, arrived_from, arrived_to, identity_table)
+            VALUES (${id}, 'test', ${await version()}, 1, 0, now(), now(), 1)`;
 }
 
 describe('creating a meter', () => {
@@ -208,8 +208,8 @@ describe('the registry', () => {
       seen = (await readRegistryShared(tx)).version;
       locked();
       await released;
-      await tx`INSERT INTO batches (id, processor, meters_version, events, duplicates, arrived_from, arrived_to)
-               VALUES (1, 'test', ${seen}, 1, 0, now(), now())`;
+      await tx`INSERT INTO batches (id, processor, meters_version, events, duplicates, arrived_from, arrived_to, identity_table)
+               VALUES (1, 'test', ${seen}, 1, 0, now(), now(), 1)`;
     });
     await holding;
     const creation = create('tokens');

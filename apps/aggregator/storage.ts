@@ -12,13 +12,12 @@ import type { Calls } from './runner.ts';
 /** Compresses and drops old events, by TimescaleDB's policies where the server can, else by itself. */
 export async function storageUpkeep(
   calls: Calls,
-  { retentionDays, dedupeWindowHours }: Pick<AggregatorConfig, 'dedupeWindowHours' | 'retentionDays'>,
+  { retentionDays }: Pick<AggregatorConfig, 'retentionDays'>,
   metrics: AggregatorMetrics,
 ): Promise<void> {
   const storage = await calls.look(eventStorage);
   if (storage === 'columnstore') {
-    const quietDays = Math.ceil((2 * dedupeWindowHours) / 24) + 1;
-    await calls.piece((sql) => setStoragePolicies(sql, { quietDays, retentionDays }));
+    await calls.piece((sql) => setStoragePolicies(sql, retentionDays));
     await calls.look(keepJobSchedules);
     await watchJobs(calls, metrics);
     return;

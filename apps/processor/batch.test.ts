@@ -6,19 +6,18 @@ import { compileMeter } from '@usage/lib/meter/evaluate.ts';
 import type { Meter } from '@usage/lib/meter/meter.ts';
 import { streamEntry } from '@usage/tests/support/frames.ts';
 import fc from 'fast-check';
-import { Batch, contentOf } from './batch.ts';
-import { inOrderOfIds } from './idOrder.ts';
+import { Batch, contentOf, keyOf } from './batch.ts';
+import { inOrderOfKeys } from './keyOrder.ts';
 import { MemberPicker } from './reading/members.ts';
 import { Texts } from './reading/texts.ts';
 
 const noAttributes = { id: '', source: '', subject: '', attributes: null };
-const rules = { periodDays: 7, dedupeWindowMs: 86_400_000 };
 const arrivedMs = Date.UTC(2026, 10, 25, 12);
 
 function batchOf(events: string, namespace = 'default'): Batch {
   const batch = new Batch();
   const frame = encodeFrame([{ namespace, receivedMs: arrivedMs, events, count: 1 }]);
-  batch.add(streamEntry(`${arrivedMs}-0`, frame, 1), rules);
+  batch.add(streamEntry(`${arrivedMs}-0`, frame, 1));
   return batch;
 }
 
@@ -163,7 +162,7 @@ describe('frames that no gateway wrote', () => {
     ['events of another kind', frameOf(part('"b"'))],
   ])('%s: a dead letter, and nothing of it among the rows', (_, frame) => {
     const batch = batchOf(JSON.stringify(good));
-    batch.add(streamEntry(`${arrivedMs}-1`, frame, 1), rules);
+    batch.add(streamEntry(`${arrivedMs}-1`, frame, 1));
     expect(batch.rejected).toMatchObject([{ kind: 'frame', payload: frame }]);
     expect(batch.rejected[0]!.reason).toContain("can't be decoded");
     expect(batch.rows.map((row) => contentOf(row).id)).toEqual(['a']);
@@ -195,7 +194,7 @@ test.each([-1, 1e300, Date.UTC(2200, 0, 1)])(
     const batch = new Batch();
     const events = JSON.stringify({ specversion: '1.0', id: 'a', source: 's', type: 't', subject: 'x' });
     const frame = encodeFrame([{ namespace: 'default', receivedMs, events, count: 1 }]);
-    batch.add(streamEntry(`${arrivedMs}-0`, frame, 1), rules);
+    batch.add(streamEntry(`${arrivedMs}-0`, frame, 1));
     expect([batch.rows.length, batch.rejected.length]).toEqual([0, 1]);
   },
 );
@@ -209,26 +208,30 @@ test('a batch that is filled again holds nothing of its former filling', () => {
   const frame = encodeFrame([
     { namespace: 'default', receivedMs: arrivedMs, events: one('third'), count: 1 },
   ]);
-  batch.add(streamEntry(`${arrivedMs}-2`, frame, 1), rules);
+  batch.add(streamEntry(`${arrivedMs}-2`, frame, 1));
   expect(batch.rows.map(contentOf)).toMatchObject([{ id: 'third', attributes: '{"note":"third"}' }]);
 });
 
-test('rows come in the order of their ids, of equal ones the first first', () => {
-  const beginnings = fc.constantFrom('', '019aabcd-ef0', 'order-of-a-customer-with-a-long-name-');
-  const tails = fc.oneof(fc.string({ maxLength: 20 }), fc.constantFrom('a', 'ab', 'id-000000000001'));
-  const ids = fc
-    .tuple(beginnings, fc.array(tails, { maxLength: 200 }))
-    .map(([beginning, given]) => given.map((tail) => `${beginning}${tail}`).filter((id) => id !== ''));
+test('rows come in the order of their keys, of equal ones the first first', () => {
+  const times = fc.constantFrom(arrivedMs, arrivedMs + 1, arrivedMs - 86_400_000);
+  const ids = fc.array(
+    fc.oneof(
+      times.map((ms) => Bun.randomUUIDv7('hex', ms)),
+      fc.constantFrom('a', 'b', 'c'),
+    ),
+    { maxLength: 200 },
+  );
   fc.assert(
     fc.property(ids, (given) => {
       const events = given.map((id) =>
         JSON.stringify({ specversion: '1.0', id, source: 's', type: 't', subject: 'x' }),
       );
-      const rows = inOrderOfIds(batchOf(`[${events.join(',')}]`).rows);
-      const expected = given
-        .map((id, position) => ({ id, position }))
-        .sort((a, b) => Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)) || a.position - b.position);
-      expect(rows.map((row) => ({ id: contentOf(row).id, position: row.position }))).toEqual(expected);
+      const { rows } = batchOf(`[${events.join(',')}]`);
+      const expected = rows
+        .map((row) => ({ key: keyOf(row), position: row.position }))
+        .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.position - b.position));
+      const found = inOrderOfKeys(rows).map((row) => ({ key: keyOf(row), position: row.position }));
+      expect(found).toEqual(expected);
     }),
   );
 });

@@ -3,26 +3,23 @@ import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { type Part, readFrame } from '@usage/lib/frame/decode.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import { isObject, valueEnd } from '@usage/lib/json/scan.ts';
+import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { entryMs, refOf, type StreamEntry } from '@usage/lib/stream/entry.ts';
-import type { AckedFrame } from '@usage/lib/stream/shardConsumer.ts';
-import { filingAt, type PeriodRules } from './partition.ts';
+import { type AckedFrame, suspectDeliveries } from '@usage/lib/stream/shardConsumer.ts';
+import { CopyBuffers } from './reading/copyBuffers.ts';
 import { EventReader } from './reading/events.ts';
-import { CopyBuffer, Tuples, textColumns } from './reading/tuples.ts';
+import { keyBytes } from './reading/identity.ts';
+import { Tuples, textColumns } from './reading/tuples.ts';
 
 /** An event on its way into the events table: what is stored of it is a tuple, these are the ways to it. */
 export interface Row {
   tuples: Tuples;
   start: number;
   end: number;
-  idAt: number;
-  idEnd: number;
+  /** Where its identity's key lies in the tuples' keys. */
+  keyAt: number;
   timeUs: number;
   arrivedMs: number;
-  period: number;
-  /** A copy may lie in a neighbouring period: it has to be looked for before the row is stored. */
-  lookAround: boolean;
-  /** A copy that arrived later may be stored in the next period already. */
-  mayBeOvertaken: boolean;
   frame: Frame;
   position: number;
 }
@@ -35,6 +32,14 @@ export interface Frame extends AckedFrame {
   waiting: { token: string; fromPosition: number; toPosition: number }[];
 }
 
+/** A frame that is delivered so often is a dead letter: as its bytes, for it may be reading it that ends a processor. */
+const deadFromDelivery = 6;
+
+/** Processors that had the frame ended twice or more: it is stored alone, so that it takes no other frame with it. */
+export function isSuspect({ deliveries }: StreamEntry): boolean {
+  return deliveries > suspectDeliveries;
+}
+
 /** Frames and their rows, gathered to be committed together. A batch is filled again once it is acked. */
 export class Batch {
   readonly frames: Frame[] = [];
@@ -43,10 +48,12 @@ export class Batch {
   /** How many of the rejected are in the table of dead letters. */
   deadLettersWritten = 0;
   startedMs = performance.now();
+  /** Its frame may be what ended the processors that had it before. */
+  isSuspect = false;
   /** Every row there ever was, to be used again: making new ones was a tenth of the processor's time. */
   readonly #spare: Row[] = [];
   /** For store.prepare. */
-  readonly copy = new CopyBuffer();
+  readonly copy = new CopyBuffers();
   readonly #tuples = new Tuples();
   readonly #reader = new EventReader();
   #isAwaited = false;
@@ -73,44 +80,56 @@ export class Batch {
     this.deadLettersWritten = 0;
     this.#rejectedBytes = 0;
     this.#isAwaited = false;
+    this.isSuspect = false;
     this.#tuples.clear();
     this.startedMs = performance.now();
   }
 
-  /** Unpacks a frame of the stream. What can't be unpacked becomes a dead letter, alone. */
-  add(entry: StreamEntry, rules: PeriodRules): void {
-    const { shard, id, mark, events } = entry;
-    const frame: Frame = {
-      shard,
-      id,
-      mark,
-      ref: refOf(entry),
-      events,
-      bytes: entry.frame.length,
-      waiting: [],
-    };
-    this.frames.push(frame);
+  /**
+   * Unpacks a frame of the stream. What can't be unpacked becomes a dead letter, alone; so does, without a look into it, what
+   * may have ended every processor that had it.
+   */
+  add(entry: StreamEntry): void {
+    const frame = this.#addFrame(entry);
+    if (entry.deliveries >= deadFromDelivery) {
+      const times = entry.deliveries - 1;
+      this.#rejectFrame(frame, entry, `${times} processors had the frame and ended before it was stored`);
+      return;
+    }
+    failPoint(`decode-${entry.events}`);
     const rowsBefore = this.rows.length;
     const rejectedBefore = this.rejected.length;
     const rejectedBytesBefore = this.#rejectedBytes;
     const tuplesBefore = this.#tuples.end;
     try {
-      this.#readEvents(frame, entry, rules);
+      this.#readEvents(frame, entry);
     } catch (error) {
       this.rows.length = rowsBefore;
       this.rejected.length = rejectedBefore;
       this.#tuples.end = tuplesBefore;
-      this.#rejectedBytes = rejectedBytesBefore + entry.frame.length;
+      this.#rejectedBytes = rejectedBytesBefore;
       frame.waiting = [];
-      const reason = `the frame can't be decoded: ${(error as Error).message}`;
-      const what = { kind: 'frame', namespace: undefined, frameId: frame.ref, position: -1 } as const;
-      this.rejected.push({ ...what, reason, payload: entry.frame });
+      this.#rejectFrame(frame, entry, `the frame can't be decoded: ${(error as Error).message}`);
     }
   }
 
-  #readEvents(frame: Frame, entry: StreamEntry, rules: PeriodRules): void {
+  #addFrame(entry: StreamEntry): Frame {
+    const { shard, id, mark, events } = entry;
+    const ref = refOf(entry);
+    const frame: Frame = { shard, id, mark, ref, events, bytes: entry.frame.length, waiting: [] };
+    this.frames.push(frame);
+    this.isSuspect ||= isSuspect(entry);
+    return frame;
+  }
+
+  #rejectFrame({ ref }: Frame, entry: StreamEntry, reason: string): void {
+    this.#rejectedBytes += entry.frame.length;
+    const what = { kind: 'frame', namespace: undefined, frameId: ref, position: -1 } as const;
+    this.rejected.push({ ...what, reason, payload: entry.frame });
+  }
+
+  #readEvents(frame: Frame, entry: StreamEntry): void {
     const arrivedMs = entryMs(entry.id);
-    const file = filingAt(arrivedMs, rules);
     const reader = this.#reader;
     let position = 0;
     let fromPosition = 0;
@@ -120,7 +139,7 @@ export class Batch {
         const end = isObject(json, at) ? reader.read(json, at) : valueEnd(json, at);
         const timeUs = isObject(json, at) && reader.isComplete ? reader.timeUs(part.receivedMs) : undefined;
         if (timeUs === undefined) this.#reject(frame, position, part, json.subarray(at, end));
-        else this.#addRow(frame, position, part, json, timeUs, arrivedMs, file);
+        else this.#addRow(frame, position, part, json, timeUs, arrivedMs);
         position++;
         return end;
       },
@@ -141,36 +160,23 @@ export class Batch {
     json: Buffer,
     timeUs: number,
     arrivedMs: number,
-    file: ReturnType<typeof filingAt>,
   ): void {
     const tuples = this.#tuples;
-    const { period, lookAround, mayBeOvertaken } = file(json, this.#reader.id);
+    const keyAt = this.rows.length * keyBytes;
     const row = this.#spare[this.rows.length] ?? this.#newRow(frame);
-    row.start = tuples.write(json, this.#reader, namespace, timeUs, arrivedMs, period);
+    row.start = tuples.write(json, this.#reader, namespace, timeUs, arrivedMs, keyAt);
     row.end = tuples.end;
-    row.idAt = tuples.idAt;
-    row.idEnd = tuples.idEnd;
+    row.keyAt = keyAt;
     row.timeUs = timeUs;
     row.arrivedMs = arrivedMs;
-    row.period = period;
-    row.lookAround = lookAround;
-    row.mayBeOvertaken = mayBeOvertaken;
     row.frame = frame;
     row.position = position;
     this.rows.push(row);
   }
 
   #newRow(frame: Frame): Row {
-    const places = {
-      start: 0,
-      end: 0,
-      idAt: 0,
-      idEnd: 0,
-      timeUs: 0.5,
-      arrivedMs: 0.5,
-    };
-    const filing = { period: 0, lookAround: false, mayBeOvertaken: false };
-    const row = { tuples: this.#tuples, ...places, ...filing, frame, position: 0 };
+    const places = { start: 0, end: 0, keyAt: 0, timeUs: 0.5, arrivedMs: 0.5 };
+    const row = { tuples: this.#tuples, ...places, frame, position: 0 };
     this.#spare.push(row);
     return row;
   }
@@ -186,6 +192,11 @@ export class Batch {
       payload: new Uint8Array(json),
     });
   }
+}
+
+/** The key of a row's identity, as hex text. */
+export function keyOf({ tuples: { keys }, keyAt }: Row): string {
+  return keys.toString('hex', keyAt, keyAt + keyBytes);
 }
 
 /** The columns of a row as texts. */

@@ -8,7 +8,6 @@ import { streamEntry } from '@usage/tests/support/frames.ts';
 import { Batch } from './batch.ts';
 import { Store } from './store.ts';
 
-const rules = { periodDays: 7, dedupeWindowMs: dayMs };
 const arrivedMs = Date.UTC(2026, 10, 25);
 let database: TestDatabase;
 let sql: Sql;
@@ -36,7 +35,7 @@ function batchOf(tenants: { namespace: string; type: string; ids: string[] }[], 
     return { namespace, receivedMs: ms, events: JSON.stringify(events), count: ids.length };
   });
   const batch = new Batch();
-  batch.add(streamEntry(`${ms}-0`, encodeFrame(parts), 0), rules);
+  batch.add(streamEntry(`${ms}-0`, encodeFrame(parts), 0));
   return batch;
 }
 
@@ -45,7 +44,7 @@ const described = () => sql`
   FROM batch_types ORDER BY 1, 2, 3`;
 
 test('a batch says what it holds of each tenant and type, duplicates left out; batches without it are described later', async () => {
-  const store = new Store(sql, rules, 'test');
+  const store = new Store(sql, dayMs, 'test');
   const storeAll = async (batch: Batch) => store.store(await store.prepare(batch.rows));
   await storeAll(
     batchOf(

@@ -1,5 +1,4 @@
 import { expect, test } from 'bun:test';
-import { dayMs } from '@usage/lib/windows/units.ts';
 import { streamEntry } from '@usage/tests/support/frames.ts';
 import { Batch, contentOf } from './batch.ts';
 
@@ -35,7 +34,7 @@ test.each([1, 2] as const)('a frame of version %i, as former gateways wrote it, 
   const batch = new Batch();
   const frame = Buffer.from(frames[version], 'base64');
   expect(frame[0]).toBe(version);
-  batch.add(streamEntry('1795402800000-0', frame, 6), { periodDays: 7, dedupeWindowMs: dayMs });
+  batch.add(streamEntry('1795402800000-0', frame, 6));
   expect(batch.rejected).toEqual([]);
   const received = Date.UTC(2026, 10, 23, 3) * 1_000;
   expect(batch.rows.map((row) => ({ ...contentOf(row), timeUs: row.timeUs }))).toMatchObject([

@@ -5,12 +5,11 @@ import { failPoint } from '@usage/lib/service/failPoint.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import { nextTurn, pauseUnless } from '@usage/lib/service/pause.ts';
 import { entryMs, type StreamEntry } from '@usage/lib/stream/entry.ts';
-import { Batch, contentOf, eventBytes } from './batch.ts';
+import { Batch, contentOf, eventBytes, isSuspect } from './batch.ts';
 import type { ProcessorConfig } from './config.ts';
 import type { FrameConsumer, OutcomeMessage } from './frameConsumer.ts';
-import { inOrderOfIds } from './idOrder.ts';
+import { inOrderOfKeys } from './keyOrder.ts';
 import type { ProcessorMetrics } from './metrics.ts';
-import type { PeriodRules } from './partition.ts';
 import type { Prepared, Stored } from './prepared.ts';
 import { answerMsMax, type Store } from './store.ts';
 
@@ -60,7 +59,6 @@ export class Loop {
 
   constructor(
     readonly config: Pick<ProcessorConfig, 'batchRowsMax' | 'batchBytesMax' | 'batchWaitMsMax'>,
-    readonly rules: PeriodRules,
     readonly source: FrameConsumer,
     readonly store: Store,
     readonly sql: Sql,
@@ -100,6 +98,8 @@ export class Loop {
   async #run(): Promise<void> {
     const storing = new Set<Promise<void>>();
     while (!this.#stopping.signal.aborted) {
+      // A frame that may end this process takes no other one with it.
+      if (this.#left[0] && isSuspect(this.#left[0])) await Promise.all(storing);
       const batch = await this.#gather(() => storing.size === 0);
       if (batch.empty) {
         this.#idle.push(batch);
@@ -107,12 +107,13 @@ export class Loop {
       }
       failPoint('read');
       const prepared = await this.#retrying('prepare', () =>
-        this.store.prepare(inOrderOfIds(batch.rows), batch.copy),
+        this.store.prepare(inOrderOfKeys(batch.rows), batch.copy),
       );
       if (!prepared) break;
       while (storing.size >= storesMax) await Promise.race(storing);
       const stored = this.#storeAndAck(batch, prepared).finally(() => storing.delete(stored));
       storing.add(stored);
+      if (batch.isSuspect) await stored;
     }
     await Promise.all(storing);
   }
@@ -120,6 +121,7 @@ export class Loop {
   async #gather(databaseIdle: () => boolean): Promise<Batch> {
     const { batchRowsMax, batchBytesMax, batchWaitMsMax } = this.config;
     const isFull = () =>
+      batch.isSuspect ||
       batch.rows.length + batch.rejected.length >= batchRowsMax ||
       batch.frames.length >= batchRowsMax ||
       batch.bytes >= batchBytesMax;
@@ -128,7 +130,7 @@ export class Loop {
     const waitedMs = () => performance.now() - batch.startedMs;
     let wasStreamEmpty = false;
     await this.#add(this.#left.splice(0), batch, isFull, databaseIdle);
-    while (!this.#stopping.signal.aborted && !isFull()) {
+    while (!this.#stopping.signal.aborted && !isFull() && this.#left.length === 0) {
       if (!batch.empty && databaseIdle() && (batch.isAwaited || waitedMs() >= batchWaitMsMax)) break;
       // Not BLOCK: that would come back with every single frame.
       if (!batch.empty && wasStreamEmpty) await pauseUnless(this.#stopping.signal, gatherMs);
@@ -153,12 +155,13 @@ export class Loop {
     databaseIdle: () => boolean,
   ): Promise<void> {
     for (const [n, entry] of entries.entries()) {
-      if (isFull()) {
+      const mustWait = isSuspect(entry) && !(batch.empty && databaseIdle());
+      if (isFull() || mustWait) {
         this.#left.push(...entries.slice(n));
         return;
       }
       const bytesBefore = batch.bytes;
-      batch.add(entry, this.rules);
+      batch.add(entry);
       this.#eventsPerFrame += (Math.max(1, entry.events) - this.#eventsPerFrame) * averageShare;
       this.#bytesPerFrame += (Math.max(1, batch.bytes - bytesBefore) - this.#bytesPerFrame) * averageShare;
       if (!databaseIdle()) await nextTurn();

@@ -2,7 +2,6 @@ import { hostname } from 'node:os';
 import { connect } from '@usage/db/connection/connect.ts';
 import { refuseLoss } from '@usage/db/connection/durability.ts';
 import { refuseHopelessConnection } from '@usage/db/connection/startFault.ts';
-import { periodDays } from '@usage/db/events/partitions.ts';
 import { streamShards } from '@usage/db/events/streamShards.ts';
 import { createServer, listen, stopListening } from '@usage/lib/http/server.ts';
 import { App } from '@usage/lib/service/app.ts';
@@ -17,6 +16,7 @@ import { hourMs } from '@usage/lib/windows/units.ts';
 import { Registry } from 'prom-client';
 import { readProcessorConfig } from './config.ts';
 import { FrameConsumer } from './frameConsumer.ts';
+import { IdentityUpkeep } from './identityUpkeep.ts';
 import { Loop } from './loop.ts';
 import { createMetrics } from './metrics.ts';
 import { outcomeMessages } from './publishOutcomes.ts';
@@ -51,9 +51,10 @@ await runApp(async () => {
   const reader = app.use('redis reader', connectRedis({ ...redisOptions, name: 'processor-reader' }), (it) =>
     it.disconnect(),
   );
+  const stream = new EventStream(redis, config.streamName);
   const source = new FrameConsumer(
     new EventStream(reader, config.streamName),
-    new EventStream(redis, config.streamName),
+    stream,
     name,
     config.claimIdleMsMin,
     log,
@@ -67,6 +68,7 @@ await runApp(async () => {
   void app.use('number of shards', shards, (watch) => watch.stop()).start();
 
   let loop: Loop | undefined;
+  let identities: IdentityUpkeep | undefined;
   health.live('loop', () => loop?.stuck);
   health.ready('loop', () => (loop ? loop.fault : 'waiting for the database and Redis'));
   health.ready('redis', () => (redis.isReady ? undefined : 'Redis can not be reached'));
@@ -75,28 +77,27 @@ await runApp(async () => {
   const started = waitFor(app, 'the database and Redis', async () => {
     await refuseHopelessConnection(config.databaseUrl);
     if (config.asyncReplication === 'refuse') await refuseLoss(sql);
-    const rules = {
-      periodDays: await periodDays(sql),
-      dedupeWindowMs: config.dedupeWindowHours * hourMs + clockSkewMsMax,
-    };
+    const dedupeWindowMs = config.dedupeWindowHours * hourMs + clockSkewMsMax;
     await source.start();
     loop = new Loop(
       config,
-      rules,
       source,
-      new Store(sql, rules, name),
+      new Store(sql, dedupeWindowMs, name),
       sql,
       metrics,
       log,
       outcomeMessages(config.streamName),
     );
     loop.start();
-    log.info({ processor: name, ...rules }, 'processing');
+    identities = new IdentityUpkeep(sql, stream, dedupeWindowMs, log);
+    identities.start();
+    log.info({ processor: name, dedupeWindowMs }, 'processing');
   });
 
   app.use('loop', started, async () => {
     health.stopping();
     await started;
+    await identities?.stop();
     await loop?.stop();
     await source.leave().catch(() => {});
   });

@@ -1,11 +1,7 @@
 import type { Row } from './batch.ts';
 import type { BatchId } from './batchIds.ts';
-import type { Extent } from './extent.ts';
 import type { Contribution, MeterSet } from './meters.ts';
-import type { CopyBuffer } from './reading/tuples.ts';
-
-/** How a batch is stored: see store.ts. */
-export type Way = 'straight' | 'sought' | 'late';
+import type { CopyBuffers } from './reading/copyBuffers.ts';
 
 export interface Stored {
   stored: number;
@@ -14,41 +10,65 @@ export interface Stored {
   refused: { row: Row; reason: string }[];
 }
 
-/** A batch with what can be worked out before its transaction: encoded while the one before is being stored. */
-export interface Prepared {
+/** What is to be stored in one transaction. */
+export interface Plan {
   rows: Row[];
   extent: Extent;
   batchId: BatchId;
-  straight: CopyBuffer;
-  /** Rows to be looked for before they are copied. */
-  suspects: Row[];
+  /** Rows that are most likely new, encoded: copied. */
+  fresh: CopyBuffers | undefined;
+  /** Rows that may be stored already: their keys are added one by one. */
+  doubtful: Row[];
   meters: MeterSet;
-  /** Of the straight rows. */
+  /** Of the fresh rows. */
   contribution: Contribution;
+}
+
+/** A batch with what can be worked out before its transaction: encoded while the one before is being stored. */
+export interface Prepared {
+  rows: Row[];
+  /** The fast path; undefined once it has failed. */
+  plan: Plan | undefined;
   /** How often storing it was waited for in vain. */
   vainWaits: number;
+  /** How often a constraint was violated that no duplicate explains. */
+  violations: number;
+  /** Batches whose commit was sent, answered or not, with the rows that they store. */
+  sent: Map<bigint, Row[]>;
 }
 
 /** To store a batch: what it has come to until now. */
 export interface Attempt {
+  prepared: Prepared;
   outcome: Stored;
-  vainWaits: number;
-  /** How often it was begun anew because the database is another one. */
+  /** How often it was begun anew because the database, or the open identity table, is another one. */
   restarts: number;
 }
 
-/** A transaction whose rows are in place. */
-export interface Unfinished {
-  rows: Row[];
-  extent: Extent;
-  duplicates: Row[];
-  batchId: BatchId;
-  meters: MeterSet;
-  contribution: Contribution;
-  way: Way;
+/** What has to be known of rows as a whole. */
+export interface Extent {
+  fromMs: number;
+  toMs: number;
+  /** Of arrival, since 1970. */
+  days: number[];
 }
 
-export class Overtaken extends Error {}
+const dayMs = 86_400_000;
 
-/** The batch's id is of another incarnation of the database than the transaction: after a fail-over or a restart. */
-export class OtherIncarnation extends Error {}
+export function extentOf(rows: readonly Row[]): Extent {
+  let fromMs = Number.POSITIVE_INFINITY;
+  let toMs = 0;
+  const days = new Set<number>();
+  for (const { arrivedMs } of rows) {
+    if (arrivedMs < fromMs) fromMs = arrivedMs;
+    if (arrivedMs > toMs) toMs = arrivedMs;
+    days.add(Math.floor(arrivedMs / dayMs));
+  }
+  return { fromMs, toMs, days: [...days] };
+}
+
+/** What the batch was prepared with is not so any more: another incarnation of the database, or another open identity table. */
+export class Outdated extends Error {}
+
+/** A row that was taken for new is stored already. */
+export class NotFresh extends Error {}

@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { connect, type Sql } from '@usage/db/connection/connect.ts';
+import {
+  closeIdentityTable,
+  dropIdentityTables,
+  readIdentityTables,
+} from '@usage/db/events/identityTables.ts';
 import { createMeter } from '@usage/db/meters/meters.ts';
 import { decodeDelta } from '@usage/lib/cells/delta.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
@@ -7,13 +12,11 @@ import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { dayMs } from '@usage/lib/windows/units.ts';
 import { createDatabase, type TestDatabase } from '@usage/tests/support/database.ts';
 import { streamEntry } from '@usage/tests/support/frames.ts';
-import { Batch, contentOf, type Row } from './batch.ts';
-import type { PeriodRules } from './partition.ts';
+import { Batch, contentOf, keyOf, type Row } from './batch.ts';
+import { inOrderOfKeys } from './keyOrder.ts';
 import { Store } from './store.ts';
 
-const rules: PeriodRules = { periodDays: 7, dedupeWindowMs: dayMs };
-const monday = Date.UTC(2026, 10, 23);
-const midweek = monday + 2 * dayMs;
+const midweek = Date.UTC(2026, 10, 25);
 let database: TestDatabase;
 let sql: Sql;
 let sequence = 0;
@@ -56,16 +59,16 @@ function rowsOf(events: Sent[], arrivedMs: number): Row[] {
   const frame = encodeFrame([
     { namespace: 'default', receivedMs: arrivedMs, events: `[${json}]`, count: json.length },
   ]);
-  batch.add(streamEntry(`${arrivedMs}-${sequence++}`, frame, json.length), rules);
+  batch.add(streamEntry(`${arrivedMs}-${sequence++}`, frame, json.length));
   expect(batch.rejected).toEqual([]);
-  return batch.rows;
+  return inOrderOfKeys(batch.rows);
 }
 
 async function store(by: Store, events: Sent[], arrivedMs = midweek) {
   return by.store(await by.prepare(rowsOf(events, arrivedMs)));
 }
 
-const processor = () => new Store(sql, rules, 'test');
+const processor = () => new Store(sql, dayMs, 'test');
 
 function typed(count: number, prefix = 'e'): { type: string; events: Sent[] } {
   const type = `type-${sequence++}`;
@@ -129,13 +132,16 @@ describe('each identity once, and its amount once', () => {
     expect(await totals(type, generation)).toEqual({ rows: 500, counted: 500, sum: 50 });
   });
 
-  test('the answer to the commit got lost: the same prepared batch once more', async () => {
+  test('the answer to the commit got lost: once more, what this batch stored counts as stored', async () => {
     const { type, events } = typed(300);
     const generation = await sumOf(type);
+    await store(processor(), events.slice(0, 20));
     const by = processor();
     const prepared = await by.prepare(rowsOf(events, midweek));
-    expect((await by.store(prepared)).stored).toBe(300);
-    expect((await by.store(prepared)).stored).toBe(0);
+    for (const _ of [1, 2, 3]) {
+      const { stored, duplicates } = await by.store(prepared);
+      expect([stored, duplicates.length]).toEqual([280, 20]);
+    }
     expect(await totals(type, generation)).toEqual({ rows: 300, counted: 300, sum: 30 });
   });
 
@@ -207,7 +213,7 @@ test('batches of every size, with and without duplicates, prepare no statement t
     expect(new Set(counts.map(({ pid }) => pid)).size).toBe(2);
     return Math.max(...counts.map(({ count }) => count));
   };
-  const by = new Store(pool, rules, 'test');
+  const by = new Store(pool, dayMs, 'test');
   const { type } = typed(0);
   await sumOf(type);
   const storeSizes = async (from: number, to: number) => {
@@ -238,13 +244,37 @@ test('a meter that is made while the batch waits counts it: in its deltas, not i
   expect(await totals(type, generation)).toEqual({ rows: 100, counted: 100, sum: 10 });
 });
 
-describe('across the boundary of two periods', () => {
+test('a constraint that no duplicate explains: the row becomes a dead letter, the innocent are stored', async () => {
+  const { type, events } = typed(50);
+  const generation = await sumOf(type);
+  const [first] = events;
+  await store(processor(), [first!]);
+  await sql.unsafe(
+    `CREATE UNIQUE INDEX strange ON events ((data ->> 'strange'), period) WHERE type = '${type}'`,
+  );
+  const odd = [1, 2].map((n) => ({ id: `${type}-odd-${n}`, type, data: { amount: '0.1', strange: 'same' } }));
+  const by = processor();
+  const prepared = await by.prepare(rowsOf([...events, ...odd], midweek));
+  const tries: unknown[] = [];
+  for (;;) {
+    const outcome = await by.store(prepared).catch((error) => void tries.push(error.code));
+    if (!outcome) continue;
+    expect(outcome.refused.map(({ reason }) => reason)).toEqual([expect.stringContaining('strange')]);
+    expect([outcome.stored, outcome.duplicates.length]).toEqual([50, 1]);
+    break;
+  }
+  expect(tries).toEqual(['23505', '23505']);
+  await sql`DROP INDEX strange`;
+  expect(await totals(type, generation)).toEqual({ rows: 51, counted: 51, sum: 5.1 });
+});
+
+describe('across the closing of an identity table', () => {
   const hourMs = 3_600_000;
   const kinds: [kind: string, idOf: (n: number) => string][] = [
-    ['opaque ids', (n) => `boundary-${n}-${Math.random()}`],
-    ['ids of before it', () => Bun.randomUUIDv7('hex', monday - 2 * hourMs)],
-    ['ids of after it', () => Bun.randomUUIDv7('hex', monday + 2 * hourMs)],
-    ['ids of clocks three days ahead', () => Bun.randomUUIDv7('hex', monday + 3 * dayMs)],
+    ['ids without a time', (n) => `closing-${n}-${Math.random()}`],
+    ['UUIDv7', () => Bun.randomUUIDv7('hex', midweek - 2 * hourMs)],
+    ['UUIDv7 of clocks three days ahead', () => Bun.randomUUIDv7('hex', midweek + 3 * dayMs)],
+    ['ULIDs', (n) => `01KAVS4R00${`${n}${Math.random()}`.replace('.', '').padEnd(16, '0').slice(0, 16)}`],
   ];
   for (const [kind, idOf] of kinds) {
     const make = () => {
@@ -252,34 +282,75 @@ describe('across the boundary of two periods', () => {
       return { type, events: Array.from({ length: 60 }, (_, n) => ({ id: idOf(n), type })) };
     };
 
-    test(`${kind}: sent again after it`, async () => {
+    test(`${kind}: sent again after it, by who has met them and by who has not`, async () => {
       const { type, events } = make();
       const generation = await sumOf(type);
-      expect((await store(processor(), events, monday - hourMs)).stored).toBe(60);
-      expect((await store(processor(), events, monday + hourMs)).stored).toBe(0);
+      const first = processor();
+      expect((await store(first, events)).stored).toBe(60);
+      await closeIdentityTable(sql, 0);
+      for (const by of [first, processor()])
+        expect((await store(by, events, midweek + dayMs)).stored).toBe(0);
+      await closeIdentityTable(sql, 0);
+      expect((await store(processor(), [...events, ...make().events], midweek + hourMs)).stored).toBe(60);
       expect(await totals(type, generation)).toEqual({ rows: 60, counted: 60, sum: 6 });
     });
 
-    test(`${kind}: the later copy is stored first`, async () => {
-      const { type, events } = make();
-      const generation = await sumOf(type);
-      expect((await store(processor(), events, monday + hourMs)).stored).toBe(60);
-      expect((await store(processor(), events, monday - hourMs)).stored).toBe(0);
-      expect(await totals(type, generation)).toEqual({ rows: 60, counted: 60, sum: 6 });
-    });
-
-    test(`${kind}: both copies at once, by two processors`, async () => {
+    test(`${kind}: copies stored by three processors while tables are closed`, async () => {
       const { type, events } = make();
       const generation = await sumOf(type);
       const stored = await Promise.all([
-        storeUntilDone(processor(), events, monday - hourMs),
-        storeUntilDone(processor(), events, monday + hourMs),
-        storeUntilDone(processor(), events.slice(0, 30), monday + 2 * hourMs),
+        storeUntilDone(processor(), events, midweek),
+        storeUntilDone(processor(), events, midweek + 1),
+        closeIdentityTable(sql, 0).then(() => 0),
+        storeUntilDone(processor(), events.slice(0, 30), midweek + 2),
+        closeIdentityTable(sql, 0).then(() => 0),
       ]);
       expect(stored.reduce((sum, count) => sum + count, 0)).toBe(60);
       expect(await totals(type, generation)).toEqual({ rows: 60, counted: 60, sum: 6 });
     });
   }
+
+  test('a table is dropped once nothing that may still be stored is within the window of its events', async () => {
+    const { events } = typed(10);
+    await store(processor(), events);
+    const by = processor();
+    const { open } = await readIdentityTables(sql);
+    await closeIdentityTable(sql, 0);
+    expect(await closeIdentityTable(sql, hourMs)).toBeUndefined();
+    const [last] = await sql<{ ms: number }[]>`
+      SELECT (extract(epoch FROM max(arrived_to)) * 1000)::float8 AS ms FROM batches`;
+    await by.prepare(rowsOf(events, midweek)); // knows of the tables as they are now
+    expect(await dropIdentityTables(sql, last!.ms)).not.toContain(open);
+    expect(await dropIdentityTables(sql, last!.ms + 1)).toContain(open);
+    expect((await readIdentityTables(sql)).closed).toEqual([]);
+    // Its look into the table that is gone fails, and it looks again which there are.
+    expect((await store(by, typed(5).events)).stored).toBe(5);
+  });
+});
+
+test('the database makes the same keys as the processor', async () => {
+  const ids = [
+    'a',
+    'ü'.repeat(18),
+    Bun.randomUUIDv7('hex', midweek),
+    Bun.randomUUIDv7('hex', midweek).toUpperCase(),
+    crypto.randomUUID(),
+    'ffffffff-ffff-7fff-8fff-ffffffffffff',
+    '0123456789ABCDEFGHJKMNPQRS',
+    '7ZZZZZZZZZABCDEFGHJKMNPQRS',
+    '01kavs4r00abcdefghjkmnpqrs',
+    '01KAVS4U00ABCDEFGHJKMNPQRS',
+    '0123456-89ab-7cde-8123-456789abcdef!',
+  ];
+  const { type } = typed(0);
+  const rows = rowsOf(
+    ids.map((id) => ({ id, type })),
+    midweek,
+  );
+  const made = await sql<{ key: string }[]>`
+    SELECT encode(uuid_send(identity_key('default', 'test', id)), 'hex') AS key
+    FROM unnest(${rows.map((row) => contentOf(row).id)}::text[]) id`;
+  expect(made.map(({ key }) => key)).toEqual(rows.map(keyOf));
 });
 
 /** As the loop does: transient faults (a deadlock, somebody else's row meanwhile) are tried again. */

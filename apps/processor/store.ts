@@ -1,42 +1,36 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
-import type { Incarnation } from '@usage/db/connection/incarnation.ts';
 import { NoAnswer, Patience } from '@usage/db/connection/patience.ts';
-import { faultOf, lockNotAvailable, noPartition } from '@usage/db/connection/sqlStates.ts';
+import { faultOf, lockNotAvailable, noPartition, undefinedTable } from '@usage/db/connection/sqlStates.ts';
 import { terminateStalledBackends } from '@usage/db/connection/stalledBackends.ts';
-import { insertBatch } from '@usage/db/events/batches.ts';
-import { insertBatchTypes } from '@usage/db/events/batchTypes.ts';
-import { copyEvents, findStored } from '@usage/db/events/events.ts';
-import { openPeriod } from '@usage/db/events/partitions.ts';
-import { lockBoundary, readRegistryShared } from '@usage/db/meters/registry.ts';
-import { insertDeltas } from '@usage/db/rollups/deltas.ts';
+import { committedBatches } from '@usage/db/events/batches.ts';
+import { copyEvents } from '@usage/db/events/events.ts';
+import { copyIdentities } from '@usage/db/events/identities.ts';
+import type { IdentityTables } from '@usage/db/events/identityTables.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { nextTurn } from '@usage/lib/service/pause.ts';
 import type { Row } from './batch.ts';
-import { type BatchId, BatchIds } from './batchIds.ts';
-import { type Extent, extentOf, identitiesOf, withoutRepeats, withoutRows } from './extent.ts';
-import { contributionOf, Evaluation, joined, MeterSet } from './meters.ts';
-import { type PeriodRules, periodsAround } from './partition.ts';
+import { finishBatch } from './finishBatch.ts';
+import { addIdentities, inClosedTables } from './identities.ts';
+import { Evaluation } from './meters.ts';
 import {
   type Attempt,
-  OtherIncarnation,
-  Overtaken,
+  extentOf,
+  NotFresh,
+  Outdated,
+  type Plan,
   type Prepared,
   type Stored,
-  type Unfinished,
-  type Way,
 } from './prepared.ts';
-import { CopyBuffer } from './reading/tuples.ts';
-import { RecentIds } from './recentIds.ts';
+import { CopyBuffers } from './reading/copyBuffers.ts';
+import { RecentKeys } from './recentKeys.ts';
+import { Remembered } from './remembered.ts';
 
 /** About a millisecond's work: the batch before is on its way to PostgreSQL, whose socket must not run dry. */
 const rowsPerTurn = 1_000;
-
-/** For the batches before, while rows of this one are held: as long as one of them takes on a busy machine. */
-const earlierMsMax = 1_000;
-
 /** In one attempt: a partition that is gone shows first, then the ids. More often the database changes all the time. */
 const restartsMax = 2;
-
+/** So often a constraint is violated before rows count as what can't be stored. */
+const violationsMax = 3;
 /** A batch of 20 thousand rows takes some 0.2 s. */
 const answerMsMin = 6_000;
 /** As long as a statement may take (main.ts). */
@@ -47,76 +41,68 @@ const stalledMsMin = 5_000;
 const heldCodes = new Set<unknown>([lockNotAvailable, NoAnswer.code]);
 
 /**
- * Puts the rows of a batch into the database, each exactly once.
+ * Puts the rows of a batch into the database, each exactly once, on one of two paths:
  *
- *   straight   COPY into events: right when no row is stored yet, which the unique index proves. Then suspects, rows that
- *              may be stored already (recentIds.ts, period.ts), are looked for, and those that aren't are copied
- *   sought     every row is looked for first: once the straight way has met a duplicate
- *   late       the same, alone beside the neighbouring periods: for rows that may have been overtaken
+ *   COPY     the keys of their identities into the open identity table, themselves into events: right when no key is there
+ *            yet, which the table's index proves
+ *   doubt    keys are added unless they are there (ON CONFLICT DO NOTHING), and the rows of those that were added are copied:
+ *            for rows that this processor has met before, and for all of a batch where COPY has met a duplicate
+ *
+ * Closed identity tables within the dedupe window are looked into before (db/events/identityTables.ts).
  */
 export class Store {
-  #meters: MeterSet | undefined;
-  /** The one that the open periods and the block of ids are of. */
-  #incarnation: Incarnation | undefined;
-  #openPeriods = new Set<number>();
-  #idleBuffers: CopyBuffer[] = [];
-  #recent = new RecentIds();
-  /** Being stored, by their ids, which rise from batch to batch. */
-  #underWay = new Map<bigint, Promise<Stored>>();
+  #idleBuffers: CopyBuffers[] = [];
+  #recent = new RecentKeys();
   #patience: Patience;
-  #batchIds: BatchIds;
+  #remembered: Remembered;
   /** Called after every transaction: storing a batch may take many of them. */
   onProgress: () => void = () => {};
 
   constructor(
     readonly sql: Sql,
-    readonly rules: PeriodRules,
+    readonly dedupeWindowMs: number,
     readonly processor: string,
     /** Of the pool, as PostgreSQL shows it. */
     readonly poolName = 'processor',
   ) {
     this.#patience = new Patience(sql, answerMsMin, answerMsMax);
-    this.#batchIds = new BatchIds(sql, this.#patience);
+    this.#remembered = new Remembered(sql, this.#patience);
   }
 
-  /** `straight` is filled, and must stay as it is until the batch is stored. */
-  async prepare(rows: Row[], straight = new CopyBuffer()): Promise<Prepared> {
-    const meters = await this.#currentMeters();
-    const batchId = await this.#nextBatchId();
-    straight.begin(batchId.id);
-    const suspects: Row[] = [];
+  /** `rows` in the order of their keys. `fresh` is filled, and must stay as it is until the batch is stored. */
+  async prepare(rows: Row[], fresh = new CopyBuffers()): Promise<Prepared> {
+    const meters = await this.#remembered.meters();
+    const batchId = await this.#remembered.nextBatchId();
+    fresh.begin(batchId.id);
+    const doubtful: Row[] = [];
     const evaluation = new Evaluation(meters);
     for (const [n, row] of rows.entries()) {
-      const { tuples, start, end, idAt, idEnd } = row;
-      if (this.#recent.meet(tuples.bytes, idAt, idEnd) || row.lookAround) {
-        suspects.push(row);
+      if (this.#recent.meet(row.tuples.keys, row.keyAt)) {
+        doubtful.push(row);
       } else {
-        straight.add(tuples, start, end);
+        fresh.add(row);
         evaluation.add(row);
       }
       if (n % rowsPerTurn === rowsPerTurn - 1) await nextTurn();
     }
     const extent = extentOf(rows);
     const contribution = evaluation.contribution(extent.fromMs);
-    return { rows, extent, batchId, straight, suspects, meters, contribution, vainWaits: 0 };
+    const any = doubtful.length < rows.length ? fresh : undefined;
+    const plan = { rows, extent, batchId, fresh: any, doubtful, meters, contribution };
+    return { rows, plan, vainWaits: 0, violations: 0, sent: new Map() };
   }
 
   /**
-   * Rejects with transient faults only, and the same call may be made again: what had been stored is found then, and is
-   * among the duplicates.
+   * Rejects with transient faults only, and the same call may be made again. What an attempt before has stored (its commit
+   * was not answered, or only a part of the rows got so far) counts as stored and not as duplicates.
    */
   async store(prepared: Prepared): Promise<Stored> {
-    const stored = this.#store(prepared);
-    this.#underWay.set(prepared.batchId.id, stored);
-    return await stored.finally(() => this.#underWay.delete(prepared.batchId.id));
-  }
-
-  async #store(prepared: Prepared): Promise<Stored> {
     const outcome: Stored = { stored: 0, duplicates: [], refused: [] };
     if (prepared.rows.length === 0) return outcome; // dead letters alone
+    const isFirst = prepared.sent.size === 0;
     try {
-      const attempt = { outcome, vainWaits: prepared.vainWaits, restarts: 0 };
-      await this.#storeRows(prepared.rows, prepared, 'straight', attempt);
+      await this.#storeRows(prepared.rows, prepared.plan, { prepared, outcome, restarts: 0 });
+      if (!isFirst && outcome.duplicates.length > 0) await this.#countEarlier(prepared, outcome);
     } catch (error) {
       if (error instanceof NoAnswer) prepared.vainWaits++;
       // Somebody holds these very rows: a processor whose frames were taken over, or a connection of ours that is dead.
@@ -132,168 +118,112 @@ export class Store {
   }
 
   /** One transaction where all goes well; halves of it, down to the single row, where PostgreSQL refuses the data. */
-  async #storeRows(rows: Row[], prepared: Prepared | undefined, way: Way, attempt: Attempt): Promise<void> {
-    const { outcome, vainWaits } = attempt;
+  async #storeRows(rows: Row[], fast: Plan | undefined, attempt: Attempt): Promise<void> {
+    const { outcome, prepared } = attempt;
     try {
-      const duplicates =
-        prepared && way === 'straight'
-          ? await this.#commitPrepared(prepared)
-          : await this.#commitSought(rows, way, vainWaits);
+      const plan = fast ?? (await this.#planInDoubt(rows));
+      const duplicates = await this.#commit(plan, prepared);
       outcome.stored += rows.length - duplicates.length;
       outcome.duplicates.push(...duplicates);
     } catch (error) {
-      const partitionGone = (error as { code?: unknown }).code === noPartition;
-      if (partitionGone) this.#openPeriods.clear();
-      if ((partitionGone || error instanceof OtherIncarnation) && attempt.restarts++ < restartsMax)
-        return this.#storeRows(rows, undefined, way === 'straight' ? 'sought' : way, attempt);
-      if (error instanceof Overtaken) return this.#storeRows(rows, undefined, 'late', attempt);
-      const fault = faultOf(error);
-      if (fault === 'duplicate' && way === 'straight')
-        return this.#storeRows(rows, undefined, 'sought', attempt);
-      if (fault !== 'data') throw error;
+      if (this.#isOutdated(error) && attempt.restarts++ < restartsMax)
+        return this.#storeRows(rows, undefined, attempt);
+      const fault = error instanceof NotFresh ? 'duplicate' : faultOf(error);
+      if (fault === 'duplicate' && fast) {
+        prepared.plan = undefined;
+        return this.#storeRows(rows, undefined, attempt);
+      }
+      // No duplicate explains it: a damaged index, or a constraint that the schema doesn't have.
+      const isRefused = fault === 'duplicate' && ++prepared.violations >= violationsMax;
+      if (fault !== 'data' && !isRefused) throw error;
       if (rows.length === 1) {
         outcome.refused.push({ row: rows[0]!, reason: (error as Error).message });
         return;
       }
       const middle = rows.length >> 1;
-      const next: Way = way === 'straight' ? 'sought' : way;
-      await this.#storeRows(rows.slice(0, middle), undefined, next, attempt);
-      await this.#storeRows(rows.slice(middle), undefined, next, attempt);
+      await this.#storeRows(rows.slice(0, middle), undefined, attempt);
+      await this.#storeRows(rows.slice(middle), undefined, attempt);
     }
   }
 
-  async #commitPrepared(prepared: Prepared): Promise<Row[]> {
-    const { rows, extent, batchId, straight, suspects, meters } = prepared;
-    await this.#ensurePeriods(extent);
-    return this.#transaction(async (tx) => {
-      if (suspects.length < rows.length) await copyEvents(tx, straight.finish());
-      failPoint('after-copy');
-      if (suspects.length > 0) await this.#earlierEnded(batchId.id);
-      const duplicates = await this.#copyNew(tx, suspects, batchId.id, 'straight');
-      const contribution = joined(
-        prepared.contribution,
-        contributionOf(meters, withoutRows(suspects, duplicates), extent.fromMs),
-      );
-      await this.#finish(tx, { rows, extent, duplicates, batchId, meters, contribution, way: 'straight' });
-      return duplicates;
-    }, prepared.vainWaits);
+  /** Whether the database is another one than was remembered, or has other tables; forgets what is not so any more. */
+  #isOutdated(error: unknown): boolean {
+    const code = (error as { code?: unknown }).code;
+    if (code === noPartition) this.#remembered.forgetPeriods();
+    if (code === undefinedTable) this.#remembered.forgetTables();
+    return code === noPartition || code === undefinedTable || error instanceof Outdated;
   }
 
-  /**
-   * What is looked for may be on its way in the batch before: it is found once that one is committed. Where that takes too
-   * long it is not waited for: the unique index knows the row then.
-   */
-  async #earlierEnded(batchId: bigint): Promise<void> {
-    const earlier = [...this.#underWay].filter(([id]) => id < batchId).map(([, stored]) => stored);
-    if (earlier.length > 0) await Promise.race([Promise.allSettled(earlier), Bun.sleep(earlierMsMax)]);
-  }
-
-  async #commitSought(rows: Row[], way: Way, vainWaits: number): Promise<Row[]> {
-    const meters = await this.#currentMeters();
-    const batchId = await this.#nextBatchId();
+  /** Everything is in doubt. */
+  async #planInDoubt(rows: Row[]): Promise<Plan> {
+    const meters = await this.#remembered.meters();
+    const batchId = await this.#remembered.nextBatchId();
     const extent = extentOf(rows);
-    await this.#ensurePeriods(extent);
-    return this.#transaction(async (tx) => {
-      const duplicates = await this.#copyNew(tx, rows, batchId.id, way);
-      const contribution = contributionOf(meters, withoutRows(rows, duplicates), extent.fromMs);
-      await this.#finish(tx, { rows, extent, duplicates, batchId, meters, contribution, way });
-      return duplicates;
-    }, vainWaits);
+    const contribution = { deltas: [], types: [] };
+    return { rows, extent, batchId, fresh: undefined, doubtful: rows, meters, contribution };
   }
 
-  /** Copies those of the rows that are not stored yet; returns the others. */
-  async #copyNew(tx: Transaction, given: Row[], batchId: bigint, way: Way): Promise<Row[]> {
-    if (given.length === 0) return [];
-    const { firsts, repeats } = withoutRepeats(given);
-    const { fromMs, toMs, periods, lookAround } = extentOf(given);
-    const around = way === 'late' || lookAround;
-    if (around) await lockBoundary(tx, way === 'late' ? 'exclusive' : 'shared');
-    const found = await findStored(
-      tx,
-      identitiesOf(firsts),
-      around ? periodsAround(fromMs, toMs, this.rules) : periods,
-    );
-    const duplicates = [...repeats, ...found.map((n) => firsts[n]!)];
-    await this.#copy(tx, withoutRows(given, duplicates), batchId);
-    return duplicates;
-  }
-
-  async #copy(tx: Transaction, rows: Row[], batchId: bigint): Promise<void> {
-    if (rows.length === 0) return;
-    const buffer = this.#idleBuffers.pop() ?? new CopyBuffer();
-    buffer.begin(batchId);
-    for (const { tuples, start, end } of rows) buffer.add(tuples, start, end);
+  /** Resolves to the duplicates. */
+  async #commit(plan: Plan, prepared: Prepared): Promise<Row[]> {
+    const tables = await this.#remembered.tables();
+    await this.#remembered.ensurePeriods(plan.extent.days);
     try {
-      await copyEvents(tx, buffer.finish());
-    } finally {
-      this.#idleBuffers.push(buffer);
-    }
-  }
-
-  /** The last statements: what is certain only under the registry's lock, and what depends on it. */
-  async #finish(tx: Transaction, batch: Unfinished): Promise<void> {
-    const { rows, extent, duplicates, batchId, way } = batch;
-    const { version, token, incarnation, newestPeriod } = await readRegistryShared(tx);
-    this.#remember(incarnation);
-    if (incarnation !== batchId.incarnation)
-      throw new OtherIncarnation('the database is another one than when the batch was begun');
-    if (way !== 'late' && newestPeriod !== undefined && newestPeriod > extent.overtakable)
-      throw new Overtaken();
-    let { contribution } = batch;
-    if (token !== batch.meters.token || version !== batch.meters.version) {
-      this.#meters = await MeterSet.load(this.sql);
-      if (this.#meters.token !== token || this.#meters.version !== version)
-        throw new Error('the meters changed while their lock was held');
-      contribution = contributionOf(this.#meters, withoutRows(rows, duplicates), extent.fromMs);
-    }
-    await Promise.all([
-      insertBatch(tx, {
-        id: batchId.id,
-        processor: this.processor,
-        metersVersion: version,
-        events: rows.length - duplicates.length,
-        duplicates: duplicates.length,
-        arrivedFromMs: extent.fromMs,
-        arrivedToMs: extent.toMs,
-      }),
-      insertBatchTypes(tx, batchId.id, contribution.types),
-      insertDeltas(tx, contribution.deltas),
-    ]);
-    failPoint('before-commit');
-  }
-
-  async #currentMeters(): Promise<MeterSet> {
-    this.#meters ??= await this.#patience.run(() => MeterSet.load(this.sql));
-    return this.#meters;
-  }
-
-  async #transaction<T>(run: (tx: Transaction) => Promise<T>, vainWaits: number): Promise<T> {
-    try {
-      return await this.#patience.run(() => this.sql.begin(run) as Promise<T>, vainWaits);
+      return await this.#patience.run(
+        () => this.sql.begin((tx) => this.#write(tx, plan, tables, prepared)) as Promise<Row[]>,
+        prepared.vainWaits,
+      );
     } finally {
       this.onProgress();
     }
   }
 
-  async #nextBatchId(): Promise<BatchId> {
-    const batchId = await this.#batchIds.next();
-    this.#remember(batchId.incarnation);
-    return batchId;
-  }
-
-  async #ensurePeriods({ periods }: Extent): Promise<void> {
-    for (const period of periods) {
-      if (this.#openPeriods.has(period)) continue;
-      this.#remember(await this.#patience.run(() => openPeriod(this.sql, period)));
-      this.#openPeriods.add(period);
+  async #write(tx: Transaction, plan: Plan, tables: IdentityTables, prepared: Prepared): Promise<Row[]> {
+    const { rows, batchId, fresh, doubtful } = plan;
+    const known = await inClosedTables(tx, plan, tables.closed, this.dedupeWindowMs);
+    if (fresh) {
+      if (known.size > 0) throw new NotFresh('stored before the identity table was closed');
+      await copyIdentities(tx, tables.open, fresh.keys());
+      await copyEvents(tx, fresh.events());
     }
+    failPoint('after-copy');
+    const added = await this.#addDoubtful(tx, plan, tables.open, known);
+    const addedRows = new Set(added);
+    const duplicates = doubtful.filter((row) => !addedRows.has(row));
+    const duplicateRows = new Set(duplicates);
+    const stored = duplicates.length === 0 ? rows : rows.filter((row) => !duplicateRows.has(row));
+    await finishBatch(tx, this.#remembered, this.processor, { plan, tables, added, stored });
+    prepared.sent.set(batchId.id, stored);
+    failPoint('before-commit');
+    return duplicates;
   }
 
-  /** Forgets what was true of another incarnation: its open periods and ids may be lost, or be given to others. */
-  #remember(incarnation: Incarnation): void {
-    if (incarnation === this.#incarnation) return;
-    this.#incarnation = incarnation;
-    this.#openPeriods.clear();
-    this.#batchIds.keepOnly(incarnation);
+  /** The doubtful rows whose keys are nowhere yet: copied, and returned. */
+  async #addDoubtful(
+    tx: Transaction,
+    { doubtful, batchId }: Plan,
+    table: number,
+    known: ReadonlySet<string>,
+  ): Promise<Row[]> {
+    const rows = await addIdentities(tx, table, doubtful, known);
+    if (rows.length === 0) return rows;
+    const buffers = this.#idleBuffers.pop() ?? new CopyBuffers();
+    buffers.begin(batchId.id);
+    for (const row of rows) buffers.add(row);
+    try {
+      await copyEvents(tx, buffers.events());
+    } finally {
+      this.#idleBuffers.push(buffers);
+    }
+    return rows;
+  }
+
+  /** Rows that an attempt before has stored are no duplicates. */
+  async #countEarlier({ sent }: Prepared, outcome: Stored): Promise<void> {
+    const ids = [...sent.keys()];
+    const committed = await this.#patience.run(() => committedBatches(this.sql, this.processor, ids));
+    const stored = new Set(committed.flatMap((id) => sent.get(id)!));
+    const duplicates = outcome.duplicates.filter((row) => !stored.has(row));
+    outcome.stored += outcome.duplicates.length - duplicates.length;
+    outcome.duplicates = duplicates;
   }
 }

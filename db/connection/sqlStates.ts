@@ -19,6 +19,7 @@ const dataClasses: Record<string, string> = {
 
 /** Of a check violation; a table without a partition for the row says the same. */
 export const noPartition = '23514';
+export const undefinedTable = '42P01';
 
 /** Transient although their class is not: a partition that is missing is opened before the next attempt. */
 const transientCodes: Record<string, string> = {

@@ -9,6 +9,8 @@ export interface BatchRow {
   duplicates: number;
   arrivedFromMs: number;
   arrivedToMs: number;
+  /** Where the keys of its events are. */
+  identityTable: number;
 }
 
 /** The sequence's increment: a block of this many ids belongs to who asked. */
@@ -24,7 +26,20 @@ export async function takeBatchIds(sql: Sql): Promise<{ first: bigint; incarnati
 /** The caller describes what it holds in the same transaction (batchTypes.ts). */
 export async function insertBatch(sql: Executor, batch: BatchRow): Promise<void> {
   await sql`
-    INSERT INTO batches (id, processor, meters_version, events, duplicates, arrived_from, arrived_to, described)
+    INSERT INTO batches (id, processor, meters_version, events, duplicates, arrived_from, arrived_to, described,
+                         identity_table)
     VALUES (${batch.id}, ${batch.processor}, ${batch.metersVersion}, ${batch.events}, ${batch.duplicates},
-            to_timestamp(${batch.arrivedFromMs}::float8 / 1000), to_timestamp(${batch.arrivedToMs}::float8 / 1000), true)`;
+            to_timestamp(${batch.arrivedFromMs}::float8 / 1000), to_timestamp(${batch.arrivedToMs}::float8 / 1000), true,
+            ${batch.identityTable})`;
+}
+
+/** Those of the ids that a batch of the processor was committed under. */
+export async function committedBatches(
+  sql: Executor,
+  processor: string,
+  ids: readonly bigint[],
+): Promise<bigint[]> {
+  const rows = await sql<{ id: bigint }[]>`
+    SELECT id FROM batches WHERE id = ANY(${ids.map(String)}::bigint[]) AND processor = ${processor}`;
+  return rows.map(({ id }) => id);
 }

@@ -1,50 +1,16 @@
-import type { Writable } from 'node:stream';
-import { dayMs } from '@usage/lib/windows/units.ts';
 import type { Executor, Transaction } from '../connection/connect.ts';
+import { sendCopy } from '../connection/copy.ts';
 
 /** The columns in the order in which apps/processor/reading/tuples.ts writes their binary form. */
 const columns = 'time, ingested_at, batch_id, period, namespace, source, id, type, subject, attributes, data';
 
 /**
- * Appends rows to the events table. `rows` is a complete binary COPY. Rejects with the PostgreSQL error, SQLSTATE
- * 23505 where an identity is there already; the transaction is aborted then.
+ * Appends rows to the events table, whose identities are the caller's to keep (identities.ts). `rows` is a complete binary
+ * COPY. Rejects with the PostgreSQL error, and the transaction is aborted then.
  * Binary, because text costs the server a quarter more: 0.5 million rows took 1.24 s against 1.65 s.
  */
 export async function copyEvents(tx: Transaction, rows: Uint8Array): Promise<void> {
-  await write(await tx.unsafe(`COPY events (${columns}) FROM STDIN (FORMAT binary)`).writable(), rows);
-}
-
-/** Column by column. */
-export interface Identities {
-  ids: string[];
-  sources: string[];
-  namespaces: string[];
-}
-
-/**
- * Which of the identities (by their place) are stored in one of the periods (their first days, since 1970). One descent
- * of the unique index an identity and period: LATERAL … LIMIT keeps the planner, which knows nothing of the arrays, from
- * reading whole periods (19 thousand duplicates among 1.5 million rows: 2.6 s, now 0.2 s).
- */
-export async function findStored(
-  tx: Transaction,
-  { ids, sources, namespaces }: Identities,
-  periods: number[],
-): Promise<number[]> {
-  const rows = await tx<{ n: number }[]>`
-    SELECT (s.n - 1)::int AS n
-    FROM unnest(${ids}::text[], ${sources}::text[], ${namespaces}::text[]) WITH ORDINALITY s (id, source, namespace, n)
-    CROSS JOIN LATERAL (
-      SELECT FROM events e
-      WHERE e.period = ANY (${periods.map(dateOf)}::date[])
-        AND e.namespace = s.namespace AND e.source = s.source AND e.id = s.id
-      LIMIT 1) stored`;
-  return rows.map((row) => row.n);
-}
-
-/** Of a day since 1970. As a parameter: computed in the statement it costs as much again, anew for each row. */
-function dateOf(day: number): string {
-  return new Date(day * dayMs).toISOString().slice(0, 10);
+  await sendCopy(await tx.unsafe(`COPY events (${columns}) FROM STDIN (FORMAT binary)`).writable(), rows);
 }
 
 /** An event as meters evaluate it; id, source and attributes are empty where they were not asked for. */
@@ -91,24 +57,4 @@ export function eventsOfBatches(
     ) e
     WHERE e.batch_id BETWEEN ${ids[0]!} AND ${ids.at(-1)!} AND e.batch_id = ANY(${ids}::bigint[])
       AND e.namespace = ${of.namespace} AND e.type = ${of.type}`.cursor(cursorRows);
-}
-
-/** Larger pieces cost more, not less: what the socket doesn't take at once is copied again for each try. */
-const pieceBytes = 256 * 1024;
-
-/** Rejects with what the server says; the stream settles even where the server refuses the end (patches/postgres). */
-function write(stream: Writable, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.on('error', reject);
-    stream.on('finish', resolve);
-    let at = 0;
-    const next = (error?: Error | null) => {
-      if (error) return reject(error);
-      if (at >= bytes.length) return void stream.end();
-      const piece = bytes.subarray(at, at + pieceBytes);
-      at += piece.length;
-      stream.write(piece, next);
-    };
-    next();
-  });
 }

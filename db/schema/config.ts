@@ -1,5 +1,5 @@
 import { integer, optional } from '@usage/lib/service/config.ts';
-import { commonSettings, databaseUrl } from '@usage/lib/service/settings.ts';
+import { commonSettings, databaseUrl, dedupeWindowHours } from '@usage/lib/service/settings.ts';
 
 /** Settings of `migrate`. */
 export const migrateSettings = {
@@ -21,6 +21,8 @@ export const migrateSettings = {
     default: 7,
     min: 1,
     max: 31,
-    about: 'days of arrivals that a partition of events holds; fixed once events are stored',
+    about:
+      'days of arrivals that a partition of events holds without TimescaleDB (with it: one); fixed once events are stored',
   }),
+  dedupeWindowHours,
 };

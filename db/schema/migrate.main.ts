@@ -15,10 +15,12 @@ if (!command) {
   process.exit(exit.wrongCommand);
 }
 try {
-  const { databaseUrl, directDatabaseUrl, periodDays, streamShards } = readConfig(migrateSettings);
+  const { databaseUrl, directDatabaseUrl, periodDays, dedupeWindowHours, streamShards } =
+    readConfig(migrateSettings);
   const outcome = await migrateOver(databaseUrl, directDatabaseUrl, {
     ...command,
     periodDays,
+    dedupeWindowHours,
     streamShards,
     log: console.error,
   });
@@ -43,5 +45,5 @@ function describe(direction: MigrateOptions['direction'], { ran, periodDays }: M
   if (direction === 'down') return names ? `Taken back: ${names}.` : 'Nothing to take back.';
   const line = names ? `Migrated: ${names}.` : 'Nothing to migrate.';
   if (!periodDays || periodDays.asAsked) return line;
-  return `${line} PERIOD_DAYS is left out: events are stored already, in periods of ${periodDays.periodDays} days.`;
+  return `${line} PERIOD_DAYS is left out: events are stored already, in partitions of ${periodDays.periodDays} days.`;
 }

@@ -11,10 +11,12 @@ export interface MigrateOptions {
   direction: 'up' | 'down';
   /** How many migrations; all that are missing for up, 1 for down. */
   count?: number;
-  /** How the events table is cut, in days; applied after `up` as long as no period is open. Left alone where undefined. */
+  /** How the events table is cut where its partitions are native, in days; applied after `up` as long as no period is open. Left alone where undefined. */
   periodDays?: number;
   /** Streams that the frames are spread over; applied after `up`. Left alone where undefined. */
   streamShards?: number | undefined;
+  /** For how long back migration 011 makes keys of what is stored; a week where undefined. */
+  dedupeWindowHours?: number;
   log?: (line: string) => void;
   /** Of the SQL files, in place of db/migrations. */
   folder?: string;
@@ -79,6 +81,8 @@ export async function migrateOver(
 async function runMigrations(client: Client, options: MigrateOptions): Promise<MigrateOutcome> {
   const silent = () => {};
   const log = options.log ?? silent;
+  const window = options.dedupeWindowHours?.toString() ?? '';
+  await client.query(`SELECT set_config('usage.dedupe_window_hours', $1, false)`, [window]);
   const migrations = await runner({
     dbClient: client as unknown as ClientBase,
     dir: options.folder ?? migrationsFolder,
@@ -88,6 +92,8 @@ async function runMigrations(client: Client, options: MigrateOptions): Promise<M
     ...(options.count === undefined ? {} : { count: options.count }),
     singleTransaction: false,
     noLock: true,
+    // Several people number migrations at once: a lower number may come later than a higher one that ran.
+    checkOrder: false,
     logger: { debug: silent, info: silent, warn: log, error: log },
   });
   const ran = migrations.map((migration) => migration.name);

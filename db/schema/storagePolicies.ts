@@ -18,26 +18,26 @@ export async function eventStorage(sql: Executor): Promise<EventStorage> {
   return row!.licensed ? 'columnstore' : 'hypertable';
 }
 
+/** A chunk holds the events that arrived on a day; it is compressed so long after that day has ended. */
+const compressAfterHours = 1;
+const compressEvery = '1 hour';
+
 /**
- * With TimescaleDB: its own jobs compress periods that no event and no retry reaches any more, and drop those past their
- * retention. Policies that are there already keep their schedules; those that a restore or fail-over lost are set again. A chunk holds one period, but its bounds are TimescaleDB's
- * own and may end soon after the period's first day: both ages are counted from there.
+ * With TimescaleDB: its own jobs compress the days that are over, and drop those past their retention. Policies that are
+ * there already keep their schedules; those that a restore or fail-over lost are set again. Chunks of before migration 013
+ * hold a longer period, and end up to that much before the last of their events arrived: the retention is counted from there.
  */
-export async function setStoragePolicies(
-  sql: Sql,
-  of: { quietDays: number; retentionDays: number | undefined },
-): Promise<void> {
+export async function setStoragePolicies(sql: Sql, retentionDays: number | undefined): Promise<void> {
   await sql.begin(async (tx) => {
     await tx`SELECT pg_advisory_xact_lock(hashtext('usage.storage.policies'))`;
     const [settings] = await tx<{ period_days: number }[]>`SELECT period_days FROM storage_settings`;
-    const { period_days: periodDays } = settings!;
-    const compressAfterDays = periodDays + of.quietDays;
-    if (!(await hasPolicy(tx, 'compress_after', compressAfterDays))) {
+    if (!(await hasPolicy(tx, 'compress_after', compressAfterHours))) {
       await tx`SELECT remove_compression_policy('events', if_exists => true)`;
-      await tx`SELECT add_compression_policy('events', compress_after => make_interval(days => ${compressAfterDays}))`;
+      await tx`SELECT add_compression_policy('events', compress_after => make_interval(hours => ${compressAfterHours}),
+                                             schedule_interval => ${compressEvery}::interval)`;
     }
-    const dropAfterDays = of.retentionDays === undefined ? undefined : periodDays + of.retentionDays;
-    if (!(await hasPolicy(tx, 'drop_after', dropAfterDays))) {
+    const dropAfterDays = retentionDays === undefined ? undefined : settings!.period_days + retentionDays;
+    if (!(await hasPolicy(tx, 'drop_after', dropAfterDays && dropAfterDays * 24))) {
       await tx`SELECT remove_retention_policy('events', if_exists => true)`;
       if (dropAfterDays !== undefined)
         await tx`SELECT add_retention_policy('events', drop_after => make_interval(days => ${dropAfterDays}))`;
@@ -49,12 +49,12 @@ export async function setStoragePolicies(
 async function hasPolicy(
   tx: Executor,
   setting: 'compress_after' | 'drop_after',
-  days: number | undefined,
+  hours: number | undefined,
 ): Promise<boolean> {
-  const rows = await tx<{ days: number }[]>`
-    SELECT (extract(epoch FROM (config ->> ${setting})::interval) / 86400)::float8 AS days
+  const rows = await tx<{ hours: number }[]>`
+    SELECT (extract(epoch FROM (config ->> ${setting})::interval) / 3600)::float8 AS hours
     FROM timescaledb_information.jobs WHERE hypertable_name = 'events' AND config ? ${setting}`;
-  return days === undefined ? rows.length === 0 : rows.length === 1 && rows[0]!.days === days;
+  return hours === undefined ? rows.length === 0 : rows.length === 1 && rows[0]!.hours === hours;
 }
 
 /** On a hypertable without policies: drops the chunks that the retention policy would drop; returns their names. */

@@ -18,12 +18,11 @@ export async function applyPeriodDays(client: MigrationClient, days: number): Pr
   await client.query('BEGIN');
   try {
     await client.query('LOCK TABLE periods IN EXCLUSIVE MODE');
-    const changed = await client.query(
+    await client.query(
       `UPDATE storage_settings SET period_days = $1
        WHERE period_days <> $1 AND NOT EXISTS (SELECT FROM periods) RETURNING period_days`,
       [days],
     );
-    if (changed.rows.length > 0) await setChunkDays(client, days);
     const settings = await client.query('SELECT period_days FROM storage_settings');
     await client.query('COMMIT');
     const periodDays = Number(settings.rows[0]?.period_days);
@@ -46,10 +45,4 @@ export async function applyStreamShards(client: MigrationClient, shards: number)
      WHERE stream_shards <> $1`,
     [shards],
   );
-}
-
-async function setChunkDays(client: MigrationClient, days: number): Promise<void> {
-  const native = await client.query(`SELECT FROM pg_class WHERE oid = 'events'::regclass AND relkind = 'p'`);
-  if (native.rowCount > 0) return;
-  await client.query(`SELECT set_chunk_time_interval('events', make_interval(days => $1))`, [days]);
 }

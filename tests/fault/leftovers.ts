@@ -72,13 +72,14 @@ async function inDatabase({ sql }: Stack): Promise<string[]> {
   return faults;
 }
 
-/** Tables, views and sequences, but for the partitions of events. */
+/** Tables, views and sequences, but for the partitions of events and the identity tables that there should be. */
 export async function relationsOf(sql: Sql<{ bigint: bigint }>): Promise<Set<string>> {
   const rows = await sql<{ name: string }[]>`
     SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
     WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND nspname NOT IN ('pg_catalog', 'information_schema')
       AND nspname NOT LIKE 'pg\\_toast%' AND nspname NOT LIKE 'pg\\_temp%'
-      AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid AND inhparent = 'events'::regclass)`;
+      AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid AND inhparent = 'events'::regclass)
+      AND relname NOT IN (SELECT 'identities_' || number FROM identity_tables)`;
   return new Set(rows.map(({ name }) => name));
 }
 

@@ -82,13 +82,13 @@ export class Stack {
     try {
       await Promise.all([stack.startPostgres(), stack.startRedis()]);
       if (options.build) await migrateFrom(options.build, stack.postgres.url);
-      await migrate(stack.postgres.url, { direction: 'up' });
+      else await stack.migrate();
       stack.postgresProxy = new TcpProxy(ports.postgresProxy, ports.postgres);
       stack.redisProxy = new TcpProxy(ports.redisProxy, ports.redis);
       stack.sql = lookInto(stack.postgres.url);
       stack.admin = new Redis(stack.redis.url, { retryStrategy: () => 100, maxRetriesPerRequest: null });
       stack.admin.on('error', () => {});
-      stack.relations = await relationsOf(stack.sql);
+      if (!options.build) stack.relations = await relationsOf(stack.sql);
       for (const name of ['query', 'processor', 'aggregator', 'gateway'] as const) stack.app(name).start();
       await stack.untilReady();
     } catch (error) {
@@ -137,6 +137,12 @@ export class Stack {
       this.apps.set(name, app);
     }
     return app;
+  }
+
+  /** Brings the schema to this build's. */
+  async migrate(): Promise<void> {
+    await migrate(this.postgres.url, { direction: 'up' });
+    if (this.sql) this.relations = await relationsOf(this.sql);
   }
 
   /** The app of that name, stopped where it ran, anew from `build`. */

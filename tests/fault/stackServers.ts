@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import postgres from 'postgres';
 
 export function lookInto(url: string): postgres.Sql<{ bigint: bigint }> {
@@ -16,7 +18,8 @@ export function run(...command: string[]): void {
 
 /** As the build's own service does before its apps start. */
 export async function migrateFrom(build: string, url: string): Promise<void> {
-  const command = [process.execPath, 'db/schema/migrate.main.ts'];
+  const places = ['db/schema/migrate.main.ts', 'db/migrate.main.ts'];
+  const command = [process.execPath, places.find((file) => existsSync(join(build, file)))!];
   const { success, stderr } = Bun.spawnSync(command, {
     cwd: build,
     env: { ...process.env, DATABASE_URL: url },

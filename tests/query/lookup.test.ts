@@ -65,8 +65,8 @@ describe.each([true, false])('what is stored (TimescaleDB where it is there: %p)
       await sql`SELECT open_period(${day}::date)`;
       await sql`INSERT INTO events (time, ingested_at, batch_id, period, namespace, source, id, type, subject)
                 VALUES (${day}::timestamptz, ${day}::timestamptz, ${batch}, ${day}::date, 'default', 's', ${day}, 't', 'x')`;
-      await sql`INSERT INTO batches (id, processor, meters_version, events, duplicates, arrived_from, arrived_to)
-                VALUES (${batch}, 'p', 1, 1, 0, ${day}::timestamptz, ${day}::timestamptz)`;
+      await sql`INSERT INTO batches (id, processor, meters_version, events, duplicates, arrived_from, arrived_to, identity_table)
+                VALUES (${batch}, 'p', 1, 1, 0, ${day}::timestamptz, ${day}::timestamptz, 1)`;
     }
   });
   afterAll(() => drop());

@@ -4,7 +4,6 @@ import { mergeGeneration } from '@usage/aggregator/merge.ts';
 import { remakeStaleMinutes } from '@usage/aggregator/remakeMinutes.ts';
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { generationsWithStaleMinutes } from '@usage/db/corrections/staleMinutes.ts';
-import { periodDays } from '@usage/db/events/partitions.ts';
 import { openBackfills } from '@usage/db/meters/backfills.ts';
 import { generationsWithDeltas, type MergeLimits } from '@usage/db/rollups/deltas.ts';
 import { encodeFrame } from '@usage/lib/frame/encode.ts';
@@ -19,12 +18,10 @@ export class Pipeline {
   private constructor(
     readonly sql: Sql,
     readonly store: Store,
-    readonly rules: { periodDays: number; dedupeWindowMs: number },
   ) {}
 
   static async open(sql: Sql): Promise<Pipeline> {
-    const rules = { periodDays: await periodDays(sql), dedupeWindowMs: 86_400_000 };
-    return new Pipeline(sql, new Store(sql, rules, 'test'), rules);
+    return new Pipeline(sql, new Store(sql, 86_400_000, 'test'));
   }
 
   /** Stores one batch; events as JSON text. Returns how many rows are new. */
@@ -37,7 +34,7 @@ export class Pipeline {
       count: events.length,
     };
     const id = `${arrivedMs}-${this.#sequence++}`;
-    batch.add(streamEntry(id, encodeFrame([part]), events.length), this.rules);
+    batch.add(streamEntry(id, encodeFrame([part]), events.length));
     if (batch.rejected.length > 0) throw new Error(batch.rejected[0]!.reason);
     const { stored, refused } = await this.store.store(await this.store.prepare(batch.rows));
     if (refused.length > 0) throw new Error(refused[0]!.reason);

@@ -1,4 +1,6 @@
 import type { Text } from '@usage/lib/json/scan.ts';
+import { dayMs } from '@usage/lib/windows/units.ts';
+import { keyBytes, writeKey } from './identity.ts';
 
 /**
  * Rows of the events table in PostgreSQL's binary COPY format, written once from the bytes of their JSON:
@@ -14,16 +16,17 @@ const epochUs = 946_684_800_000_000;
 const epochDays = 10_957;
 const high = 2 ** 32;
 const columns = 11;
-const batchIdAt = 30;
+export const batchIdAt = 30;
 const namespaceAt = 46;
 /** All that is not text. */
 const fixedBytesMax = 128;
 const bytesPerCharacterMax = 3;
-const firstBytes = 1 << 20;
+export const firstBytes = 1 << 20;
+const firstKeyBytes = keyBytes << 15;
 /** A buffer that has grown beyond this, for unusually large events, is not kept. */
-const keptBytesMax = 32 << 20;
+export const keptBytesMax = 32 << 20;
 /** Below this a loop is faster than the call of a native copy. */
-const loopBytesMax = 24;
+export const loopBytesMax = 24;
 
 /** What an event says of itself. */
 export interface EventColumns {
@@ -41,23 +44,22 @@ export interface EventColumns {
 export class Tuples {
   bytes = Buffer.allocUnsafe(firstBytes);
   end = 0;
-  /** Bounds of the id in the tuple that was written last. */
-  idAt = 0;
-  idEnd = 0;
+  /** Keys of the tuples' identities, one after the other. */
+  keys = Buffer.allocUnsafe(firstKeyBytes);
 
   clear(): void {
     this.end = 0;
     if (this.bytes.length > keptBytesMax) this.bytes = Buffer.allocUnsafe(firstBytes);
   }
 
-  /** Appends one; `json` is what the columns' bounds refer to. Returns where it begins. */
+  /** Appends one, and writes its key at `keyAt`; `json` is what the columns' bounds refer to. Returns where it begins. */
   write(
     json: Buffer,
     { source, id, type, subject, members, data }: EventColumns,
     namespace: Text,
     timeUs: number,
     arrivedMs: number,
-    period: number,
+    keyAt: number,
   ): number {
     const start = this.end;
     const texts = size(namespace) + size(source) + size(id) + size(type) + size(subject) + size(data);
@@ -69,12 +71,13 @@ export class Tuples {
     writeTimestamp(bytes, start + 14, arrivedMs * 1_000);
     writeInt32(bytes, start + 26, 8);
     writeInt32(bytes, start + 38, 4);
-    writeInt32(bytes, start + 42, period - epochDays);
+    writeInt32(bytes, start + 42, Math.floor(arrivedMs / dayMs) - epochDays);
     let at = writeText(bytes, start + namespaceAt, json, namespace);
     at = writeText(bytes, at, json, source);
-    this.idAt = at + 4;
+    const idAt = at + 4;
     at = writeText(bytes, at, json, id);
-    this.idEnd = at;
+    this.keys = withRoom(this.keys, keyAt, keyBytes);
+    writeKey(this.keys, keyAt, bytes, { from: start + namespaceAt, idAt, end: at });
     at = writeText(bytes, at, json, type);
     at = writeText(bytes, at, json, subject);
     at = writeMembers(bytes, at, json, members);
@@ -119,43 +122,8 @@ function readBounds(bytes: Buffer, at: number, into: Bounds): number {
   return at + 4 + Math.max(0, length);
 }
 
-/** PostgreSQL's binary COPY format: signature, flags, no header extension; a tuple a row; -1 at the end. */
-const header = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
-const trailer = Buffer.from([0xff, 0xff]);
-
-/** A complete COPY in one buffer that is filled again and again: no garbage a row. */
-export class CopyBuffer {
-  #bytes = Buffer.allocUnsafe(firstBytes);
-  #at = 0;
-  #batchId = Buffer.alloc(8);
-
-  /** Begins anew; all tuples get this id. */
-  begin(batchId: bigint): void {
-    if (this.#bytes.length > keptBytesMax) this.#bytes = Buffer.allocUnsafe(firstBytes);
-    header.copy(this.#bytes);
-    this.#at = header.length;
-    this.#batchId.writeBigInt64BE(batchId);
-  }
-
-  add(tuples: Tuples, start: number, end: number): void {
-    const at = this.#at;
-    const bytes = withRoom(this.#bytes, at, end - start);
-    this.#bytes = bytes;
-    tuples.bytes.copy(bytes, at, start, end);
-    for (let i = 0; i < 8; i++) bytes[at + batchIdAt + i] = this.#batchId[i]!;
-    this.#at += end - start;
-  }
-
-  /** The complete COPY; valid until the next add or begin. May be asked for again. */
-  finish(): Uint8Array {
-    this.#bytes = withRoom(this.#bytes, this.#at, trailer.length);
-    trailer.copy(this.#bytes, this.#at);
-    return this.#bytes.subarray(0, this.#at + trailer.length);
-  }
-}
-
 /** The buffer, or a larger one that begins with its first `used` bytes, with room for `count` after those. */
-function withRoom(bytes: Buffer<ArrayBuffer>, used: number, count: number): Buffer<ArrayBuffer> {
+export function withRoom(bytes: Buffer<ArrayBuffer>, used: number, count: number): Buffer<ArrayBuffer> {
   if (used + count <= bytes.length) return bytes;
   const larger = Buffer.allocUnsafe(Math.max(bytes.length * 2, used + count));
   bytes.copy(larger, 0, 0, used);

@@ -1,9 +1,11 @@
+import { connect } from '@usage/db/connection/connect.ts';
+import { closeIdentityTable } from '@usage/db/events/identityTables.ts';
 import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import type { Arena, Fault } from '../fault.ts';
 
 const dayMs = 86_400_000;
 const periodMs = 7 * dayMs;
-/** 1970-01-05 was a Monday: periods begin on Mondays, midnight UTC. */
+/** 1970-01-05 was a Monday: native partitions begin on Mondays, midnight UTC. */
 const firstMondayMs = 4 * dayMs;
 /** A strike begins at most so long before a boundary; one that is nearer by now is left to itself. */
 const beforeMsMax = 3_600_000;
@@ -11,7 +13,7 @@ const streamKey = '{usage}:events';
 
 /**
  * Moves the stream's clock: Redis never gives an id that is older than the latest one, so a frame with an id of tomorrow
- * makes everything after it arrive tomorrow. (Arrival is what decides the period; no clock of ours is asked.)
+ * makes everything after it arrive tomorrow. (Arrival is what decides the partition; no clock of ours is asked.)
  */
 async function moveTo({ stack, streamClock }: Arena, ms: number): Promise<void> {
   const empty = encodeFrame([]);
@@ -39,7 +41,25 @@ function nextBoundary(ms: number): number {
   return firstMondayMs + (Math.floor((ms - firstMondayMs) / periodMs) + 1) * periodMs;
 }
 
-/** A boundary of periods passes while events are sent again before and after it. */
+/** The identity table is closed, as it is every other day; while a frozen processor holds its lock, that fails. */
+async function closeTable({ stack, note }: Arena): Promise<void> {
+  const sql = connect({
+    url: stack.postgres.url,
+    name: 'fault suite',
+    connectionsMax: 1,
+    statementMsMax: 10_000,
+    lockMsMax: 3_000,
+  });
+  try {
+    await closeIdentityTable(sql, 0);
+  } catch (error) {
+    note(`the identity table stayed open: ${(error as Error).message}`);
+  } finally {
+    await sql.end();
+  }
+}
+
+/** A new partition is begun, and an identity table closed, while events are sent again before and after it. */
 export async function crossBoundary(arena: Arena): Promise<void> {
   const { load, random } = arena;
   const boundary = nextBoundary((await streamNow(arena)) + beforeMsMax);
@@ -48,14 +68,18 @@ export async function crossBoundary(arena: Arena): Promise<void> {
   await load.sendAgain(10, random);
   await moveTo(arena, boundary + random.between(0, 3_600_000));
   await load.sendAgain(30, random);
+  await closeTable(arena);
+  await load.sendAgain(30, random);
   await arena.pause(200, 800);
+  await closeTable(arena);
   await load.sendAgain(30, random);
 }
 
 export const boundaryFaults: Fault[] = [
   {
     name: 'period-boundary',
-    about: 'events sent again across the boundary of two periods, some with ids that carry their time',
+    about:
+      'events sent again across the boundary of two partitions and the closing of identity tables, some with ids that carry their time',
     stack: {},
     strikesMax: 3,
     strike: crossBoundary,
@@ -63,7 +87,7 @@ export const boundaryFaults: Fault[] = [
   {
     name: 'period-boundary-raced',
     about:
-      'two processors, one frozen with frames of before the boundary while the other stores copies of after it',
+      'two processors, one frozen with frames of before the boundary while the identity table is closed and the other stores copies of after it',
     stack: {},
     beside: { processor2: {} },
     strikesMax: 3,
@@ -77,6 +101,8 @@ export const boundaryFaults: Fault[] = [
       await arena.pause(200, 600);
       await moveTo(arena, boundary + random.between(0, 3_600_000));
       await load.sendAgain(40, random);
+      await closeTable(arena);
+      await load.sendAgain(20, random);
       await arena.pause(0, 500);
       frozen.thaw();
       await load.sendAgain(20, random);

@@ -51,6 +51,10 @@ async function newLetters(arena: Arena, known: Set<string>, count: number): Prom
 }
 
 const known = new Set<string>();
+/** No other frame says that it holds so many. */
+const deadlyEvents = 4_711;
+const endsMax = 6;
+const endMsMax = 12_000;
 
 export const poisonFaults: Fault[] = [
   {
@@ -91,7 +95,7 @@ export const poisonFaults: Fault[] = [
         part(`[${event({})}]`, -1),
         part(`[${event({ id: 'a\u0000b' })}]`),
         part(`[${event({})}]`, Date.now(), 'name\u0000space'),
-        part(`[${event({ id: longerThanAnIndexEntry() })}]`),
+        part(`[${event({ type: longerThanAnIndexEntry() })}]`),
       ];
       // The letter of a namespace that holds NUL is kept, but no list of a real namespace shows it.
       const listed = frames.length - 1;
@@ -155,6 +159,35 @@ export const poisonFaults: Fault[] = [
       } while (performance.now() < deadline);
       arena.note(`${driven} dead letters driven again and stored`);
       if (driven === 0) arena.broken('nothing was refused: the fault met no event');
+    },
+  },
+  {
+    name: 'frame-that-ends-processors',
+    about:
+      'reading one frame ends the process each time: it is a dead letter at the sixth delivery, and the frames beside it are stored',
+    stack: { settings: { CLAIM_IDLE_MS: '1000' } },
+    strikesMax: 1,
+    async before(arena) {
+      known.clear();
+      for (const letter of await letters(arena)) known.add(letter.id);
+    },
+    async strike(arena) {
+      const { stack, broken, note } = arena;
+      const processor = stack.app('processor');
+      const restart = async () => {
+        await processor.end();
+        processor.start({ USAGE_FAIL_POINT: `decode-${deadlyEvents}` });
+      };
+      await restart();
+      await inject(arena, Buffer.from('\u0001[]'), deadlyEvents);
+      let ends = 0;
+      while (ends < endsMax && (await processor.endsWithin(endMsMax))) {
+        ends++;
+        await restart();
+      }
+      if (ends !== endsMax - 1) broken(`the frame ended ${ends} processors, not ${endsMax - 1}`);
+      const [letter] = await newLetters(arena, known, 1);
+      if (letter) note(`after ${ends} ends: ${letter.reason}`);
     },
   },
 ];

@@ -1,6 +1,5 @@
 import type { Fault } from '../fault.ts';
 import { olderBuild, olderBuildHindrance } from '../olderBuild.ts';
-import type { AppName } from '../stackOptions.ts';
 
 /** The order of docker/rolling-update.sh: what reads comes before what writes. */
 const inOrder = [
@@ -32,26 +31,22 @@ export const upgradeFaults: Fault[] = [
   {
     name: 'upgrade-from-older-build',
     about:
-      "every app of a build of this repository's own history, two of each: replaced by this build one by one under load, some killed while both run side by side; back to the older one now and then, and forward again",
+      "every app of a build of this repository's own history on its own schema, two of each: under load the schema is brought up, then every app is replaced by this build one by one, some killed while both run side by side",
     stack: async () => ({ build: (await olderBuild()).folder }),
     beside: { gateway2: {}, processor2: {}, aggregator2: {} },
-    strikesMax: 2,
-    async strike({ stack, random, pause, note }, number) {
+    strikesMax: 1,
+    async strike({ stack, random, pause, note }) {
       const older = await olderBuild();
-      const replaceAll = async (build: string | undefined, order: readonly AppName[]) => {
-        stack.build = build;
-        for (const name of order) {
-          await stack.remake(name);
-          // An older one may wait for its turn: what newer ones write may be more than it knows.
-          await stack.untilReady([stack.app(name)]);
-          if (random.chance(0.3)) await stack.app(random.pick(inOrder)).kill();
-          await pause(0, 600);
-        }
-      };
-      // Going back, gateways come first: the older processors know no newer frames.
-      if (number > 0) await replaceAll(older.folder, inOrder.toReversed());
-      await replaceAll(undefined, inOrder);
-      note(number > 0 ? `back to ${older.commit} and forward` : `from ${older.commit}`);
+      await stack.migrate();
+      await pause(0, 2_000);
+      stack.build = undefined;
+      for (const name of inOrder) {
+        await stack.remake(name);
+        await stack.untilReady([stack.app(name)]);
+        if (random.chance(0.3)) await stack.app(random.pick(inOrder)).kill();
+        await pause(0, 600);
+      }
+      note(`from ${older.commit}`);
     },
     skip: async () => olderBuildHindrance(),
   },
