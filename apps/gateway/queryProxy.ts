@@ -4,7 +4,7 @@ import { directFetch } from '@usage/lib/http/directFetch.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
 import { evaluateDetail } from '@usage/lib/queryApi/evaluation.ts';
-import { cursorDetail, listDetail } from '@usage/lib/queryApi/eventLists.ts';
+import { cursorDetail, listDetail, v3EventListDetail } from '@usage/lib/queryApi/eventLists.ts';
 import { lookupDetail } from '@usage/lib/queryApi/eventLookup.ts';
 import {
   groupValuesDetail,
@@ -64,6 +64,7 @@ export function readRoutes({ queryUrl, readMsMax }: ReadOptions, access: Access)
     .post('/api/v3/openmeter/meters/:meterId/query', pass, described(v3QueryDetail))
     .get('/api/v1/events', pass, described(listDetail))
     .get('/api/v2/events', pass, described(cursorDetail))
+    .get('/api/v3/openmeter/events', pass, described(v3EventListDetail))
     .post('/api/v1/events/lookup', passToSenders, described(lookupDetail))
     .post('/api/v1/meters/evaluate', pass, described(evaluateDetail))
     .get('/api/v1/meters/:meterIdOrSlug/query', pass, described(queryDetail))

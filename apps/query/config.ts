@@ -36,6 +36,13 @@ export const querySettings = {
     max: 100,
     about: 'queries that run in the database at once',
   }),
+  connectionsPerNamespaceMax: integer('QUERY_CONNECTIONS_PER_NAMESPACE_MAX', {
+    default: 6,
+    min: 1,
+    max: 100,
+    about:
+      'of these for one namespace; the others of it wait. At least one connection is left to other namespaces',
+  }),
   queriesMax: integer('QUERIES_MAX', {
     default: 200,
     min: 1,
@@ -46,7 +53,7 @@ export const querySettings = {
     default: 150,
     min: 1,
     max: 10_000,
-    about: 'of these for one namespace',
+    about: 'queries of one namespace that run or wait; more of them get 503',
   }),
   deltaCellsMax: integer('DELTA_CELLS_CACHED_MAX', {
     default: 400_000,

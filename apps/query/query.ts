@@ -18,7 +18,15 @@ import { QueryRunner } from './runner.ts';
 import { v3QueryRoutes } from './v3/index.ts';
 
 export interface QueryParts {
-  config: Pick<QueryConfig, 'queryMsMax' | 'queriesMax' | 'queriesPerNamespaceMax' | 'deltaCellsMax'>;
+  config: Pick<
+    QueryConfig,
+    | 'queryMsMax'
+    | 'queriesMax'
+    | 'queriesPerNamespaceMax'
+    | 'connectionsMax'
+    | 'connectionsPerNamespaceMax'
+    | 'deltaCellsMax'
+  >;
   sql: Sql;
   access: Access;
   /** undefined = answers don't tell how fresh they are. */

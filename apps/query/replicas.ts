@@ -74,6 +74,10 @@ export class Replicas {
     await Promise.all(this.#replicas.map(({ sql }) => sql.end({ timeout: 5 })));
   }
 
+  get count(): number {
+    return this.#replicas.length;
+  }
+
   /** Those that can be asked now, the one whose turn it is first. */
   inTurn(): Sql[] {
     const usable = this.#replicas.filter((replica) => replica.usable);

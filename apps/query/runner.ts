@@ -10,6 +10,7 @@ import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import type { EventStream, StreamPosition } from '@usage/lib/stream/stream.ts';
 import { WindowsError } from '@usage/lib/windows/windows.ts';
+import { FairLimit } from './fairLimit.ts';
 import type { QueryMetrics } from './metrics.ts';
 import type { Replicas } from './replicas.ts';
 
@@ -19,6 +20,9 @@ export interface RunnerLimits {
   /** Queries that run or wait for a connection; more of them get 503. */
   queriesMax: number;
   queriesPerNamespaceMax: number;
+  /** Queries that run on a server at once, and of these for one namespace. */
+  connectionsMax: number;
+  connectionsPerNamespaceMax: number;
   deltaCellsMax: number;
 }
 
@@ -44,7 +48,9 @@ export type Read<T> = (
 /** Everything that a read needs, and the one place that decides what its failures mean for the client. */
 export class QueryRunner {
   readonly deltas: DeltaCache;
-  readonly #running: ConcurrencyLimit;
+  /** Queries that run or wait. */
+  readonly #taken: ConcurrencyLimit;
+  readonly #turns: FairLimit;
   #freshnessFault = false;
 
   constructor(
@@ -56,7 +62,12 @@ export class QueryRunner {
     readonly replicas?: Replicas,
   ) {
     this.deltas = new DeltaCache(limits.deltaCellsMax, metrics);
-    this.#running = new ConcurrencyLimit(limits.queriesMax, limits.queriesPerNamespaceMax);
+    this.#taken = new ConcurrencyLimit(limits.queriesMax, limits.queriesPerNamespaceMax);
+    const servers = 1 + (replicas?.count ?? 0);
+    const connectionsMax = servers * limits.connectionsMax;
+    // At least one connection is left to the others, where there are two.
+    const eachMax = Math.max(1, Math.min(servers * limits.connectionsPerNamespaceMax, connectionsMax - 1));
+    this.#turns = new FairLimit(connectionsMax, eachMax);
   }
 
   /**
@@ -65,12 +76,16 @@ export class QueryRunner {
    * more than once. Problems: 400 for too many windows, 503 when it takes too long or can't be done now.
    */
   async read<T>(kind: QueryKind, namespace: string, read: Read<T>, from: ReadFrom = 'primary'): Promise<T> {
-    if (!this.#running.take(namespace))
+    if (!this.#taken.take(namespace))
       throw unavailable('As many queries as possible are being answered already.', 1);
-    this.metrics.running.set(this.#running.taken);
+    this.metrics.running.set(this.#taken.taken);
     const startedMs = performance.now();
     const deadlineMs = startedMs + this.limits.queryMsMax;
+    let running = false;
     try {
+      running = await this.#turns.begin(namespace, this.limits.queryMsMax);
+      if (!running)
+        throw unavailable('Other queries took all of the time that this one may wait.', retrySeconds);
       for (const sql of from === 'replicas' ? (this.replicas?.inTurn() ?? []) : []) {
         try {
           const answer = await this.#readReplica(sql, read, deadlineMs);
@@ -89,8 +104,9 @@ export class QueryRunner {
     } catch (error) {
       throw toProblem(error, this.limits.queryMsMax);
     } finally {
-      this.#running.give(namespace);
-      this.metrics.running.set(this.#running.taken);
+      if (running) this.#turns.end(namespace);
+      this.#taken.give(namespace);
+      this.metrics.running.set(this.#taken.taken);
       this.metrics.duration.observe({ kind }, (performance.now() - startedMs) / 1_000);
     }
   }

@@ -2,8 +2,16 @@ import { Type } from '@sinclair/typebox';
 import { TextFilterJson, TimeFilterJson } from '../filter/schema.ts';
 import { jsonResponse, problemResponses } from '../http/documentation.ts';
 import { describedParameters, jsonText } from '../http/parameters.ts';
-import { closedObject, nullable, text, time as timeField, wholeNumber } from '../validation/schema.ts';
+import {
+  closedObject,
+  judged,
+  nullable,
+  text,
+  time as timeField,
+  wholeNumber,
+} from '../validation/schema.ts';
 import { clientId, customersMax, texts } from './meterQuery.ts';
+import { sort, V3IdFilter, V3TextFilter, V3TimeFilter } from './v3Filters.ts';
 
 /** OpenMeter's wire format of event lists (its api/openapi.yaml), and what /swagger of gateway and query service says. */
 
@@ -17,6 +25,14 @@ const limit = Type.Optional(
 const part = (description: string) =>
   Type.Optional(text({ minLength: 1, maxLength: textLengthMax, description }));
 
+const sorted = Type.Optional(
+  sort(
+    ['time', 'ingestedAt', 'storedAt'],
+    'By what the list is ordered: the time of the event, its arrival, or when it was stored; the latest first, or `asc` after ' +
+      'the field.',
+  ),
+);
+
 export const EventListParameters = closedObject({
   ingestedAtFrom: Type.Optional(timeField('Arrival, inclusive.')),
   ingestedAtTo: Type.Optional(timeField('Arrival, exclusive.')),
@@ -24,6 +40,7 @@ export const EventListParameters = closedObject({
   to: Type.Optional(timeField('Time of the event, exclusive.')),
   id: part('Part of the id.'),
   subject: part('Part of the subject.'),
+  sort: sorted,
   limit,
   customerId: Type.Optional(
     texts({ min: 1, max: customersMax }, 'Ids of customers: the events of their subjects.'),
@@ -58,6 +75,7 @@ export const EventPageParameters = closedObject({
     text({ maxLength: cursorLengthMax, description: '`nextCursor` of the page before.' }),
   ),
   limit,
+  sort: sorted,
   clientId: Type.Optional(clientId),
   filter: Type.Optional(jsonText(EventFilter)),
 });
@@ -97,8 +115,8 @@ const example = {
 export const listDetail = {
   tags: ['Events'],
   operationId: 'listEvents',
-  summary: 'List events, newest first',
-  description: 'By arrival, then source and id. Data stands as it came.',
+  summary: 'List events, the latest first',
+  description: 'By their time, then source and id; `sort` says otherwise. Data stands as it came.',
   parameters: describedParameters(EventListParameters),
   responses: {
     200: jsonResponse('The events.', Type.Array(Ingested), [example]),
@@ -117,6 +135,79 @@ export const cursorDetail = {
       'A page. `nextCursor` is there when it is full.',
       Type.Object({ items: Type.Array(Ingested), nextCursor: Type.Optional(Type.String()) }),
       { items: [example], nextCursor: 'WzE3MzU2ODk2MDExMjMwMDAsIm15LWFwcCIsIjEiXQ' },
+    ),
+    ...problemResponses(400),
+  },
+};
+
+const v3SizeMax = 100;
+export const v3SizeDefault = 20;
+
+export const V3EventListParameters = closedObject({
+  page: Type.Optional(
+    closedObject(
+      {
+        size: Type.Optional(wholeNumber({ minimum: 1, maximum: v3SizeMax }, { default: v3SizeDefault })),
+        after: Type.Optional(text({ minLength: 1, maxLength: cursorLengthMax })),
+        before: Type.Optional(judged<never>({ type: 'string' }, () => 'is not supported: pages go forward')),
+      },
+      { description: 'page[size], and page[after] with `meta.page.next` of the page before.' },
+    ),
+  ),
+  filter: Type.Optional(
+    closedObject(
+      {
+        id: Type.Optional(V3TextFilter),
+        source: Type.Optional(V3TextFilter),
+        subject: Type.Optional(V3TextFilter),
+        type: Type.Optional(V3TextFilter),
+        customer_id: Type.Optional(V3IdFilter),
+        time: Type.Optional(V3TimeFilter),
+        ingested_at: Type.Optional(V3TimeFilter),
+        stored_at: Type.Optional(V3TimeFilter),
+      },
+      { description: 'filter[subject][eq]=customer-1, filter[time][gte]=2025-01-01T00:00:00Z' },
+    ),
+  ),
+  sort: Type.Optional(
+    sort(
+      ['time', 'ingested_at', 'stored_at'],
+      'By what the list is ordered, the latest first where no direction is given.',
+    ),
+  ),
+});
+
+const V3Event = Type.Object({
+  event: Ingested.properties.event,
+  ingested_at: time,
+  stored_at: time,
+  validation_errors: Type.Optional(Type.Array(Type.Object({ code: Type.String(), message: Type.String() }))),
+});
+const cursor = Type.Union([Type.String(), Type.Null()]);
+export const v3EventListDetail = {
+  tags: ['OpenMeter v3'],
+  operationId: 'v3ListEvents',
+  summary: 'List events (v3)',
+  parameters: describedParameters(V3EventListParameters),
+  responses: {
+    200: jsonResponse(
+      'A page. `meta.page.next` is there when it is full.',
+      Type.Object({
+        data: Type.Array(V3Event),
+        meta: Type.Object({
+          page: Type.Object({
+            first: Type.Optional(Type.String()),
+            last: Type.Optional(Type.String()),
+            next: cursor,
+            previous: cursor,
+            size: Type.Integer(),
+          }),
+        }),
+      }),
+      {
+        data: [{ event: example.event, ingested_at: example.ingestedAt, stored_at: example.storedAt }],
+        meta: { page: { next: null, previous: null, size: 20 } },
+      },
     ),
     ...problemResponses(400),
   },

@@ -22,6 +22,8 @@ export async function openQueryTest(stream?: EventStream, limits: Partial<QueryC
       queryMsMax: 30_000,
       queriesMax: 10,
       queriesPerNamespaceMax: 10,
+      connectionsMax: 4,
+      connectionsPerNamespaceMax: 4,
       deltaCellsMax: 1_000,
       ...limits,
     },

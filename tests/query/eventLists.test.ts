@@ -68,10 +68,13 @@ const items = async (path: string) => (await (await query.get(path)).json()) as 
 const ids = async (path: string) => (await items(path)).map((item) => item.event.id);
 
 describe('GET /api/v1/events', () => {
-  test('lists the newest hundred by arrival, then source and id', async () => {
+  const keysOf = (listed: Item[], key: (item: Item) => unknown) =>
+    listed.map((item) => `${key(item)} ${item.event.source} ${item.event.id}`);
+
+  test('lists the latest hundred by their time, then source and id, as OpenMeter does', async () => {
     const listed = await items('/api/v1/events');
     expect(listed).toHaveLength(100);
-    const keys = listed.map(({ event, ingestedAt }) => `${ingestedAt} ${event.source} ${event.id}`);
+    const keys = keysOf(listed, ({ event }) => event.time);
     expect(keys).toEqual(keys.toSorted().reverse());
     expect(listed[0]!.event).toMatchObject({
       id: '39-9',
@@ -80,6 +83,21 @@ describe('GET /api/v1/events', () => {
       type: 'prompt',
       subject: 'subject-0',
     });
+  });
+
+  test('lists by arrival, or by when they were stored, either way', async () => {
+    for (const [sort, key] of [
+      ['ingestedAt', ({ ingestedAt }: Item) => ingestedAt],
+      ['storedAt', ({ storedAt }: Item) => storedAt],
+      ['time', ({ event }: Item) => event.time],
+    ] as const) {
+      const listed = await items(`/api/v1/events?sort=${sort}`);
+      const keys = keysOf(listed, key);
+      expect([sort, keys]).toEqual([sort, keys.toSorted().reverse()]);
+      const ascending = keysOf(await items(`/api/v1/events?sort=${sort}+asc`), key);
+      expect([sort, ascending]).toEqual([sort, ascending.toSorted()]);
+      expect(ascending).toHaveLength(100);
+    }
   });
 
   test('returns data and attributes as they came, to the last digit', async () => {
@@ -176,9 +194,9 @@ describe('GET /api/v2/events', () => {
     expect(await filtered({ id: { $in: ['00-1', 'none'] } })).toEqual(['00-1', 'none']);
     expect(await filtered({ type: { $ne: 'prompt' } })).toEqual(['none']);
     expect(await filtered({ subject: { $like: 'o_d' }, id: { $gt: 'odd' } })).toEqual([
-      'older',
       'odd_1',
       'odd%2',
+      'older',
     ]);
     expect(await filtered({ id: { $like: '0_-9' }, source: { $eq: 's1' } })).toHaveLength(10);
     expect(await filtered({ id: { $and: [{ $gte: '39' }, { $lt: '39-2' }] } })).toEqual(['39-1', '39-0']);
@@ -211,6 +229,85 @@ describe('GET /api/v2/events', () => {
       expect((await query.get(`/api/v2/events?cursor=${cursor}`)).status).toBe(400);
     }
   });
+});
+
+describe('GET /api/v3/openmeter/events', () => {
+  interface V3Page {
+    data: { event: { id: string; time: string }; ingested_at: string; validation_errors?: object[] }[];
+    meta: { page: { next: string | null; previous: null; size: number; first?: string; last?: string } };
+  }
+  const page = async (parameters: string) => {
+    const response = await query.get(`/api/v3/openmeter/events?${parameters}`);
+    if (response.status !== 200) throw new Error(await response.text());
+    return (await response.json()) as V3Page;
+  };
+  const idsOf = async (parameters: string) => (await page(parameters)).data.map(({ event }) => event.id);
+
+  test.each(['time', 'ingested_at', 'stored_at', 'time asc', 'ingested_at asc', 'stored_at asc'])(
+    'goes through all events once, sorted by %s',
+    async (sort) => {
+      const seen: string[] = [];
+      let after: string | null = null;
+      do {
+        const sorted = `sort=${encodeURIComponent(sort)}&page[size]=37`;
+        const { data, meta }: V3Page = await page(after === null ? sorted : `${sorted}&page[after]=${after}`);
+        seen.push(...data.map(({ event }) => event.id));
+        after = meta.page.next;
+      } while (after !== null);
+      const own = seen.filter((id) => id !== 'new');
+      expect(own).toHaveLength(batches * perBatch + 4);
+      expect(new Set(seen).size).toBe(seen.length);
+    },
+  );
+
+  test('filters by every field and operator', async () => {
+    expect((await page('')).meta.page.size).toBe(20);
+    expect(await idsOf('filter[id][oeq]=00-1,none')).toEqual(['00-1', 'none']);
+    expect(await idsOf('filter[id]=00-1')).toEqual(['00-1']);
+    expect(await idsOf('filter[type][neq]=prompt')).toEqual(['none']);
+    expect(await idsOf('filter[subject][contains]=dd&filter[id][gt]=odd')).toEqual([
+      'odd_1',
+      'odd%2',
+      'older',
+    ]);
+    expect(await idsOf('filter[id][ocontains]=odd_,one')).toEqual(['odd_1', 'none']);
+    expect(await idsOf('filter[subject][eq]=odd&filter[source][nexists]=true')).toEqual([]);
+    expect(await idsOf('filter[subject][eq]=odd&filter[source][exists]=')).toHaveLength(4);
+    const before = new Date(begunMs - 3_600_000).toISOString();
+    expect(await idsOf(`filter[time][lt]=${before}`)).toEqual(['older']);
+    const arrived = new Date(begunMs).toISOString();
+    expect(await idsOf(`filter[ingested_at][eq]=${arrived}&page[size]=100`)).toHaveLength(4 * perBatch);
+    expect(await idsOf(`filter[stored_at][lt]=${before}`)).toEqual([]);
+    const faults = (await page('filter[id][eq]=odd%252')).data[0]!.validation_errors;
+    expect(faults).toEqual([
+      { code: 'validation_error', message: 'invalid event: value cannot be parsed as a number: many' },
+    ]);
+  });
+
+  test.each([
+    'filter[subjects][eq]=x',
+    'filter[id][regex]=x',
+    'filter[time][contains]=x',
+    'filter[time][eq]=x',
+    'filter[id][oeq]=,',
+    'sort=subject',
+    'sort=time+down',
+    'page[size]=101',
+    'page[before]=x',
+    'page[after]=x',
+    'limit=1',
+  ])('refuses %s', async (parameters) => {
+    expect((await query.get(`/api/v3/openmeter/events?${parameters}`)).status).toBe(400);
+  });
+});
+
+test('a batch that is not described yet is looked into for any tenant', async () => {
+  const listed = async () => await items('/api/v1/events?subject=odd&from=2000-01-01T00:00:00Z');
+  const before = await listed();
+  await query.sql`UPDATE batches SET described = false WHERE id IN (SELECT DISTINCT batch_id FROM events WHERE subject = 'odd')`;
+  await query.sql`DELETE FROM batch_types t USING batches b WHERE b.id = t.batch_id AND NOT b.described`;
+  expect(await listed()).toEqual(before);
+  expect(before.length).toBeGreaterThan(3);
 });
 
 test('answers say how fresh they are while Redis is there', async () => {

@@ -80,7 +80,14 @@ async function until(status: number, ask: () => Promise<Response>): Promise<Resp
 }
 
 test('one tenant’s queries, and strangers’ portal tokens, leave some to the others', async () => {
-  const limits = { queryMsMax: 5_000, queriesMax: 3, queriesPerNamespaceMax: 2, deltaCellsMax: 0 };
+  const limits = {
+    queryMsMax: 5_000,
+    queriesMax: 3,
+    queriesPerNamespaceMax: 2,
+    connectionsMax: 4,
+    connectionsPerNamespaceMax: 4,
+    deltaCellsMax: 0,
+  };
   const runner = new QueryRunner(
     sql,
     undefined,

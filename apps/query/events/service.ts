@@ -1,15 +1,18 @@
 import type { Transaction } from '@usage/db/connection/connect.ts';
 import {
-  batchesByArrival,
-  type EventFilters,
+  batchesStoredAt,
   eventsOfListedBatches,
+  type ListBounds,
   type ListedBatch,
   type ListedEvent,
+  type ListOrder,
   type ListPlace,
+  listedBatches,
 } from '@usage/db/events/eventLists.ts';
+import type { EventFilters } from '@usage/db/events/listFilters.ts';
 import { subjectsOfCustomers } from '@usage/db/limits/customers.ts';
 import { listMeters, metersPerNamespaceMax } from '@usage/db/meters/meters.ts';
-import { formatTimeUs } from '@usage/lib/event/time.ts';
+import { endUs } from '@usage/lib/event/time.ts';
 import { timeBounds } from '@usage/lib/filter/timeFilter.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
@@ -17,32 +20,44 @@ import { type CompiledMeter, compileMeter } from '@usage/lib/meter/evaluate.ts';
 import type { QueryRunner } from '../runner.ts';
 import type { ListRequest } from './request.ts';
 
-export interface EventPage {
-  /** Each event as JSON text. */
-  items: string[];
-  /** Where the next page goes on; undefined when this one is the last. */
-  next: ListPlace | undefined;
+/** An event of a list, and what is told of it. */
+export interface Listed {
+  event: ListedEvent;
+  storedAtUs: number;
+  /** Why it does not count for a meter of its type, each reason once; empty when it counts for all of them. */
+  faults: readonly string[];
 }
 
 /** Batches looked through at once: few, since most lists end in the first; more where filters let little pass. */
 const stretchMin = 8;
 const stretchMax = 4_096;
 
-/** Events newest first: by arrival, then source and id, descending. Problems: 503 where the filters let too little pass. */
+/** At most `limit` events in the order of the list. Problems: 503 where the filters let too little pass. */
 export async function listEvents(
   runner: QueryRunner,
   namespace: string,
-  { filters: given, customerIds, place, limit }: ListRequest,
-): Promise<EventPage> {
+  request: ListRequest,
+): Promise<Listed[]> {
   return await runner.read('events', namespace, async (tx, deadlineMs) => {
+    const { filters: given, customerIds } = request;
     const filters = customerIds ? await ofCustomers(tx, namespace, given, customerIds) : given;
-    const { events, storedAtUs } = await findEvents(tx, namespace, filters, place, limit, deadlineMs);
+    const events = await findEvents(tx, namespace, { ...request, filters }, deadlineMs);
     runner.metrics.rows.observe({ kind: 'events' }, events.length);
-    const fault = events.length === 0 ? () => undefined : await faultFinder(tx, namespace);
-    const items = events.map((event) => itemOf(event, storedAtUs.get(event.batch_id)!, fault(event)));
-    const last = events.length === limit ? events.at(-1) : undefined;
-    return { items, next: last && { arrivedUs: last.arrived_us, source: last.source, id: last.id } };
+    if (events.length === 0) return [];
+    const faultsOf = await faultFinder(tx, namespace);
+    const storedAt = await batchesStoredAt(tx, [...new Set(events.map((event) => event.batch_id))]);
+    return events.map((event) => ({
+      event,
+      // Without its batch's row, it was stored when it arrived or little later.
+      storedAtUs: storedAt.get(event.batch_id) ?? event.arrived_us,
+      faults: faultsOf(event),
+    }));
   });
+}
+
+/** Where the list goes on after an event. */
+export function placeOf({ event }: Listed): ListPlace {
+  return { us: event.key_us, source: event.source, id: event.id };
 }
 
 /** The filters, and that an event's subject is one of the customers'. */
@@ -58,55 +73,74 @@ async function ofCustomers(
 }
 
 /**
- * Walks the batches by their last arrival until no batch that is left can hold an event that belongs among the first
- * `limit` of those found.
+ * Walks the namespace's batches in the order of the list until none that is left can hold an event that belongs among the
+ * first `limit` of those found.
  */
 export async function findEvents(
   tx: Transaction,
   namespace: string,
-  filters: EventFilters,
-  place: ListPlace | undefined,
-  limit: number,
+  { order, filters, place, limit }: ListRequest,
   deadlineMs: number,
-): Promise<{ events: ListedEvent[]; storedAtUs: Map<bigint, number> }> {
-  const arrival = filters.times.filter(({ column }) => column === 'ingested_at').map(({ filter }) => filter);
-  const { fromUs = 0, toUs } = timeBounds({ operator: 'and', filters: arrival });
-  const arrivedUsMax =
-    place && toUs !== undefined ? Math.min(place.arrivedUs, toUs) : (place?.arrivedUs ?? toUs);
-
+): Promise<ListedEvent[]> {
+  const bounds = boundsOf(order, filters, place);
+  const searched = new Set<bigint>();
   let events: ListedEvent[] = [];
-  const storedAtUs = new Map<bigint, number>();
   let after: ListedBatch | undefined;
   for (let stretch = stretchMin; ; stretch = Math.min(stretch * 8, stretchMax)) {
     if (performance.now() > deadlineMs) throw tooRare();
-    const batches = await batchesByArrival(tx, after, arrivedUsMax, stretch);
-    if (batches.length === 0) break;
-    after = batches.at(-1)!;
-    for (const { id, storedAtUs: us } of batches) storedAtUs.set(id, us);
-    const found = await eventsOfListedBatches(tx, namespace, batches, filters, place, limit);
-    events = [...events, ...found].sort(newestFirst).slice(0, limit);
-    const full = events.length === limit && events.at(-1)!.arrived_us > after.arrivedToUs;
-    if (full || batches.length < stretch || after.arrivedToUs < fromUs) break;
+    const batches = await listedBatches(tx, namespace, order, filters, bounds, after, stretch);
+    const ids = new Set(batches.map(({ id }) => id).filter((id) => !searched.has(id)));
+    if (ids.size > 0) {
+      const found = await eventsOfListedBatches(tx, namespace, [...ids], order, filters, place, limit);
+      events = [...events, ...found].sort(inOrder(order)).slice(0, limit);
+      for (const id of ids) searched.add(id);
+    }
+    after = batches.at(-1);
+    if (!after || batches.length < stretch) return events;
+    const last = events.length === limit ? events.at(-1)!.key_us : undefined;
+    if (last !== undefined && (order.ascending ? last < after.edgeUs : last > after.edgeUs)) return events;
   }
-  return { events, storedAtUs };
 }
 
-function newestFirst(a: ListedEvent, b: ListedEvent): number {
-  return (
-    b.arrived_us - a.arrived_us ||
-    Buffer.compare(Buffer.from(b.source), Buffer.from(a.source)) ||
-    Buffer.compare(Buffer.from(b.id), Buffer.from(a.id))
-  );
+/** What the filters and the place say of the batches that can hold events of the list. */
+function boundsOf(
+  { by, ascending }: ListOrder,
+  filters: EventFilters,
+  place: ListPlace | undefined,
+): ListBounds {
+  const boundsBy = (column: 'time' | 'ingested_at') => {
+    const own = filters.times.filter((one) => one.column === column).map(({ filter }) => filter);
+    const { fromUs, toUs } = timeBounds({ operator: 'and', filters: own });
+    if (place === undefined || by !== column) return { fromUs, toUs };
+    return ascending
+      ? { fromUs: Math.max(fromUs ?? 0, place.us), toUs }
+      : { fromUs, toUs: Math.min(toUs ?? endUs, place.us) };
+  };
+  const types = filters.texts.flatMap(({ column, filter }) => {
+    if (column !== 'type') return [];
+    if (filter.operator === 'eq') return [[filter.value]];
+    return filter.operator === 'in' ? [filter.values] : [];
+  });
+  return { time: boundsBy('time'), ingested_at: boundsBy('ingested_at'), types: types[0] };
+}
+
+function inOrder({ ascending }: ListOrder) {
+  const sign = ascending ? 1 : -1;
+  return (a: ListedEvent, b: ListedEvent): number =>
+    sign *
+    (a.key_us - b.key_us ||
+      Buffer.compare(Buffer.from(a.source), Buffer.from(b.source)) ||
+      Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
 }
 
 function tooRare() {
   return unavailable(
-    'The filters let so few events pass that the search takes too long: narrow the time of arrival as well.',
+    'The filters let so few events pass that the search takes too long: narrow the time of the events as well.',
     5,
   );
 }
 
-/** Why an event doesn't count for a meter of its type; undefined when it counts for all of them. */
+/** Why an event doesn't count for a meter of its type, each reason once; empty when it counts for all of them. */
 async function faultFinder(tx: Transaction, namespace: string) {
   const page = {
     page: 1,
@@ -119,27 +153,14 @@ async function faultFinder(tx: Transaction, namespace: string) {
   for (const meter of await listMeters(tx, namespace, page)) {
     byType.set(meter.eventType, [...(byType.get(meter.eventType) ?? []), compileMeter(meter)]);
   }
-  return (event: ListedEvent): string | undefined => {
+  return (event: ListedEvent): string[] => {
     const { type, data } = event;
     const meters = byType.get(type);
-    if (!meters) return `no meter found for event type: ${type}`;
+    if (!meters) return [`no meter found for event type: ${type}`];
     const parsed = data === null ? undefined : parseJson(data);
     const faults = meters
       .map((meter) => meter.measure(parsed, event))
       .filter((one) => typeof one === 'string');
-    return faults.length === 0 ? undefined : [...new Set(faults)].join('\n');
+    return [...new Set(faults)];
   };
-}
-
-/** Attributes and data stand in it as they were stored: not a digit is lost. */
-function itemOf(event: ListedEvent, storedAtUs: number, validationError: string | undefined): string {
-  const { id, source, type, subject, time_us: timeUs, attributes, data } = event;
-  const head = JSON.stringify({ specversion: '1.0', id, source, type, subject, time: formatTimeUs(timeUs) });
-  const more = attributes === null || attributes === '{}' ? '' : `,${attributes.trim().slice(1, -1)}`;
-  const rest = JSON.stringify({
-    ingestedAt: formatTimeUs(event.arrived_us),
-    storedAt: formatTimeUs(storedAtUs),
-    validationError,
-  });
-  return `{"event":${head.slice(0, -1)}${more}${data === null ? '' : `,"data":${data}`}},${rest.slice(1)}`;
 }

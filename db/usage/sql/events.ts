@@ -1,6 +1,8 @@
+import { endUs } from '@usage/lib/event/time.ts';
 import type { Executor } from '../../connection/connect.ts';
 import { timeOf, timesOf } from '../../connection/times.ts';
 import { type RawEvent, rawEventColumns } from '../../events/events.ts';
+import { batchesHolding, eventsOfBatches } from '../../events/tenantBatches.ts';
 import type { TimeRange } from './pieces.ts';
 
 /** Which events a meter takes. */
@@ -16,13 +18,22 @@ export interface EventsOf {
 /** Rows that are in memory at once. */
 const cursorRows = 2_000;
 
-/** The events in time ranges that don't overlap, in no order; found by the brin index on time. */
-export function eventsInRanges(
+/** Beyond so many batches, the brin index on time is the quicker way to a few minutes. */
+const sparseBatchesMax = 500;
+
+/** The events in time ranges that ascend and don't overlap, in no order: of the batches that may hold some. */
+export async function* eventsInRanges(
   tx: Executor,
   of: EventsOf,
   ranges: readonly TimeRange[],
   withAttributes: boolean,
-): AsyncIterable<RawEvent[]> {
+): AsyncGenerator<RawEvent[]> {
+  const whole = { fromUs: ranges[0]!.fromUs, toUs: ranges.at(-1)!.toUs };
+  const batches = await batchesHolding(tx, of, whole);
+  const stored =
+    batches.length === 0
+      ? tx`(SELECT * FROM events WHERE false)`
+      : eventsOfBatches(tx, batches, taken(tx, of), sparseBatchesMax);
   const since = timesOf(
     tx,
     ranges.map((range) => range.fromUs),
@@ -31,11 +42,10 @@ export function eventsInRanges(
     tx,
     ranges.map((range) => range.toUs),
   );
-  return tx<RawEvent[]>`
+  yield* tx<RawEvent[]>`
     SELECT ${rawEventColumns(tx, withAttributes)}
     FROM unnest(${since}, ${until}) AS r (since, until)
-    JOIN events e ON e.time >= r.since AND e.time < r.until
-    WHERE ${taken(tx, of)}
+    JOIN ${stored} e ON e.time >= r.since AND e.time < r.until
     UNION ALL
     SELECT ${rawEventColumns(tx, withAttributes)}
     FROM unnest(${since}, ${until}) AS r (since, until)
@@ -45,10 +55,15 @@ export function eventsInRanges(
 
 /** Times of the first and the last event, the last one included; undefined while there is none. Reads them all. */
 export async function eventsExtent(tx: Executor, of: EventsOf): Promise<TimeRange | undefined> {
+  const batches = await batchesHolding(tx, of, { fromUs: 0, toUs: endUs });
+  const stored =
+    batches.length === 0
+      ? tx`(SELECT * FROM events WHERE false)`
+      : eventsOfBatches(tx, batches, taken(tx, of), Number.POSITIVE_INFINITY);
   const [row] = await tx<{ from_us: number | null; to_us: number | null }[]>`
     SELECT (extract(epoch FROM min(time)) * 1000000)::float8 AS from_us,
            (extract(epoch FROM max(time)) * 1000000 + 1)::float8 AS to_us
-    FROM (SELECT e.time FROM events e WHERE ${taken(tx, of)}
+    FROM (SELECT e.time FROM ${stored} e
           UNION ALL SELECT e.time FROM ${amendedEvents(tx, of)} e WHERE ${ofMeter(tx, of)}) found`;
   if (row?.from_us == null || row.to_us == null) return undefined;
   return { fromUs: row.from_us, toUs: row.to_us };

@@ -1,0 +1,44 @@
+import type { Fragment } from 'postgres';
+import type { Executor } from '../connection/connect.ts';
+import { timeOf } from '../connection/times.ts';
+
+/**
+ * The batches that may hold events of a namespace and type within a range of their times, ascending; those that are not
+ * described yet (batchTypes.ts) may hold any.
+ */
+export async function batchesHolding(
+  tx: Executor,
+  { namespace, type }: { namespace: string; type: string },
+  { fromUs, toUs }: { fromUs: number; toUs: number },
+): Promise<bigint[]> {
+  const rows = await tx<{ id: bigint }[]>`
+    SELECT batch_id AS id FROM batch_types
+    WHERE namespace = ${namespace} AND type = ${type}
+      AND last_time >= ${timeOf(tx, fromUs)} AND first_time < ${timeOf(tx, toUs)}
+    UNION SELECT id FROM batches WHERE NOT described ORDER BY id`;
+  return rows.map((row) => row.id);
+}
+
+/** With fewer than one batch in so many between the first and the last, each is looked for by itself. */
+const sparseFactor = 4;
+
+/**
+ * The events of some batches, at least one, as a subquery without a name; `condition` calls them e. The brin index on batch_id
+ * finds a range of batches at once; where most of the range is of other batches, and there are at most `sparseMax`, each
+ * batch is looked for by itself.
+ */
+export function eventsOfBatches(
+  tx: Executor,
+  batches: readonly bigint[],
+  condition: Fragment,
+  sparseMax: number,
+) {
+  const ids = [...batches].sort((a, b) => (a < b ? -1 : 1));
+  const list = tx`${ids.map(String)}::bigint[]`;
+  const [first, last] = [ids[0]!, ids.at(-1)!];
+  if (last - first < BigInt(ids.length * sparseFactor) || ids.length > sparseMax)
+    return tx`(SELECT e.* FROM events e
+               WHERE e.batch_id BETWEEN ${first} AND ${last} AND e.batch_id = ANY(${list}) AND ${condition})`;
+  return tx`(SELECT found.* FROM unnest(${list}) AS batch (id)
+             CROSS JOIN LATERAL (SELECT e.* FROM events e WHERE e.batch_id = batch.id AND ${condition} OFFSET 0) found)`;
+}
