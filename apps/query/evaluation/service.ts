@@ -1,5 +1,6 @@
 import type { Transaction } from '@usage/db/connection/connect.ts';
-import type { EventFilters, ListedEvent } from '@usage/db/events/eventLists.ts';
+import type { ListedEvent } from '@usage/db/events/eventLists.ts';
+import type { EventFilters } from '@usage/db/events/listFilters.ts';
 import { listMeters, metersPerNamespaceMax } from '@usage/db/meters/meters.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
@@ -30,7 +31,8 @@ export async function evaluate(
 ): Promise<Evaluation> {
   return await runner.read('events', namespace, async (tx, deadlineMs) => {
     const filters = filtersFor(meter, event);
-    const { events } = await findEvents(tx, namespace, filters, undefined, limit, deadlineMs);
+    const listing = { order: newestFirst, filters, customerIds: undefined, place: undefined, limit };
+    const events = await findEvents(tx, namespace, listing, deadlineMs);
     const meters = meter
       ? [{ ...compileMeter(meter), fromUs: meter.fromUs }]
       : await storedMeters(tx, namespace);
@@ -41,6 +43,9 @@ export async function evaluate(
     };
   });
 }
+
+/** By arrival: what came in last is what somebody looks for. */
+const newestFirst = { by: 'ingested_at', ascending: false } as const;
 
 function filtersFor(meter: PreviewMeter | undefined, event: EvaluationRequest['event']): EventFilters {
   const equals = (column: 'id' | 'source' | 'type', value: string) =>
