@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { noteRetention } from '@usage/db/schema/eventsKept.ts';
 import { correctionRoutes } from '@usage/gateway/corrections/index.ts';
 import { openAccess } from '@usage/lib/auth/access.ts';
 import { createServer } from '@usage/lib/http/server.ts';
@@ -149,6 +150,12 @@ test('an answer as of a moment leaves out what arrived or was corrected later', 
   expect(await ask('sum', 'asOf=2025-03-05T00:30:00Z')).toEqual([35]);
   expect(await ask('sum', 'asOf=2025-03-05T02:00:00Z')).toEqual([135]);
   expect(await ask('sum', 'asOf=2199-01-01T00:00:00Z')).toEqual([125]);
+  await noteRetention(query.sql, 31);
+  const gone = await query.get(`/api/v1/meters/${type}_sum/query?asOf=2025-03-05T02:00:00Z`);
+  expect([gone.status, ((await gone.json()) as Answer).detail]).toEqual([
+    400,
+    expect.stringContaining('no longer kept'),
+  ]);
   const since = new Date(Date.now() - 60_000).toISOString();
   const { items } = (await call('GET', `?since=${since}&limit=1`)).body;
   expect(items).toMatchObject([{ id: body.corrections[0], action: 'void' }]);

@@ -1,3 +1,4 @@
+import { noteRetention } from '@usage/db/schema/eventsKept.ts';
 import { keepJobSchedules, storageJobs } from '@usage/db/schema/storageJobs.ts';
 import {
   dropOldChunks,
@@ -15,6 +16,7 @@ export async function storageUpkeep(
   { retentionDays }: Pick<AggregatorConfig, 'retentionDays'>,
   metrics: AggregatorMetrics,
 ): Promise<void> {
+  if (retentionDays !== undefined) await calls.look((sql) => noteRetention(sql, retentionDays));
   const storage = await calls.look(eventStorage);
   if (storage === 'columnstore') {
     await calls.piece((sql) => setStoragePolicies(sql, retentionDays));

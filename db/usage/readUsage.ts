@@ -8,6 +8,7 @@ import { windowBoundaries, windowUsTypical } from '@usage/lib/windows/windows.ts
 import type { Transaction } from '../connection/connect.ts';
 import type { StoredMeter } from '../meters/meterRow.ts';
 import type { MeterToRead } from '../meters/meters.ts';
+import { eventsKeptSince } from '../schema/eventsKept.ts';
 import { Accumulator, rowsMax, type Total, tooManyRows } from './accumulator.ts';
 import type { UsageContext, UsageQuery, UsageRunner } from './context.ts';
 import { DividedMinutes } from './dividedMinutes.ts';
@@ -65,6 +66,7 @@ export async function readUsage(
   const nothing = { boundaries: undefined, totals: [] };
   if (range.fromUs >= range.toUs) return nothing;
 
+  if (query.asOfUs !== undefined) await checkKept(tx, range);
   const scope = await scopeOf(tx, meter, query, runner.deadlineMs);
   const asked = query.windows ? await narrow(tx, found, query, scope, range, runner) : range;
   if (!asked) return nothing;
@@ -86,6 +88,16 @@ export async function readUsage(
     accumulator.countOwnUniques();
   }
   return { boundaries, totals: accumulator.totals() };
+}
+
+/** An answer as of a moment is made from the events: all that happened in the range must be kept. */
+async function checkKept(tx: Transaction, { fromUs }: TimeRange): Promise<void> {
+  const keptUs = await eventsKeptSince(tx);
+  if (keptUs === undefined || fromUs >= keptUs) return;
+  throw new Problem(
+    'bad_request',
+    `Events from before ${formatTimeUs(keptUs)} are no longer kept, and asOf reads the events: ask for a range from then on.`,
+  );
 }
 
 /** Else from the events, one by one. */
