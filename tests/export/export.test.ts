@@ -238,8 +238,7 @@ describe('an exporter', () => {
     expect(await runExport('s3://exports/usage', ...options)).toMatchObject({ code: 0 });
     const target = join(folder, 'from-s3');
     const client = new S3Client({ bucket: 'exports', ...server.client });
-    const { contents } = await client.list({ prefix: 'usage' });
-    for (const { key } of contents!)
+    for (const key of await server.keys('exports'))
       await Bun.write(join(target, key.slice('usage/'.length)), client.file(key));
     await expectEqualToApi(target, 'read_parquet');
     expect(await runExport('s3://none/usage')).toMatchObject({ code: 1 });
@@ -290,7 +289,17 @@ async function startS3(directory: string) {
     S3_ACCESS_KEY_ID: client.accessKeyId,
     S3_SECRET_ACCESS_KEY: client.secretAccessKey,
   };
-  return { client, env, stop: () => server.close() };
+  const suffix = '._S3rver_object';
+  return {
+    client,
+    env,
+    /** Of a bucket's objects, by the files they lie in: Bun's and this server's signatures of lists differ. */
+    keys: async (bucket: string) => {
+      const paths = await readdir(join(directory, bucket), { recursive: true });
+      return paths.filter((path) => path.endsWith(suffix)).map((path) => path.slice(0, -suffix.length));
+    },
+    stop: () => server.close(),
+  };
 }
 
 /** As if five minutes had passed. */
