@@ -86,6 +86,12 @@ describe('an event', () => {
     expect([await ask('sum'), await ask('max')]).toEqual([[15], [10]]);
     expect(await ask('sum', 'subject=zebra')).toEqual([]);
     expect(await ask('sum', 'windowSize=DAY')).toEqual([10, 5]);
+    const listed = await query.get(
+      `/api/v1/events?from=2025-01-01T00:00:00Z&to=2026-01-01T00:00:00Z&id=${id('b').id}`,
+    );
+    expect(await listed.json()).toMatchObject([
+      { event: { id: id('b').id }, correction: { action: 'void', reason: 'sent by mistake' } },
+    ]);
     expect(await query.pipeline.remake()).toBeGreaterThan(0);
     expect([await ask('sum'), await ask('max')]).toEqual([[15], [10]]);
     expect((await call('POST', '', body)).body).toMatchObject({ events: 0, unchanged: 1, corrections: [] });

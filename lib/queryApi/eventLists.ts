@@ -93,6 +93,12 @@ const Ingested = Type.Object({
   }),
   ingestedAt: time,
   storedAt: time,
+  correction: Type.Optional(
+    Type.Object(
+      { id: Type.String(), action: Type.String(), reason: Type.String(), correctedAt: Type.String() },
+      { description: 'Why it counts no more, or otherwise than it came: see /api/v1/corrections.' },
+    ),
+  ),
   validationError: Type.Optional(
     Type.String({ description: 'Why it does not count for a meter of its type.' }),
   ),

@@ -2,10 +2,11 @@ import { formatTimeUs } from '@usage/lib/event/time.ts';
 import type { Listed } from './service.ts';
 
 /** OpenMeter's IngestedEvent as JSON text. Attributes and data stand in it as they were stored: not a digit is lost. */
-export function ingestedEvent({ event, storedAtUs, faults }: Listed): string {
+export function ingestedEvent({ event, storedAtUs, correction, faults }: Listed): string {
   const rest = JSON.stringify({
     ingestedAt: formatTimeUs(event.arrived_us),
     storedAt: formatTimeUs(storedAtUs),
+    ...(correction && { correction }),
     ...(faults.length > 0 && { validationError: faults.join('\n') }),
   });
   return `{"event":${eventText(event)},${rest.slice(1)}`;

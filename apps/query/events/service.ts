@@ -1,4 +1,5 @@
 import type { Transaction } from '@usage/db/connection/connect.ts';
+import { correctionsOf, type EventCorrection } from '@usage/db/corrections/eventCorrections.ts';
 import {
   batchesStoredAt,
   eventsOfListedBatches,
@@ -24,6 +25,8 @@ import type { ListRequest } from './request.ts';
 export interface Listed {
   event: ListedEvent;
   storedAtUs: number;
+  /** The correction in force; undefined: it counts as it came. */
+  correction: EventCorrection | undefined;
   /** Why it does not count for a meter of its type, each reason once; empty when it counts for all of them. */
   faults: readonly string[];
 }
@@ -46,8 +49,10 @@ export async function listEvents(
     if (events.length === 0) return [];
     const faultsOf = await faultFinder(tx, namespace);
     const storedAt = await batchesStoredAt(tx, [...new Set(events.map((event) => event.batch_id))]);
-    return events.map((event) => ({
+    const corrections = await correctionsOf(tx, namespace, events);
+    return events.map((event, i) => ({
       event,
+      correction: corrections.get(i),
       // Without its batch's row, it was stored when it arrived or little later.
       storedAtUs: storedAt.get(event.batch_id) ?? event.arrived_us,
       faults: faultsOf(event),

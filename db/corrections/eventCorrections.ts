@@ -1,0 +1,31 @@
+import type { Executor } from '../connection/connect.ts';
+
+/** The correction of an event that is in force. */
+export interface EventCorrection {
+  id: string;
+  action: 'void' | 'amend';
+  reason: string;
+  correctedAt: string;
+}
+
+/** By the place of the event in the list; events without a correction are left out. */
+export async function correctionsOf(
+  sql: Executor,
+  namespace: string,
+  events: readonly { source: string; id: string }[],
+): Promise<Map<number, EventCorrection>> {
+  const rows = await sql<
+    { place: number; id: bigint; kind: 'void' | 'amend'; reason: string; corrected_at: Date }[]
+  >`
+    SELECT wanted.place::int - 1 AS place, c.id, c.kind, c.reason, c.corrected_at
+    FROM unnest(${events.map(({ source }) => source)}::text[], ${events.map(({ id }) => id)}::text[])
+           WITH ORDINALITY AS wanted (source, event_id, place)
+    JOIN corrections c ON c.undone_at IS NULL AND c.namespace = ${namespace}
+      AND c.source = wanted.source AND c.event_id = wanted.event_id`;
+  return new Map(
+    rows.map(({ place, id, kind, reason, corrected_at: at }) => [
+      place,
+      { id: String(id), action: kind, reason, correctedAt: at.toISOString() },
+    ]),
+  );
+}
