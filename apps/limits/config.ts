@@ -1,5 +1,5 @@
 import { authSettings } from '@usage/lib/auth/settings.ts';
-import { type ConfigOf, integer } from '@usage/lib/service/config.ts';
+import { type ConfigOf, integer, oneOf } from '@usage/lib/service/config.ts';
 import { commonSettings, streamName } from '@usage/lib/service/settings.ts';
 
 export const limitsSettings = {
@@ -41,6 +41,16 @@ export const limitsSettings = {
     min: 0,
     max: 10_000_000,
     about: 'cells of pending deltas kept decoded in memory for checks; keep it above DELTA_CELLS_WAITING_MAX',
+  }),
+  webhookMsMax: integer('WEBHOOK_MS_MAX', {
+    default: 15_000,
+    min: 100,
+    max: 60_000,
+    about: 'ms a webhook may take to answer',
+  }),
+  webhookAddresses: oneOf('WEBHOOK_ADDRESSES', ['public', 'any'], {
+    default: 'public',
+    about: 'public: webhooks to loopback, link-local and private addresses are refused; any: they are not',
   }),
   freshnessMsMax: integer('LIMITS_FRESHNESS_MS_MAX', {
     default: 250,

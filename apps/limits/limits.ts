@@ -12,6 +12,7 @@ import { auditHandlers } from './audit/handlers.ts';
 import { billingHandlers } from './billing/handlers.ts';
 import { freshnessOf } from './checks/freshness.ts';
 import { type CheckLimits, CheckRunner } from './checks/runner.ts';
+import type { LimitsConfig } from './config.ts';
 import { customerHandlers } from './customers/handlers.ts';
 import {
   type EntitlementParts,
@@ -21,11 +22,15 @@ import {
 import { featureHandlers } from './features/handlers.ts';
 import { apiRoutes } from './http/routes.ts';
 import { limitsMetrics } from './metrics.ts';
+import { Deliveries } from './notifications/deliver.ts';
+import { notificationHandlers } from './notifications/handlers.ts';
+import type { SendOptions } from './notifications/send.ts';
+import { ThresholdWatch } from './notifications/watcher.ts';
 import { reservationHandlers } from './reservations/handlers.ts';
 import { reservationSweep } from './reservations/sweep.ts';
 
 export interface LimitsParts {
-  config: CheckLimits;
+  config: CheckLimits & Pick<LimitsConfig, 'webhookMsMax' | 'webhookAddresses'>;
   sql: Sql;
   stream: EventStream;
   access: Access;
@@ -39,6 +44,7 @@ const bodyBytesMax = 2 * 1024 * 1024;
 /** The limits service without its connections. */
 export function createLimits({ config, sql, stream, access, health, registry, log }: LimitsParts) {
   const metrics = limitsMetrics(registry);
+  const webhooks: SendOptions = { msMax: config.webhookMsMax, addresses: config.webhookAddresses };
   const checks = new CheckRunner(sql, config, metrics);
   const parts = { sql, checks, freshness: freshnessOf(stream) };
   const handlers = {
@@ -48,14 +54,21 @@ export function createLimits({ config, sql, stream, access, health, registry, lo
     ...entitlementHandlers(parts),
     ...accessHandlers(parts),
     ...reservationHandlers(sql, checks),
+    ...notificationHandlers(sql, webhooks),
     ...billingHandlers(),
     ...auditHandlers(sql),
   };
-  const loops = [reservationSweep(sql, metrics, log)];
+  const sweep = reservationSweep(sql, metrics, log);
+  const watch = new ThresholdWatch(sql, checks, metrics, log);
+  const deliveries = new Deliveries(sql, webhooks, metrics, log);
+  const loops = [sweep, watch.loop, deliveries.loop];
+  const stop = async () => {
+    await Promise.all([sweep.stop(), watch.stop(), deliveries.stop()]);
+  };
   const app = createServer({ log, health, registry, bodyBytesMax, headersFor: access.headersFor })
     .use(apiDescription(description))
     .use(apiRoutes(handlers, access));
-  return { app, loops };
+  return { app, loops, stop };
 }
 
 /** OpenMeter has the same operations twice, under other names. */

@@ -59,7 +59,11 @@ async function run(): Promise<void> {
     subscriber,
     registry,
   });
-  const { app: server, loops } = createLimits({
+  const {
+    app: server,
+    loops,
+    stop,
+  } = createLimits({
     config,
     sql,
     stream: new EventStream(redis, config.streamName),
@@ -68,10 +72,8 @@ async function run(): Promise<void> {
     registry,
     log,
   });
-  for (const loop of loops) {
-    loop.start();
-    app.use(loop.name, loop, (one) => one.stop());
-  }
+  for (const loop of loops) loop.start();
+  app.use('loops', loops, stop);
   const port = listen(server, config.host, config.port);
   app.use('http', server, stopListening);
   app.use('readiness', health, () => health.stopping());

@@ -28,6 +28,32 @@ export function limitsMetrics(registry: Registry) {
       help: 'Committed reservations whose event never came',
       registers,
     }),
+    thresholdEvents: new Counter({
+      name: 'usage_notification_events_total',
+      help: 'Events of thresholds and resets',
+      registers,
+    }),
+    attempts: new Counter({
+      name: 'usage_webhook_attempts_total',
+      help: 'Attempts to deliver an event to a webhook',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    channelsDisabled: new Counter({
+      name: 'usage_webhook_channels_disabled_total',
+      help: 'Channels that were disabled because every attempt failed',
+      registers,
+    }),
+    deliveriesDue: new Gauge({
+      name: 'usage_webhook_deliveries_due',
+      help: 'Deliveries whose time has come',
+      registers,
+    }),
+    deliveryOldest: new Gauge({
+      name: 'usage_webhook_delivery_oldest_seconds',
+      help: 'How long the oldest of them has been due',
+      registers,
+    }),
     rawEvents: new Counter({
       name: 'usage_limits_raw_events_total',
       help: 'Raw events read because rollups could not answer',

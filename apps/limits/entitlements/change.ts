@@ -5,6 +5,7 @@ import type { Customer } from '@usage/db/limits/customers.ts';
 import * as store from '@usage/db/limits/entitlements.ts';
 import { getFeature } from '@usage/db/limits/features.ts';
 import { type GrantFields, insertGrant, type StoredGrant, voidGrant } from '@usage/db/limits/grants.ts';
+import { noteEntitlementChange } from '@usage/db/notifications/feed.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { invalid } from '@usage/lib/http/faults.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
@@ -62,6 +63,7 @@ export async function createEntitlement(
   if (read.issue) await insertGrant(tx, entitlement, issuedGrant(read.issue, read.measureUsageFromUs!));
   for (const [i, grant] of grants.entries())
     await addGrant(tx, entitlement, grant, `grants[${i}].effectiveAt`);
+  await noteEntitlementChange(tx, entitlement.id);
   const wire = entitlementWire(await stateOf(tx, entitlement), version, now);
   await insertAudit(tx, ask.actor, {
     ...change(overridden ? 'override' : 'create', entitlement.id),
@@ -100,6 +102,7 @@ export async function resetEntitlement(
     preserveOverage: input.preserveOverage ?? entitlement.preserveOverage,
   };
   await store.insertReset(tx, entitlement.id, reset);
+  await noteEntitlementChange(tx, entitlement.id);
   await insertAudit(tx, ask.actor, {
     ...change('reset', entitlement.id),
     after: { ...reset, at: formatTimeUs(atUs) },
@@ -115,6 +118,7 @@ export async function createGrant(
   const entitlement = await lockEntitlement(tx, await lockOwner(tx, ask), ask);
   if (entitlement.type !== 'metered') throw notMetered(entitlement);
   const grant = await addGrant(tx, entitlement, read(entitlement), 'effectiveAt');
+  await noteEntitlementChange(tx, entitlement.id);
   await insertAudit(tx, ask.actor, {
     action: 'create',
     resource: 'grant',
@@ -129,6 +133,7 @@ export async function endGrant(tx: Transaction, ask: Ask, grant: StoredGrant): P
   await store.lockEntitlements(tx, [grant.entitlementId]);
   const voided = await voidGrant(tx, grant.id);
   if (!voided) throw new Problem('conflict', 'The grant is voided already.');
+  await noteEntitlementChange(tx, grant.entitlementId);
   await insertAudit(tx, ask.actor, {
     action: 'void',
     resource: 'grant',

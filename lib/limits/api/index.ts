@@ -4,6 +4,7 @@ import { billingRoutes } from './billing.ts';
 import { customerRoutes } from './customers.ts';
 import { entitlementRoutes } from './entitlements.ts';
 import { featureRoutes } from './features.ts';
+import { notificationRoutes } from './notifications.ts';
 import { reservationRoutes } from './reservations.ts';
 
 /** Every route of the limits service, by the name of its operation. */
@@ -13,6 +14,7 @@ export const limitsRoutes = {
   ...entitlementRoutes,
   ...accessRoutes,
   ...reservationRoutes,
+  ...notificationRoutes,
   ...billingRoutes,
   ...auditRoutes,
 };
@@ -24,5 +26,6 @@ export const limitsTags = [
   { name: 'Features', description: 'What customers may have the use of.' },
   { name: 'Entitlements', description: 'How much of a feature a customer may use, and how much is left.' },
   { name: 'Reservations', description: 'Amounts that are spoken for before they are used.' },
+  { name: 'Notifications', description: 'Webhooks when a threshold is reached or a usage period begins.' },
   { name: 'Audit', description: 'Who changed what.' },
 ];

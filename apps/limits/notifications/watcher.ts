@@ -1,0 +1,215 @@
+import type { Sql } from '@usage/db/connection/connect.ts';
+import * as feed from '@usage/db/notifications/feed.ts';
+import { type ActiveRule, activeRules, markRuleSwept } from '@usage/db/notifications/rules.ts';
+import { deltaPayloads } from '@usage/db/usage/sql/rollupSums.ts';
+import { decodeDelta } from '@usage/lib/cells/delta.ts';
+import type { Logger } from '@usage/lib/service/log.ts';
+import type { CheckRunner } from '../checks/runner.ts';
+import { Loop } from '../loop.ts';
+import type { LimitsMetrics } from '../metrics.ts';
+import { lookAtEntitlements, type WatchedRule } from './entitlementWatch.ts';
+import { lookAtUsage } from './usageWatch.ts';
+import { ruleWire } from './wire.ts';
+
+const leaseName = 'thresholds';
+const leaseSeconds = 15;
+const standByMs = 1_000;
+const pauseMs = 100;
+const rulesMsMax = 1_000;
+/** Entitlements or subjects looked at with one snapshot. */
+const chunkMax = 500;
+const deltasMax = 64;
+const changesMax = 1_000;
+
+/** Subjects of a generation that events touched; undefined = any. */
+type Touched = Map<bigint, Set<string> | undefined>;
+
+/**
+ * Looks at what a batch touched, and at nothing else:
+ *
+ *   1. deltas that were not looked at yet name the subjects: those that wait to be merged, and those that were merged first,
+ *      which the database keeps in delta_feed
+ *   2. entitlements that somebody changed, or whose balance changes by itself about now
+ *   3. everything that a new rule is about, once
+ *
+ * Of all these the exact balance is read, and what is reached and has not fired fires (fire.ts). What was looked at is
+ * forgotten only afterwards: a crash in between looks once more, and nothing fires twice. One of several services looks, by lease.
+ */
+export class ThresholdWatch {
+  readonly loop: Loop;
+  readonly #holder = crypto.randomUUID();
+  #rules: ActiveRule[] = [];
+  #wires = new Map<string, WatchedRule>();
+  #rulesReadMs = Number.NEGATIVE_INFINITY;
+  /** Deltas that were looked at and are still there. */
+  #seen = new Set<bigint>();
+
+  constructor(
+    readonly sql: Sql,
+    readonly checks: CheckRunner,
+    readonly metrics: LimitsMetrics,
+    log: Logger,
+  ) {
+    this.loop = new Loop('threshold watch', log, () => this.#round());
+  }
+
+  async stop(): Promise<void> {
+    await this.loop.stop();
+    await feed.dropLease(this.sql, leaseName, this.#holder).catch(() => {});
+  }
+
+  async #round(): Promise<number> {
+    if (!(await feed.takeLease(this.sql, leaseName, this.#holder, leaseSeconds))) return standByMs;
+    await this.#readRules();
+    const work =
+      (await this.#changes()) + (await this.#due()) + (await this.#sweep()) + (await this.#deltas());
+    return work > 0 ? 0 : pauseMs;
+  }
+
+  async #readRules(): Promise<void> {
+    if (performance.now() - this.#rulesReadMs < rulesMsMax) return;
+    this.#rules = await activeRules(this.sql);
+    const wires = await ruleWire(this.sql, this.#rules);
+    this.#wires = new Map(this.#rules.map((rule, i) => [rule.id, { rule, wire: wires[i]! }]));
+    this.#rulesReadMs = performance.now();
+  }
+
+  #rulesOf(namespace: string, isUsage: boolean): WatchedRule[] {
+    return this.#rules
+      .filter((rule) => rule.namespace === namespace && (rule.type === 'usage.threshold') === isUsage)
+      .map((rule) => this.#wires.get(rule.id)!);
+  }
+
+  async #changes(): Promise<number> {
+    const changes = await feed.entitlementChanges(this.sql, changesMax);
+    await this.#lookAtIds([...new Set(changes.map(({ entitlementId }) => entitlementId))]);
+    await feed.dropEntitlementChanges(
+      this.sql,
+      changes.map(({ id }) => id),
+    );
+    return changes.length;
+  }
+
+  async #due(): Promise<number> {
+    const ids = await feed.dueEntitlements(this.sql, changesMax);
+    await this.#lookAtIds(ids);
+    return ids.length;
+  }
+
+  /** In each of the namespaces that have rules; the ids are of any. */
+  async #lookAtIds(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    for (const namespace of new Set(this.#rules.map((rule) => rule.namespace)))
+      for (const chunk of chunks(ids)) await this.#lookAt(namespace, { ids: chunk });
+    // Of namespaces without rules nothing is due any more.
+    const ruled = new Set(this.#rules.map((rule) => rule.namespace));
+    await feed.forgetDue(this.sql, ids, [...ruled]);
+  }
+
+  async #lookAt(namespace: string, of: Parameters<typeof lookAtEntitlements>[3]): Promise<void> {
+    const rules = this.#rulesOf(namespace, false);
+    if (rules.length === 0) return;
+    await this.#renew();
+    const events = await lookAtEntitlements(this.sql, this.checks, namespace, of, rules, chunkMax * 10);
+    this.metrics.thresholdEvents.inc(events);
+  }
+
+  /** What rules that are new, or were changed, are about. */
+  async #sweep(): Promise<number> {
+    let swept = 0;
+    for (const rule of this.#rules.filter(({ isSwept }) => !isSwept)) {
+      if (rule.type === 'usage.threshold') await this.#lookAtUsage(this.#wires.get(rule.id)!, undefined);
+      else {
+        const { namespace, featureIds } = rule;
+        for (let after = ''; ; ) {
+          const ids = await feed.meteredEntitlements(this.sql, { namespace, featureIds }, after, chunkMax);
+          if (ids.length === 0) break;
+          await this.#lookAt(namespace, { ids });
+          after = ids.at(-1)!;
+        }
+      }
+      await markRuleSwept(this.sql, rule);
+      rule.isSwept = true;
+      swept++;
+    }
+    return swept;
+  }
+
+  async #deltas(): Promise<number> {
+    const watched = await feed.watchedGenerations(this.sql);
+    const generations = watched.map(({ generation }) => generation);
+    const ids = await feed.deltaIds(this.sql, generations);
+    const present = new Set(ids.map(({ id }) => id));
+    for (const id of this.#seen) if (!present.has(id)) this.#seen.delete(id);
+    const fresh = ids.filter(({ id }) => !this.#seen.has(id)).slice(0, deltasMax);
+    const { touched, unread } = await this.#touchedBy(fresh);
+    for (const { generation, meterId, namespace } of watched)
+      if (touched.has(generation)) await this.#lookAtTouched(namespace, meterId, touched.get(generation));
+    // Those that were merged meanwhile are in the feed in the next round.
+    for (const { id } of fresh) if (!unread.has(id)) this.#seen.add(id);
+    await feed.dropFed(
+      this.sql,
+      ids.filter(({ id, isMerged }) => isMerged && this.#seen.has(id)).map(({ id }) => id),
+    );
+    return fresh.length;
+  }
+
+  async #touchedBy(deltas: readonly { id: bigint; generation: bigint; isMerged: boolean }[]) {
+    const touched: Touched = new Map();
+    const unread = new Set(deltas.map(({ id }) => id));
+    const generationOf = new Map(deltas.map(({ id, generation }) => [id, generation]));
+    const add = (id: bigint, payload: Buffer | null) => {
+      unread.delete(id);
+      const generation = generationOf.get(id)!;
+      if (payload === null) touched.set(generation, undefined);
+      else if (!touched.has(generation) || touched.get(generation)) {
+        const subjects = touched.get(generation) ?? new Set();
+        for (const subject of decodeDelta(payload).subjects) subjects.add(subject);
+        touched.set(generation, subjects);
+      }
+    };
+    const ids = (isMerged: boolean) => deltas.filter((one) => one.isMerged === isMerged).map(({ id }) => id);
+    const [waiting, merged] = [ids(false), ids(true)];
+    if (waiting.length > 0)
+      for (const { id, payload } of await deltaPayloads(this.sql, waiting)) add(id, payload);
+    if (merged.length > 0)
+      for (const { id, payload } of await feed.fedDeltas(this.sql, merged)) add(id, payload);
+    return { touched, unread };
+  }
+
+  async #lookAtTouched(namespace: string, meterId: string, subjects: Set<string> | undefined): Promise<void> {
+    for (const watched of this.#rulesOf(namespace, true))
+      if (watched.rule.meterId === meterId) await this.#lookAtUsage(watched, subjects);
+    if (this.#rulesOf(namespace, false).length === 0) return;
+    if (!subjects) {
+      for (let after = ''; ; ) {
+        const ids = await feed.meteredEntitlements(this.sql, { namespace, meterId }, after, chunkMax);
+        if (ids.length === 0) return;
+        await this.#lookAt(namespace, { ids });
+        after = ids.at(-1)!;
+      }
+    }
+    const features = await feed.featuresOfMeters(this.sql, [meterId]);
+    const featureIds = features.map(({ id }) => id);
+    if (featureIds.length === 0) return;
+    for (const chunk of chunks([...subjects])) await this.#lookAt(namespace, { featureIds, subjects: chunk });
+  }
+
+  async #lookAtUsage(watched: WatchedRule, subjects: Set<string> | undefined): Promise<void> {
+    const all = subjects && [...subjects];
+    const isBySubject = watched.rule.usage!.of === 'subject' || watched.rule.usage!.of === 'customer';
+    for (const chunk of all && isBySubject ? chunks(all) : [undefined]) {
+      await this.#renew();
+      this.metrics.thresholdEvents.inc(await lookAtUsage(this.sql, this.checks, watched, chunk));
+    }
+  }
+
+  async #renew(): Promise<void> {
+    if (!(await feed.takeLease(this.sql, leaseName, this.#holder, leaseSeconds)))
+      throw new Error('another limits service has taken over the watch over thresholds');
+  }
+}
+
+function* chunks<T>(items: readonly T[]): Generator<T[]> {
+  for (let at = 0; at < items.length; at += chunkMax) yield items.slice(at, at + chunkMax);
+}
