@@ -10,9 +10,9 @@ import { type RunningApps, startApps } from '../support/apps.ts';
 const executablePath =
   Bun.which('chromium') ?? Bun.which('chromium-browser') ?? Bun.which('google-chrome') ?? undefined;
 /** Of the real processes, a browser and the build of the pages. */
-export const startMsMax = 60_000;
+export const startMsMax = 120_000;
 /** How long a page may take to show what a test waits for: the machine is shared with other tests. */
-const waitMsMax = 15_000;
+const waitMsMax = 40_000;
 
 /** Tests that need a browser: where there is none they are skipped, and the run says so. */
 export function describeInBrowser(name: string, tests: () => void): void {
