@@ -41,6 +41,7 @@ describeInBrowser('hostile events', () => {
         eventType: 'hostile',
         aggregation: 'COUNT',
         groupBy: { name: '$.name' },
+        name: script,
         description: script,
       });
       const events = [
@@ -68,7 +69,6 @@ describeInBrowser('hostile events', () => {
         '/subjects',
       ]) {
         await page.goto(`${console_.apps.url}/console${path}`);
-        await page.locator('.card').nth(1).waitFor();
         await page.getByText('<script>').first().waitFor();
       }
       expect(await seriousFaults(page)).toEqual([]);

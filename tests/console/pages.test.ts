@@ -17,9 +17,16 @@ const customers = ['acme', 'globex'];
 describeInBrowser('pages', () => {
   let console_: ConsoleUnderTest;
   let one: OpenPage;
+  let customerId: string;
   beforeAll(async () => {
     console_ = await startConsole();
     await sendSampleData({ url: console_.apps.url, days: 20, events: 3_000, nowMs: Date.now() });
+    const made = await fetch(`${console_.apps.url}/api/v1/customers`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ name: 'Acme Inc.', usageAttribution: { subjectKeys: customers } }),
+    });
+    customerId = ((await made.json()) as { id: string }).id;
     one = await console_.open('/console');
   }, startMsMax);
   afterAll(() => console_?.stop(), startMsMax);
@@ -44,6 +51,9 @@ describeInBrowser('pages', () => {
         ['/explore?meter=tokens&group=model&chart=stacked&compare=1', 'By group'],
         ['/subjects', 'Go to a subject'],
         [`/subjects/${customers[0]}`, 'Tokens'],
+        ['/customers', 'Acme Inc.'],
+        [`/customers/${customerId}`, 'Entitlements'],
+        ['/audit', 'create'],
         ['/trouble', 'No dead letters'],
         ['/keys', 'No keys yet'],
         ['/send', 'Send the event'],

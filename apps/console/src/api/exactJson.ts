@@ -5,5 +5,6 @@ import { parseJson } from '@usage/lib/json/parse.ts';
  * JSON.stringify shows each digit as it came. Browsers without rawJSON show the nearest double.
  */
 export function parseExact(text: string): unknown {
-  return 'rawJSON' in JSON ? parseJson(text) : JSON.parse(text);
+  const isKnown = (JSON as { rawJSON?: unknown }).rawJSON !== undefined;
+  return isKnown ? parseJson(text) : JSON.parse(text);
 }

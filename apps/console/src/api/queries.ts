@@ -36,3 +36,8 @@ export function useActivity(minutes: number, pollMs: number, enabled = true) {
     enabled,
   });
 }
+
+export type Customer = Answer<'listCustomers'>['items'][number];
+export type AuditEntry = Answer<'listAudit'>['items'][number];
+export type Access = Answer<'getCustomerAccess'>['entitlements'][string];
+export type Entitlement = Answer<'listCustomerEntitlementsV2'>[number];

@@ -1,6 +1,9 @@
 import type { ComponentType } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { Link, Route, Switch, useLocation } from 'wouter-preact';
+import { Audit } from '../pages/audit/audit.tsx';
+import { CustomerPage } from '../pages/customers/customerPage.tsx';
+import { Customers } from '../pages/customers/customers.tsx';
 import { Events } from '../pages/events/events.tsx';
 import { Explore } from '../pages/explore/explore.tsx';
 import { Home } from '../pages/home/home.tsx';
@@ -32,6 +35,9 @@ const pages: Page[] = [
   { path: '/meters/:slug/edit', title: 'Change a meter', scope: 'admin', page: EditMeter },
   { path: '/subjects', title: 'Subjects', scope: 'read', page: Subjects },
   { path: '/subjects/:subject', title: 'Subject', scope: 'read', page: SubjectPage },
+  { path: '/customers', title: 'Customers', scope: 'read', page: Customers },
+  { path: '/customers/:id', title: 'Customer', scope: 'read', page: CustomerPage },
+  { path: '/audit', title: 'Audit', scope: 'admin', page: Audit },
   { path: '/trouble', title: 'Trouble', scope: 'admin', page: Trouble },
   { path: '/send', title: 'Send an event', scope: 'ingest', page: Send },
   { path: '/keys', title: 'API keys', scope: 'admin', page: Keys },

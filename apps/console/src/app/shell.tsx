@@ -23,6 +23,7 @@ const groups: { title: string | undefined; places: Place[] }[] = [
       { path: '/events', label: 'Events', icon: 'events', scope: 'read' },
       { path: '/meters', label: 'Meters', icon: 'meters', scope: 'read' },
       { path: '/subjects', label: 'Subjects', icon: 'subjects', scope: 'read' },
+      { path: '/customers', label: 'Customers', icon: 'customers', scope: 'read' },
     ],
   },
   {
@@ -31,6 +32,7 @@ const groups: { title: string | undefined; places: Place[] }[] = [
       { path: '/send', label: 'Send an event', icon: 'send', scope: 'ingest' },
       { path: '/trouble', label: 'Trouble', icon: 'trouble', scope: 'admin' },
       { path: '/keys', label: 'API keys', icon: 'keys', scope: 'admin' },
+      { path: '/audit', label: 'Audit', icon: 'audit', scope: 'admin' },
     ],
   },
 ];
