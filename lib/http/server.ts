@@ -127,7 +127,8 @@ type Route = {
 
 /** Whether it is a route of the API whose description has no parameter in the query. */
 function takesNoParameters(routes: readonly Route[], method: string, path: string): boolean {
-  if (!path.startsWith('/api/')) return false;
+  // A browser's preflight names the request that is to come, parameters and all.
+  if (!path.startsWith('/api/') || method === 'OPTIONS') return false;
   const parameters = routes.find((one) => one.path === path && one.method === method)?.hooks?.detail
     ?.parameters;
   return !parameters?.some((one) => one.in === 'query');

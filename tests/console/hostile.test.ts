@@ -76,7 +76,7 @@ describeInBrowser('hostile events', () => {
         `${console_.apps.url}/console/explore?meter=hostile&subject=${encodeURIComponent(script)}`,
       );
       await page.getByText('subject = <script>').waitFor();
-      await page.goto(`${console_.apps.url}/console/subjects/${encodeURIComponent('a/b%2F?c#d')}`);
+      await page.goto(`${console_.apps.url}/console/subject?key=${encodeURIComponent('a/b%2F?c#d')}`);
       await page.getByRole('heading', { name: 'a/b%2F?c#d' }).waitFor();
       await page.locator('.meter-card .value').getByText('1', { exact: true }).waitFor();
       expect(await page.evaluate('globalThis.broken')).toBeUndefined();

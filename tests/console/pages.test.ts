@@ -50,7 +50,7 @@ describeInBrowser('pages', () => {
         ['/meters/tokens/edit', 'What can change'],
         ['/explore?meter=tokens&group=model&chart=stacked&compare=1', 'By group'],
         ['/subjects', 'Go to a subject'],
-        [`/subjects/${customers[0]}`, 'Tokens'],
+        [`/subject?key=${customers[0]}`, 'Tokens'],
         ['/customers', 'Acme Inc.'],
         [`/customers/${customerId}`, 'Entitlements'],
         ['/audit', 'create'],

@@ -118,7 +118,10 @@ test.each([
 
 test('a web page of any origin may ask, and reads why it may not', async () => {
   const path = `${apps.url}/api/v1/portal/meters/tokens/query`;
-  const preflight = await fetch(path, { method: 'OPTIONS', headers: { Origin: 'https://shop.example' } });
+  const preflight = await fetch(`${path}?windowSize=DAY`, {
+    method: 'OPTIONS',
+    headers: { Origin: 'https://shop.example' },
+  });
   expect(preflight.status).toBe(204);
   expect(preflight.headers.get('access-control-allow-headers')).toBe('Authorization');
   const refused = await fetch(path, { headers: { Origin: 'https://shop.example' } });

@@ -34,7 +34,7 @@ const pages: Page[] = [
   { path: '/meters/:slug', title: 'Meter', scope: 'read', page: MeterPage },
   { path: '/meters/:slug/edit', title: 'Change a meter', scope: 'admin', page: EditMeter },
   { path: '/subjects', title: 'Subjects', scope: 'read', page: Subjects },
-  { path: '/subjects/:subject', title: 'Subject', scope: 'read', page: SubjectPage },
+  { path: '/subject', title: 'Subject', scope: 'read', page: SubjectPage },
   { path: '/customers', title: 'Customers', scope: 'read', page: Customers },
   { path: '/customers/:id', title: 'Customer', scope: 'read', page: CustomerPage },
   { path: '/audit', title: 'Audit', scope: 'admin', page: Audit },

@@ -10,10 +10,11 @@ export interface UrlState {
 }
 
 export function useUrlState(): UrlState {
+  // Decoded once already by wouter, so it says that something has changed, and no more.
   const search = useSearch();
   const [path, navigate] = useLocation();
   return useMemo(() => {
-    const query = new URLSearchParams(search);
+    const query = new URLSearchParams(location.search);
     return {
       get: (name) => query.get(name) ?? undefined,
       all: (name) => query.getAll(name),

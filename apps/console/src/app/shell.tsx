@@ -135,6 +135,7 @@ function Side({ path }: { path: string }) {
 }
 
 function isHere(path: string, place: string): boolean {
+  if (place === '/subjects' && path === '/subject') return true;
   return place === '/' ? path === '/' : path === place || path.startsWith(`${place}/`);
 }
 

@@ -43,7 +43,7 @@ export function CustomerPage({ id }: { id: string }) {
                   <Link
                     class="chip"
                     key={subject}
-                    href={`/subjects/${encodeURIComponent(subject)}`}
+                    href={linkTo('/subject', { key: subject })}
                     style={{ paddingRight: '10px' }}
                   >
                     <span>{oneLine(subject)}</span>

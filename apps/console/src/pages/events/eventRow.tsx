@@ -71,7 +71,7 @@ function EventDetail({ item }: { item: IngestedEvent }) {
           <dd>{fullTime(item.storedAt)}</dd>
           <dt>Subject</dt>
           <dd>
-            <Link href={`/subjects/${encodeURIComponent(event.subject)}`}>{oneLine(event.subject)}</Link>
+            <Link href={linkTo('/subject', { key: event.subject })}>{oneLine(event.subject)}</Link>
           </dd>
           <dt>Source</dt>
           <dd>{oneLine(event.source)}</dd>

@@ -46,7 +46,7 @@ export function Busiest({
         bars={subjects.map(({ subject, events }) => ({
           name: subject,
           events,
-          href: `/subjects/${encodeURIComponent(subject)}`,
+          href: linkTo('/subject', { key: subject }),
         }))}
         loading={!activity}
         empty="No subject had events in the last hour."

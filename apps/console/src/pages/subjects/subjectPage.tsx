@@ -20,9 +20,9 @@ const ranges = [
 ] as const;
 
 /** One subject over all meters: what it used, each with its course. */
-export function SubjectPage({ subject: encoded }: { subject: string }) {
-  const subject = decodeURIComponent(encoded);
+export function SubjectPage() {
   const url = useUrlState();
+  const subject = url.get('key') ?? '';
   const range = ranges.find(({ value }) => value === url.get('range'))?.value ?? '30d';
   const meters = useMeters();
   const details = useQuery({

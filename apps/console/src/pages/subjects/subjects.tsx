@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { Link, useLocation } from 'wouter-preact';
 import { api, dataOf } from '../../api/client.ts';
 import { type Subject, useActivity } from '../../api/queries.ts';
+import { linkTo } from '../../app/search.ts';
 import { TextField } from '../../ui/form.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
@@ -23,7 +24,7 @@ export function Subjects() {
   const activity = useActivity(60, pollMs);
   const open = (event: Event) => {
     event.preventDefault();
-    if (key.trim()) navigate(`/subjects/${encodeURIComponent(key.trim())}`);
+    if (key.trim()) navigate(linkTo('/subject', { key: key.trim() }));
   };
   const recent = activity.data?.busiest.subjects ?? [];
   return (
@@ -51,7 +52,7 @@ export function Subjects() {
               <Link
                 class="chip"
                 key={subject}
-                href={`/subjects/${encodeURIComponent(subject)}`}
+                href={linkTo('/subject', { key: subject })}
                 style={{ paddingRight: '10px' }}
               >
                 <span>{oneLine(subject)}</span>
@@ -88,7 +89,7 @@ const columns: Column<Subject>[] = [
   {
     title: 'Subject',
     width: 'minmax(180px, 1fr)',
-    cell: ({ key }) => <Link href={`/subjects/${encodeURIComponent(key)}`}>{oneLine(key)}</Link>,
+    cell: ({ key }) => <Link href={linkTo('/subject', { key: key })}>{oneLine(key)}</Link>,
   },
   { title: 'Name', width: 'minmax(160px, 1fr)', cell: ({ displayName }) => oneLine(displayName ?? '') },
   {
