@@ -1,11 +1,14 @@
 import { parseArgs } from 'node:util';
 import { createKey, listKeys, revokeKey } from '../db/access/keys.ts';
 import { connect, type Sql } from '../db/connection/connect.ts';
+import { startFaultOf } from '../db/connection/startFault.ts';
 import { defaultNamespace } from '../lib/auth/key.ts';
 import { keysMax, keysShownMax, readKeyDefinition, shownKey } from '../lib/auth/keyDefinition.ts';
 import { newKeyToken } from '../lib/auth/token.ts';
 import { readConfig } from '../lib/service/config.ts';
+import { saidTo } from '../lib/service/runApp.ts';
 import { commonSettings } from '../lib/service/settings.ts';
+import { StartFault } from '../lib/service/startFault.ts';
 
 /**
  * `bun run keys create|list|revoke`: API keys straight in the database, also for the first one and for other namespaces.
@@ -19,7 +22,7 @@ const usage = `Usage (the database is DATABASE_URL):
 
 const statementMsMax = 10_000;
 
-class UsageFault extends Error {}
+class UsageFault extends StartFault {}
 
 try {
   const { positionals, values } = readArguments();
@@ -27,11 +30,13 @@ try {
   const sql = connect({ url: databaseUrl, name: 'keys', connectionsMax: 1, statementMsMax });
   try {
     await run(sql, positionals, values);
+  } catch (error) {
+    throw startFaultOf(error, databaseUrl) ?? error;
   } finally {
     await sql.end({ timeout: 1 });
   }
 } catch (error) {
-  console.error((error as Error).message);
+  console.error(saidTo(error));
   process.exitCode = 1;
 }
 
@@ -49,7 +54,7 @@ async function run(sql: Sql, [command, target]: string[], values: Values): Promi
     case 'revoke':
       if (target === undefined) throw new UsageFault(usage);
       if (!(await revokeKey(sql, namespace, target)))
-        throw new Error(`There is no key ${target} in ${namespace}.`);
+        throw new StartFault(`There is no key ${target} in ${namespace}.`);
       console.log(`${target} is revoked: it stops working within 5 s on every app that reaches PostgreSQL.`);
       return;
     default:
@@ -76,7 +81,8 @@ async function create(sql: Sql, namespace: string, values: Values): Promise<void
   const { token, prefix, hash } = newKeyToken();
   const { name, scopes, limits } = read.value;
   const stored = await createKey(sql, { namespace, name, prefix, secretHash: hash, scopes, limits }, keysMax);
-  if (!stored) throw new Error(`${namespace} has ${keysMax} active keys: revoke some that are not used.`);
+  if (!stored)
+    throw new StartFault(`${namespace} has ${keysMax} active keys: revoke some that are not used.`);
   console.error(`Made ${stored.id} (${scopes.join(', ')}; namespace ${namespace}). Shown this once:`);
   console.log(token);
 }

@@ -1,5 +1,6 @@
 import { keySource } from '@usage/db/access/keySource.ts';
 import { connect } from '@usage/db/connection/connect.ts';
+import { refuseHopelessConnection } from '@usage/db/connection/startFault.ts';
 import { readRegistry } from '@usage/db/meters/registry.ts';
 import { startAccess } from '@usage/lib/auth/start.ts';
 import { listen, stopListening } from '@usage/lib/http/server.ts';
@@ -7,6 +8,7 @@ import { App } from '@usage/lib/service/app.ts';
 import { readConfig } from '@usage/lib/service/config.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
+import { runApp } from '@usage/lib/service/runApp.ts';
 import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
@@ -17,15 +19,11 @@ import { createLimits } from './limits.ts';
 const name = 'limits';
 const subscribeMsMax = 3_000;
 
-try {
-  await run();
-} catch (error) {
-  console.error((error as Error).message);
-  process.exit(1);
-}
+await runApp(run);
 
 async function run(): Promise<void> {
   const config = readConfig(limitsSettings);
+  await refuseHopelessConnection(config.databaseUrl);
   const log = createLog(name, config.logLevel);
   const app = new App(name, log, config.stopMsMax);
   const health = new Health();

@@ -1,3 +1,5 @@
+import { directFetch } from '../../lib/http/directFetch.ts';
+
 /** Usage of an imaginary chat product, for screenshots and tests of the console: the same for the same seed. */
 export interface SampleOptions {
   /** Of the gateway. */
@@ -118,7 +120,7 @@ export function randomNumbers(seed: number): () => number {
 
 async function post(url: string, body: unknown, headers: Record<string, string> = {}): Promise<void> {
   const type = Array.isArray(body) ? 'application/cloudevents-batch+json' : 'application/json';
-  const response = await fetch(url, {
+  const response = await directFetch(url, {
     method: 'POST',
     headers: { 'Content-Type': type, ...headers },
     body: JSON.stringify(body),

@@ -3,7 +3,7 @@ import { postgresUrl } from '../support/servers.ts';
 import { type AppName, spawnApp } from '../support/spawnApp.ts';
 
 /** What no waiting mends: the process ends within seconds, with one sentence, and without a stack or the password. */
-const apps: AppName[] = ['gateway', 'query', 'processor', 'aggregator'];
+const apps: AppName[] = ['gateway', 'query', 'processor', 'aggregator', 'limits'];
 const server = new URL(await postgresUrl());
 const changed = (change: (url: URL) => void) => {
   const url = new URL(server);
@@ -45,7 +45,13 @@ test.each(faults.flatMap(([what, url, said]) => apps.map((app) => [app, what, ur
   '%s, %s',
   async (app, _what, url, sentence) => {
     const env = { PATH: process.env.PATH, DATABASE_URL: url, REDIS_URL: 'redis://127.0.0.1:1', AUTH: 'off' };
-    const anyPort = { API_PORT: '0', QUERY_PORT: '0', PROCESSOR_PORT: '0', AGGREGATOR_PORT: '0' };
+    const anyPort = {
+      API_PORT: '0',
+      QUERY_PORT: '0',
+      PROCESSOR_PORT: '0',
+      AGGREGATOR_PORT: '0',
+      LIMITS_PORT: '0',
+    };
     const child = spawnApp(app, { ...env, ...anyPort }, 'pipe');
     const [out, err] = await Promise.all([
       new Response(child.stdout).text(),
