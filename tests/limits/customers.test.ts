@@ -8,7 +8,7 @@ import { type Call, caller, settled } from './call.ts';
 let apps: RunningApps;
 let client: OpenMeter;
 let call: Call;
-const startMsMax = 30_000;
+const startMsMax = 60_000;
 
 beforeAll(async () => {
   apps = await startApps();

@@ -9,7 +9,7 @@ let apps: RunningApps;
 let client: OpenMeter;
 let call: Call;
 let events = 0;
-const startMsMax = 30_000;
+const startMsMax = 60_000;
 const hourMs = 3_600_000;
 
 beforeAll(async () => {

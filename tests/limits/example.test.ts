@@ -8,7 +8,7 @@ import { type RunningApps, startApps } from '../support/apps.ts';
 let apps: RunningApps;
 let hook: ReturnType<typeof Bun.serve>;
 const received: { data: { threshold: { value: number } } }[] = [];
-const startMsMax = 30_000;
+const startMsMax = 60_000;
 
 beforeAll(async () => {
   apps = await startApps({ WEBHOOK_ADDRESSES: 'any' });

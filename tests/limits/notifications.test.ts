@@ -11,7 +11,7 @@ let client: OpenMeter;
 let call: Call;
 let receiver: Receiver;
 let events = 0;
-const startMsMax = 30_000;
+const startMsMax = 60_000;
 
 beforeAll(async () => {
   apps = await startApps({ WEBHOOK_ADDRESSES: 'any', WEBHOOK_MS_MAX: '1000' });

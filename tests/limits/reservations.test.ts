@@ -10,7 +10,7 @@ let second: LimitsProcess;
 let call: Call;
 /** Straight to the two limits services, in turn. */
 let either: Call;
-const startMsMax = 30_000;
+const startMsMax = 60_000;
 /** 100,000 in the long run: RESERVATION_RACES=100000. */
 const races = Number(process.env.RESERVATION_RACES ?? 2_000);
 
