@@ -33,6 +33,8 @@ interface Lane {
 export interface ReadFrames {
   fresh: StreamEntry[];
   claimed: StreamEntry[];
+  /** There are no more of them now. */
+  isDrained: boolean;
 }
 
 /**
@@ -98,11 +100,10 @@ export class FrameConsumer {
       });
       for (const lane of this.#lanes) this.#startReading(lane, each);
       if (this.#ready.length === 0) await Promise.race([woken, Bun.sleep(pollMs)]);
-      const ready = this.#ready.shift();
-      if (ready) return ready;
+      if (this.#ready.length > 0) return this.#takeReady();
       const [first] = this.#lanes;
       if (first?.fault && this.#lanes.every(({ fault }) => fault)) throw first.fault;
-      if (performance.now() >= untilMs) return { fresh: [], claimed: [] };
+      if (performance.now() >= untilMs) return { fresh: [], claimed: [], isDrained: true };
       await Bun.sleep(pollMs);
     }
   }
@@ -136,6 +137,17 @@ export class FrameConsumer {
     await Promise.allSettled(this.#lanes.map(({ consumer }) => consumer.leave()));
   }
 
+  /** What has come of all shards; a claimed frame comes with its own shard's read alone. */
+  #takeReady(): ReadFrames {
+    const first = this.#ready.shift()!;
+    while (first.claimed.length === 0 && this.#ready[0]?.claimed.length === 0) {
+      const next = this.#ready.shift()!;
+      first.fresh.push(...next.fresh);
+      first.isDrained &&= next.isDrained;
+    }
+    return first;
+  }
+
   #startReading(lane: Lane, count: number): void {
     if (lane.reading || performance.now() < lane.retryAtMs) return;
     lane.reading = this.#readLane(lane, count, 0)
@@ -161,7 +173,7 @@ export class FrameConsumer {
     if (!lane.hasGroup) await this.#join(lane);
     const claimed = await consumer.takeOver(count);
     const fresh = claimed.length > 0 ? [] : await consumer.read(count, blockMs);
-    return { fresh, claimed };
+    return { fresh, claimed, isDrained: claimed.length + fresh.length < count };
   }
 
   async #join(lane: Lane): Promise<void> {

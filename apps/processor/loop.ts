@@ -139,7 +139,7 @@ export class Loop {
       const asked = Math.max(1, Math.min(readFramesMax, Math.ceil(Math.min(byRows, byBytes))));
       const frames = await this.#retrying('read', () => this.source.read(asked, batch.empty ? blockMs : 0));
       if (!frames) break;
-      wasStreamEmpty = frames.claimed.length + frames.fresh.length < asked;
+      wasStreamEmpty = frames.isDrained;
       this.metrics.claimed.inc(frames.claimed.length);
       if (frames.claimed.length > 0) await this.#retrying('claim', () => this.store.terminateStalled());
       await this.#add([...frames.claimed, ...frames.fresh], batch, isFull, databaseIdle);

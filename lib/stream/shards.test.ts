@@ -189,8 +189,8 @@ describe('a Redis Cluster of three masters with a replica each', () => {
   test('three shards lie on three masters; frames, positions, looks and messages get there', async () => {
     redis = await connected(cluster.url);
     const stream = new EventStream(redis, 'usage', { shards: 3 });
-    const ports = await Promise.all(stream.shards.map(({ key }) => cluster.masterOf(key)));
-    expect(new Set(ports).size).toBe(3);
+    const masters = await Promise.all(stream.shards.map(({ key }) => cluster.masterOf(key)));
+    expect(new Set(masters).size).toBe(3);
     const consumers = await consumersOf(stream);
     for (let n = 0; n < 9; n++) await stream.append(frame, 1);
     expect(await stream.position()).toMatchObject({ eventsWaiting: 9 });
@@ -231,8 +231,7 @@ describe('a Redis Cluster of three masters with a replica each', () => {
     const stream = new EventStream(redis, 'usage', { shards: 3, replicasMin: 1, replicasMsMax: 500 });
     const before = (await stream.position()).frames;
     for (let n = 0; n < 30; n++) await stream.append(frame, 1);
-    const port = await cluster.masterOf(stream.shard(1).key);
-    process.kill(cluster.masters.find((node) => node.port === port)!.server.pid, 'SIGKILL');
+    await (await cluster.masterOf(stream.shard(1).key)).kill();
     const placed = [];
     for (let n = 0; n < 30; n++) placed.push(await stream.append(frame, 1));
     expect(placed.every(({ shard }) => shard !== 1)).toBe(true);

@@ -24,6 +24,7 @@ const names = [
   'postgres-backend-terminated',
   'postgres-killed',
   'redis-killed-everysec',
+  'redis-went-back',
   'events-refused',
   'apps-terminated',
   'period-boundary',

@@ -1,7 +1,6 @@
 import type { Sql } from 'postgres';
 import type { Stack } from './stack.ts';
 
-const streamKey = '{usage}:events';
 const group = 'processors';
 /** What an app of that name may have open; the process that is gone may leave nothing. */
 const connectionsMax: Record<string, number> = { gateway: 4, processor: 4, aggregator: 5, query: 8 };
@@ -30,15 +29,17 @@ export async function findLeftovers(stack: Stack): Promise<string[]> {
   ];
 }
 
-async function inStream({ admin }: Stack): Promise<string[]> {
+async function inStream({ admin, tags }: Stack): Promise<string[]> {
   const faults: string[] = [];
-  const frames = await admin.xlen(streamKey);
-  if (frames > 0) faults.push(`${frames} frames are left in the stream`);
-  const pending = (await admin.xpending(streamKey, group).catch(() => [0])) as [number];
-  if (pending[0] > 0) faults.push(`${pending[0]} frames are pending`);
-  const [accepted, settled] = await admin.mget('{usage}:accepted', '{usage}:settled');
-  if (accepted !== settled)
-    faults.push(`the stream's counters disagree: ${accepted} accepted, ${settled} settled`);
+  for (const tag of tags) {
+    const frames = await admin.xlen(`{${tag}}:events`);
+    if (frames > 0) faults.push(`${frames} frames are left in the stream`);
+    const pending = (await admin.xpending(`{${tag}}:events`, group).catch(() => [0])) as [number];
+    if (pending[0] > 0) faults.push(`${pending[0]} frames are pending`);
+    const [accepted, settled] = await admin.mget(`{${tag}}:accepted`, `{${tag}}:settled`);
+    if ((accepted ?? '0') !== (settled ?? '0'))
+      faults.push(`the stream's counters disagree: ${accepted} accepted, ${settled} settled`);
+  }
   return faults;
 }
 
@@ -129,6 +130,7 @@ async function toPostgres(stack: Stack): Promise<string[]> {
 }
 
 async function toRedis(stack: Stack): Promise<string[]> {
+  if (stack.cluster) return [];
   const clients = String(await stack.admin.client('LIST'));
   const counts = new Map<string, number>();
   for (const [, name] of clients.matchAll(/ name=(\S*(?: subscriber)?) /g))

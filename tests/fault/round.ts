@@ -188,14 +188,21 @@ async function untilSent(load: Load, events: number): Promise<void> {
 async function lag(
   stack: Stack,
 ): Promise<{ backlog: number; frames: number; deltas: number; backfills: number; openDays: number }> {
-  const [accepted, settled] = await stack.admin.mget('{usage}:accepted', '{usage}:settled');
-  const frames = await stack.admin.xlen('{usage}:events');
+  const shards = await Promise.all(
+    stack.tags.map(async (tag) => {
+      const [accepted, settled] = await stack.admin.mget(`{${tag}}:accepted`, `{${tag}}:settled`);
+      const frames = await stack.admin.xlen(`{${tag}}:events`);
+      return { backlog: Number(accepted ?? 0) - Number(settled ?? 0), frames };
+    }),
+  );
+  const sum = (of: (shard: { backlog: number; frames: number }) => number) =>
+    shards.reduce((total, shard) => total + of(shard), 0);
   const [row] = await stack.sql<{ deltas: number; backfills: number; openDays: number }[]>`
     SELECT (SELECT count(*)::int FROM deltas) AS deltas,
            (SELECT count(*)::int FROM meters WHERE backfilled_at IS NULL AND deleted_at IS NULL) AS backfills,
            (SELECT count(*)::int FROM meters m LEFT JOIN rollup_days_closed c ON c.build = m.build AND c.before >= date_trunc('day', now() - INTERVAL '3 hours')
              WHERE m.deleted_at IS NULL AND c.build IS NULL) AS "openDays"`;
-  return { backlog: Number(accepted ?? 0) - Number(settled ?? 0), frames, ...row! };
+  return { backlog: sum(({ backlog }) => backlog), frames: sum(({ frames }) => frames), ...row! };
 }
 
 async function untilDrained(stack: Stack): Promise<boolean> {

@@ -2,12 +2,14 @@ import { writeFileSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import type postgres from 'postgres';
 import { migrate } from '../../db/schema/migrate.ts';
+import { shardTag } from '../../lib/stream/shardTag.ts';
 import { freePort } from '../../scripts/local/ports.ts';
 import { type LocalPostgres, startPostgres } from '../../scripts/local/postgres.ts';
 import { type LocalRedis, startRedis } from '../../scripts/local/redis.ts';
+import { startTestCluster, type TestCluster } from '../support/redisCluster.ts';
 import { AppProcess } from './appProcess.ts';
 import { fakedClock } from './clock.ts';
 import { relationsOf } from './leftovers.ts';
@@ -37,6 +39,8 @@ export class Stack {
   redis!: LocalRedis;
   postgresProxy!: TcpProxy;
   redisProxy!: TcpProxy;
+  /** Where Redis is a cluster. */
+  cluster: TestCluster | undefined;
   /** The suite's own look into the database and Redis, past the proxies. */
   sql!: postgres.Sql<{ bigint: bigint }>;
   admin!: Redis;
@@ -86,7 +90,9 @@ export class Stack {
       stack.postgresProxy = new TcpProxy(ports.postgresProxy, ports.postgres);
       stack.redisProxy = new TcpProxy(ports.redisProxy, ports.redis);
       stack.sql = lookInto(stack.postgres.url);
-      stack.admin = new Redis(stack.redis.url, { retryStrategy: () => 100, maxRetriesPerRequest: null });
+      // Nobody runs yet who could not know of them: they are written to at once.
+      if (stack.cluster) await stack.sql`UPDATE storage_settings SET stream_shards = ${stack.tags.length}`;
+      stack.admin = stack.#connectAdmin();
       stack.admin.on('error', () => {});
       if (!options.build) stack.relations = await relationsOf(stack.sql);
       for (const name of ['query', 'processor', 'aggregator', 'gateway'] as const) stack.app(name).start();
@@ -118,7 +124,8 @@ export class Stack {
           ...(process.env as Record<string, string>),
           ASYNC_REPLICATION: 'allow', // a standby that lags and takes over is one of the faults
           DATABASE_URL: direct ? this.postgres.url : withPort(this.postgres.url, this.ports.postgresProxy),
-          REDIS_URL: direct ? this.redis.url : withPort(this.redis.url, this.ports.redisProxy),
+          REDIS_URL:
+            this.cluster?.url ?? (direct ? this.redis.url : withPort(this.redis.url, this.ports.redisProxy)),
           API_PORT: port,
           QUERY_PORT: port,
           PROCESSOR_PORT: port,
@@ -241,12 +248,30 @@ export class Stack {
   }
 
   async startRedis(): Promise<void> {
+    if (this.options.redisReplicasEach !== undefined) {
+      this.cluster = await startTestCluster({ replicasEach: this.options.redisReplicasEach });
+      return;
+    }
     this.redis = await startRedis({
       folder: join(this.folder, 'redis'),
       logFile: join(this.folder, 'logs/redis.log'),
       port: this.ports.redis,
       ...(this.options.redisSettings ? { settings: this.options.redisSettings } : {}),
     });
+  }
+
+  /** Of the shards: their keys begin with them. */
+  get tags(): string[] {
+    const shards = this.options.redisReplicasEach === undefined ? 1 : 3;
+    return Array.from({ length: shards }, (_, shard) => shardTag('usage', shard));
+  }
+
+  #connectAdmin(): Redis {
+    if (!this.cluster)
+      return new Redis(this.redis.url, { retryStrategy: () => 100, maxRetriesPerRequest: null });
+    const nodes = this.cluster.masters.map(({ port }) => ({ host: '127.0.0.1', port }));
+    // What the suite asks of it is the same.
+    return new Cluster(nodes, { slotsRefreshInterval: 500 }) as unknown as Redis;
   }
 
   /** What died unasked since the last call. */
@@ -271,6 +296,7 @@ export class Stack {
     this.admin?.disconnect();
     await this.sql?.end({ timeout: 1 });
     await this.redis?.stop();
+    await this.cluster?.stop();
     await this.postgres?.stop();
     if (this.options.postgresDiskMegabytes) run('umount', '--lazy', join(this.folder, 'postgres'));
     const logs = keepLogs || late.length > 0 ? join(tmpdir(), `${basename(this.folder)}-logs`) : undefined;

@@ -10,6 +10,8 @@ export type AppName =
 
 export interface StackOptions {
   redisSettings?: Record<string, string>;
+  /** A Redis Cluster of three masters in place of one Redis, and a shard of the stream on each. */
+  redisReplicasEach?: number;
   postgresSettings?: Record<string, string | number>;
   /** False: native partitions, where the machine has TimescaleDB as well. */
   timescale?: boolean;

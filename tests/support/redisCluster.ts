@@ -1,7 +1,9 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { freePort } from '../../scripts/local/ports.ts';
-import type { LocalRedis } from '../../scripts/local/redis.ts';
-import { startTestRedis } from './servers.ts';
+import { type LocalRedis, startRedis } from '../../scripts/local/redis.ts';
+import { temporaryFolder } from './servers.ts';
 
 const slots = 16_384;
 const readyMsMax = 30_000;
@@ -11,6 +13,10 @@ export interface ClusterNode {
   server: LocalRedis;
   port: number;
   admin: Redis;
+  /** SIGKILL: it does not come back by itself. */
+  kill(): Promise<void>;
+  /** With the files that it left, on the same port. */
+  restart(): Promise<void>;
 }
 
 export interface TestCluster {
@@ -19,8 +25,10 @@ export interface TestCluster {
   masters: ClusterNode[];
   /** The replicas of each master. */
   replicas: ClusterNode[][];
-  /** The master that answers for a key now, looked up on a node that lives. */
-  masterOf(key: string): Promise<number>;
+  /** The master that answers for a key now, as a node that lives says. */
+  masterOf(key: string): Promise<ClusterNode>;
+  /** The replicas of that node now. */
+  replicasOf(master: ClusterNode): Promise<ClusterNode[]>;
   stop(): Promise<void>;
 }
 
@@ -34,7 +42,8 @@ export interface ClusterOptions {
 export async function startTestCluster(options: ClusterOptions = {}): Promise<TestCluster> {
   const { masters: mastersMax = 3, replicasEach = 0, settings = {} } = options;
   const count = mastersMax * (1 + replicasEach);
-  const nodes = await Promise.all(Array.from({ length: count }, () => startNode(settings)));
+  const folder = await temporaryFolder('usage-test-cluster-');
+  const nodes = await Promise.all(Array.from({ length: count }, () => startNode(folder, settings)));
   const masters = nodes.slice(0, mastersMax);
   const replicas = masters.map((_, n) =>
     nodes.slice(mastersMax + n * replicasEach, mastersMax + (n + 1) * replicasEach),
@@ -72,27 +81,67 @@ export async function startTestCluster(options: ClusterOptions = {}): Promise<Te
       const slot = Number(await alive.admin.call('CLUSTER', 'KEYSLOT', key));
       const ranges = (await alive.admin.call('CLUSTER', 'SLOTS')) as [number, number, [string, number]][];
       const range = ranges.find(([from, to]) => from <= slot && slot <= to)!;
-      return range[2][1];
+      return nodes.find(({ port }) => port === range[2][1])!;
+    },
+    async replicasOf(master) {
+      const info = await master.admin.info('replication');
+      const ports = [...info.matchAll(/^slave\d+:ip=[^,]*,port=(\d+)/gm)].map(([, port]) => Number(port));
+      return nodes.filter(({ port }) => ports.includes(port));
     },
     async stop() {
       for (const { admin } of nodes) admin.disconnect();
       await Promise.all(nodes.map(({ server }) => server.stop()));
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }
 
-async function startNode(settings: Record<string, string>) {
-  const busPort = await freePort();
-  const server = await startTestRedis({
-    'cluster-enabled': 'yes',
-    'cluster-node-timeout': '2000',
-    'cluster-require-full-coverage': 'no',
-    'cluster-port': String(busPort),
-    ...settings,
-  });
-  const admin = new Redis(server.url, { retryStrategy: () => 100, maxRetriesPerRequest: 0 });
+/** A free port may be taken by somebody else before Redis has it. */
+async function startNode(
+  parent: string,
+  settings: Record<string, string>,
+  triesLeft = 5,
+): ReturnType<typeof startNodeOnce> {
+  try {
+    return await startNodeOnce(parent, settings);
+  } catch (error) {
+    if (triesLeft === 0) throw error;
+    return startNode(parent, settings, triesLeft - 1);
+  }
+}
+
+async function startNodeOnce(parent: string, settings: Record<string, string>) {
+  const [port, busPort] = [await freePort(), await freePort()];
+  const start = () =>
+    startRedis({
+      folder: join(parent, String(port)),
+      logFile: join(parent, `${port}.log`),
+      port,
+      settings: {
+        'cluster-enabled': 'yes',
+        'cluster-node-timeout': '2000',
+        'cluster-require-full-coverage': 'no',
+        'cluster-port': String(busPort),
+        ...settings,
+      },
+    });
+  const server = await start();
+  const admin = new Redis(port, '127.0.0.1', { retryStrategy: () => 100, maxRetriesPerRequest: 0 });
   admin.on('error', () => {});
-  return { server, admin, busPort, port: Number(new URL(server.url).port) };
+  const node = {
+    server,
+    port,
+    busPort,
+    admin,
+    async kill() {
+      process.kill(node.server.pid, 'SIGKILL');
+      await node.server.exited;
+    },
+    async restart() {
+      node.server = await start();
+    },
+  };
+  return node;
 }
 
 async function knownNodes(nodes: ClusterNode[]): Promise<number[]> {

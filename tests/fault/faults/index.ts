@@ -11,6 +11,8 @@ import { poisonFaults } from './poison.ts';
 import { postgresFaults } from './postgres.ts';
 import { processorFaults } from './processor.ts';
 import { redisFaults } from './redis.ts';
+import { redisWentBackFaults } from './redisWentBack.ts';
+import { shardFaults } from './shards.ts';
 import { slowDiskFaults } from './slowDisk.ts';
 import { upgradeFaults } from './upgrade.ts';
 import { wentBackFaults } from './wentBack.ts';
@@ -26,6 +28,8 @@ export const faults: Fault[] = [
   ...wentBackFaults,
   ...diskFaults,
   ...redisFaults,
+  ...redisWentBackFaults,
+  ...shardFaults,
   ...slowDiskFaults,
   ...poisonFaults,
   ...boundaryFaults,
