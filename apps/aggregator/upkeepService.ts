@@ -1,4 +1,5 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
+import { dropOldBatches } from '@usage/db/events/batches.ts';
 import { describeBatches } from '@usage/db/events/batchTypes.ts';
 import { deadGeneration, dropPieceOf } from '@usage/db/rollups/deadGenerations.ts';
 import { tryLockGeneration } from '@usage/db/rollups/deltas.ts';
@@ -15,12 +16,14 @@ const deadPiece = { seriesMax: 2_000, rowsMax: 50_000 };
 const describedBatchesMax = 200;
 const describedEventsMax = 200_000;
 
-/** Describes batches of before an update, forgets rollups of deleted and rebuilt meters, and sees to the events' storage. */
+const oldBatchesMax = 2_000;
+
+/** Describes batches of before an update, forgets those past the retention, forgets rollups of deleted and rebuilt meters, and sees to the events' storage. */
 export class UpkeepService implements Service {
   readonly name = 'upkeep';
 
   constructor(
-    readonly config: Pick<AggregatorConfig, 'dedupeWindowHours' | 'retentionDays'>,
+    readonly config: Pick<AggregatorConfig, 'retentionDays'>,
     readonly metrics: AggregatorMetrics,
   ) {}
 
@@ -34,6 +37,7 @@ export class UpkeepService implements Service {
           while (!app.stopping && (await calls.piece(describe)) > 0);
         },
         () => storageUpkeep(calls, this.config, this.metrics),
+        () => this.#dropOldBatches(calls),
         async () => {
           while (!app.stopping && (await calls.piece(dropDeadPiece)));
         },
@@ -41,6 +45,13 @@ export class UpkeepService implements Service {
       (step) => step(),
     );
     return everyMs;
+  }
+
+  async #dropOldBatches(calls: Calls): Promise<void> {
+    const { retentionDays } = this.config;
+    if (retentionDays === undefined) return;
+    const drop = (sql: Sql) => dropOldBatches(sql, retentionDays, oldBatchesMax);
+    while (!calls.app.stopping && (await calls.piece(drop)) === oldBatchesMax);
   }
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { connect, type Sql } from '@usage/db/connection/connect.ts';
+import { dropOldBatches } from '@usage/db/events/batches.ts';
 import { describeBatches } from '@usage/db/events/batchTypes.ts';
 import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { dayMs } from '@usage/lib/windows/units.ts';
@@ -78,4 +79,22 @@ test('a batch says what it holds of each tenant and type, duplicates left out; b
   expect(rounds).toBe(2);
   expect(await described()).toEqual(rows);
   expect((await sql`SELECT FROM batches WHERE NOT described`).length).toBe(0);
+});
+
+test('batches past the retention are forgotten, with what they held; those within it stay', async () => {
+  const store = new Store(sql, dayMs, 'test');
+  const agoMs = (days: number) => Date.now() - days * dayMs;
+  const days = [60, 50, 20, 0];
+  for (const [n, daysAgo] of days.entries()) {
+    const batch = batchOf([{ namespace: 'old', type: 'call', ids: [`old-${n}`] }], agoMs(daysAgo));
+    await store.store(await store.prepare(batch.rows));
+  }
+  const left = () => sql<{ count: number }[]>`
+    SELECT count(*)::int AS count FROM batches b JOIN batch_types t ON t.batch_id = b.id WHERE t.namespace = 'old'
+    UNION ALL SELECT count(*)::int FROM batch_types WHERE namespace = 'old'`;
+  expect(await dropOldBatches(sql, 31, 1)).toBe(1);
+  expect((await left()).map(({ count }) => count)).toEqual([3, 3]);
+  expect(await dropOldBatches(sql, 31, 10)).toBe(1);
+  expect(await dropOldBatches(sql, 31, 10)).toBe(0);
+  expect((await left()).map(({ count }) => count)).toEqual([2, 2]);
 });

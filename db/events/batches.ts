@@ -1,6 +1,9 @@
 import type { Executor, Sql } from '../connection/connect.ts';
 import { type Incarnation, incarnation } from '../connection/incarnation.ts';
 
+/** Chunks and partitions are dropped by jobs that may run late. */
+const dropLagDays = 2;
+
 export interface BatchRow {
   id: bigint;
   processor: string;
@@ -42,4 +45,25 @@ export async function committedBatches(
   const rows = await sql<{ id: bigint }[]>`
     SELECT id FROM batches WHERE id = ANY(${ids.map(String)}::bigint[]) AND processor = ${processor}`;
   return rows.map(({ id }) => id);
+}
+
+/**
+ * Forgets batches whose events are all past the retention and dropped, with what batch_types says of them: the oldest, at most
+ * `batchesMax` in one transaction. Returns how many. A day's chunk goes up to storage_settings.period_days later.
+ */
+export async function dropOldBatches(sql: Sql, retentionDays: number, batchesMax: number): Promise<number> {
+  return (await sql.begin(async (tx) => {
+    const old = await tx<{ id: bigint }[]>`
+      SELECT id FROM batches, storage_settings
+      WHERE described AND arrived_to < now() - make_interval(days => ${retentionDays}::int + period_days + ${dropLagDays}::int)
+      ORDER BY arrived_to, id LIMIT ${batchesMax} FOR UPDATE OF batches SKIP LOCKED`;
+    if (old.length === 0) return 0;
+    const ids = old.map(({ id }) => id).sort((a, b) => (a < b ? -1 : 1));
+    // The range is what the block range index can use.
+    await tx`
+      DELETE FROM batch_types
+      WHERE batch_id BETWEEN ${ids[0]!} AND ${ids.at(-1)!} AND batch_id = ANY(${ids.map(String)}::bigint[])`;
+    await tx`DELETE FROM batches WHERE id = ANY(${ids.map(String)}::bigint[])`;
+    return ids.length;
+  })) as number;
 }

@@ -28,7 +28,7 @@ export async function storedIds(
 
 /**
  * Since which arrival all events are kept, in µs since 1970; undefined while nothing has been dropped. The chunks or
- * partitions of a period go when its retention ends; its row in `periods` and the rows of its batches stay.
+ * partitions of a day go when its retention ends, and its batches; its row in `periods` stays.
  */
 export async function keptSinceUs(tx: Executor): Promise<number | undefined> {
   const stored =
@@ -40,6 +40,6 @@ export async function keptSinceUs(tx: Executor): Promise<number | undefined> {
   const [row] = await tx<{ us: number | null }[]>`
     WITH stored AS (SELECT coalesce(day, current_date) AS day FROM (${stored}) oldest)
     SELECT (extract(epoch FROM day::timestamptz) * 1000000)::float8 AS us FROM stored
-    WHERE EXISTS (SELECT FROM batches WHERE events > 0 AND arrived_to < stored.day)`;
+    WHERE EXISTS (SELECT FROM periods WHERE period < stored.day)`;
   return row?.us ?? undefined;
 }
