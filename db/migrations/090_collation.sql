@@ -7,7 +7,14 @@
 DO $$
 DECLARE
   changed record;
+  views text[] := ARRAY(SELECT c.relname FROM pg_class c WHERE c.relkind = 'v' AND c.relnamespace = current_schema()::regnamespace
+                        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') ORDER BY c.oid);
+  definitions text[] := ARRAY(SELECT pg_get_viewdef(quote_ident(name)::regclass) FROM unnest(views) WITH ORDINALITY v (name, n) ORDER BY n);
 BEGIN
+  -- A column that a view shows can't be changed.
+  FOR n IN REVERSE coalesce(array_length(views, 1), 0)..1 LOOP
+    EXECUTE format('DROP VIEW %I', views[n]);
+  END LOOP;
   FOR changed IN
     SELECT DISTINCT a.attrelid::regclass AS relation, quote_ident(a.attname) AS name, format_type(a.atttypid, NULL) AS type
     FROM pg_index i
@@ -17,6 +24,9 @@ BEGIN
     ORDER BY 1, 2
   LOOP
     EXECUTE format('ALTER TABLE %s ALTER COLUMN %s TYPE %s COLLATE "C"', changed.relation, changed.name, changed.type);
+  END LOOP;
+  FOR n IN 1..coalesce(array_length(views, 1), 0) LOOP
+    EXECUTE format('CREATE VIEW %I AS %s', views[n], definitions[n]);
   END LOOP;
 END $$;
 

@@ -39,7 +39,7 @@ describe.each<[string, () => Promise<Storage>]>([
     timescale = await start();
     await migrate(timescale.url, { direction: 'up', periodDays: 3 });
     sql = connect({ url: timescale.url, name: 'test', connectionsMax: 1, statementMsMax: 10_000 });
-  }, 30_000);
+  }, 90_000);
   afterAll(async () => {
     await sql.end();
     await timescale.stop();
