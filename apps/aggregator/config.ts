@@ -20,7 +20,8 @@ export const settings = {
     min: 1,
     max: 1_000_000,
     about:
-      'cells of pending deltas (and distinct values) from which on they are merged at once; keep it below DELTA_CELLS_CACHED_MAX',
+      'cells of pending deltas (and distinct values) from which on those of a meter are made into one; merged where more than half ' +
+      'are left; keep it below DELTA_CELLS_CACHED_MAX',
   }),
   mergeQuietMs: integer('MERGE_QUIET_MS', {
     default: 250,

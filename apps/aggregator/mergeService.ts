@@ -1,4 +1,10 @@
-import { generationsWithDeltas, type PendingDeltas, pendingDeltas } from '@usage/db/rollups/deltas.ts';
+import {
+  generationsWithDeltas,
+  type MergeLimits,
+  type PendingDeltas,
+  pendingDeltas,
+} from '@usage/db/rollups/deltas.ts';
+import { compactGeneration } from './compact.ts';
 import type { AggregatorConfig } from './config.ts';
 import { mergeGeneration } from './merge.ts';
 import type { AggregatorMetrics } from './metrics.ts';
@@ -9,6 +15,8 @@ const lookEveryMs = 250;
 /** What one transaction takes on: two seconds' work, where no two cells are the same. */
 const pieceWeightMax = 200_000;
 const pieceBytesMax = 32 * 1024 * 1024;
+/** Compacted deltas that are still more than this share of what may wait hold so many different cells that they are merged. */
+const compactedShareMax = 0.5;
 
 /**
  * Merges deltas into the rollups. The longer they wait the fewer rows there are to write, and queries add those that wait; so
@@ -16,13 +24,14 @@ const pieceBytesMax = 32 * 1024 * 1024;
  *
  *   - none has come for mergeQuietMs, or
  *   - the last time was mergeWaitMs ago, or
- *   - there are too many cells in them for queries to add.
+ *   - there are too many cells in them for queries to add, and making one delta of each meter's (compact.ts) leaves more than half.
  */
 export class MergeService implements Service {
   readonly name = 'merge';
   #newest: bigint | undefined;
   #newestSinceMs = 0;
   #mergedMs = Number.NEGATIVE_INFINITY;
+  #compacts = true;
 
   constructor(
     readonly config: Pick<
@@ -33,23 +42,24 @@ export class MergeService implements Service {
   ) {}
 
   async round(calls: Calls): Promise<number> {
-    if (this.#isDue(await this.#look(calls))) await this.#mergeAll(calls);
+    const pending = await this.#look(calls);
+    if (this.#isDue(pending)) {
+      await this.#mergeAll(calls);
+      this.#mergedMs = performance.now();
+      this.#compacts = true;
+    } else if (pending.weight >= this.config.deltaCellsWaitingMax) await this.#makeRoom(calls);
     return Math.min(lookEveryMs, this.config.mergeQuietMs);
   }
 
-  #isDue({ newest, weight }: PendingDeltas): boolean {
+  #isDue({ newest }: PendingDeltas): boolean {
     if (newest === null) return false;
     const nowMs = performance.now();
     if (newest !== this.#newest) {
       this.#newest = newest;
       this.#newestSinceMs = nowMs;
     }
-    const { mergeQuietMs, mergeWaitMs, deltaCellsWaitingMax } = this.config;
-    return (
-      nowMs - this.#newestSinceMs >= mergeQuietMs ||
-      nowMs - this.#mergedMs >= mergeWaitMs ||
-      weight >= deltaCellsWaitingMax
-    );
+    const { mergeQuietMs, mergeWaitMs } = this.config;
+    return nowMs - this.#newestSinceMs >= mergeQuietMs || nowMs - this.#mergedMs >= mergeWaitMs;
   }
 
   async #look(calls: Calls): Promise<PendingDeltas> {
@@ -57,6 +67,31 @@ export class MergeService implements Service {
     this.metrics.waiting.set(pending.deltas);
     this.metrics.waitingSeconds.set(pending.pendingMs / 1_000);
     return pending;
+  }
+
+  /** Where each batch brings other cells compacting is of no use: it is tried again after the next merge that is due. */
+  async #makeRoom(calls: Calls): Promise<void> {
+    if (this.#compacts) await this.#compactAll(calls);
+    const { weight } = await this.#look(calls);
+    this.#compacts &&= weight <= this.config.deltaCellsWaitingMax * compactedShareMax;
+    if (!this.#compacts) await this.#mergeAll(calls);
+  }
+
+  /** What a piece comes to is the newest delta: the next piece begins after what this one took. */
+  async #compactAll(calls: Calls): Promise<void> {
+    const generations = await calls.look(generationsWithDeltas);
+    await inTurn(calls.app, generations, async ({ generation, deltas }) => {
+      for (let left = deltas; left > 1 && !calls.app.stopping; ) {
+        const taken = await calls.piece((sql) => compactGeneration(sql, generation, this.#limits));
+        if (!taken) break;
+        this.metrics.compacted.inc(taken);
+        left -= taken;
+      }
+    });
+  }
+
+  get #limits(): MergeLimits {
+    return { deltasMax: this.config.mergeDeltasMax, weightMax: pieceWeightMax, bytesMax: pieceBytesMax };
   }
 
   /** The deltas that every generation has now. */
@@ -71,7 +106,6 @@ export class MergeService implements Service {
         left -= merged;
       }
     });
-    this.#mergedMs = performance.now();
     if (held) await calls.freeStalled();
     await this.#look(calls);
   }
@@ -79,12 +113,7 @@ export class MergeService implements Service {
   /** How many deltas; undefined where another aggregator is at the generation. */
   async #merge(calls: Calls, generation: bigint): Promise<number | undefined> {
     const startedMs = performance.now();
-    const limits = {
-      deltasMax: this.config.mergeDeltasMax,
-      weightMax: pieceWeightMax,
-      bytesMax: pieceBytesMax,
-    };
-    const merged = await calls.piece((sql) => mergeGeneration(sql, generation, limits));
+    const merged = await calls.piece((sql) => mergeGeneration(sql, generation, this.#limits));
     if (!merged || merged.deltas === 0) return merged?.deltas;
     const { metrics } = this;
     metrics.merged.inc(merged.deltas);

@@ -17,6 +17,11 @@ export function createMetrics(registry: Registry) {
       help: 'Deltas added to the rollups.',
       registers,
     }),
+    compacted: new Counter({
+      name: 'usage_deltas_compacted_total',
+      help: 'Deltas made into one with others of their meter, to wait on.',
+      registers,
+    }),
     rows: new Counter({
       name: 'usage_rollup_rows_written_total',
       help: 'Rollup rows inserted or updated.',

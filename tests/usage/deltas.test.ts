@@ -133,20 +133,25 @@ test('the service merges what waits, says so, and leaves a generation alone that
   expect(await app.stop()).toBe(true);
 });
 
-test('deltas wait for each other until there are more cells than queries should add', async () => {
+test('deltas that become many are made into one and wait on; where each brings other cells they are merged', async () => {
   const { eventType } = await meterWithDeltas(0);
   await service.pipeline.aggregate(1);
-  const { app, metrics, runner } = mergeRunner({ deltaCellsWaitingMax: 3 * deltaWeight });
+  const { app, metrics, runner } = mergeRunner({ deltaCellsWaitingMax: 5 * deltaWeight });
   const merged = async () => (await metrics.merged.get()).values[0]!.value;
-  const looked = async () => (await metrics.waiting.get()).values[0]!.value;
+  const compacted = async () => (await metrics.compacted.get()).values[0]!.value;
   await storeValues(eventType, 0);
   runner.start();
   while ((await merged()) < 1) await Bun.sleep(5); // what waits at the start is merged
-  for (let n = 1; n < 3; n++) await storeValues(eventType, n);
-  while ((await looked()) < 2) await Bun.sleep(5);
+  // The values of one delta again and again: together they weigh what each of them did, and can wait for more.
+  for (let compactions = 0, before = 0; compactions < 2; ) {
+    await storeValues(eventType, 0);
+    const now = await compacted();
+    if (now > before) compactions++;
+    before = now;
+  }
   expect(await merged()).toBe(1);
-  await storeValues(eventType, 3);
-  while ((await merged()) < 4) await Bun.sleep(5);
+  // New ones each time: compacting makes them no fewer.
+  for (let n = 1; (await merged()) === 1; n++) await storeValues(eventType, n);
   expect(await app.stop()).toBe(true);
 });
 

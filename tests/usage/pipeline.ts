@@ -1,4 +1,5 @@
 import { backfillPiece } from '@usage/aggregator/backfill.ts';
+import { compactGeneration } from '@usage/aggregator/compact.ts';
 import { closeDays, generationsToClose } from '@usage/aggregator/days.ts';
 import { mergeGeneration } from '@usage/aggregator/merge.ts';
 import { remakeStaleMinutes } from '@usage/aggregator/remakeMinutes.ts';
@@ -52,6 +53,11 @@ export class Pipeline {
   /** Merges a share of the waiting deltas of every generation. */
   async aggregate(share: number): Promise<void> {
     await this.#shareOfDeltas(share, (generation, limits) => mergeGeneration(this.sql, generation, limits));
+  }
+
+  /** Makes one of a share of the waiting deltas of every generation. */
+  async compact(share: number): Promise<void> {
+    await this.#shareOfDeltas(share, (generation, limits) => compactGeneration(this.sql, generation, limits));
   }
 
   async #shareOfDeltas(share: number, take: (generation: bigint, limits: MergeLimits) => Promise<unknown>) {

@@ -3,6 +3,11 @@ import { createMeter, type RoundMeter } from '../meters.ts';
 import { checkTotal } from '../reconciliation.ts';
 
 const mergeFailPoints = ['merge-taken', 'merge-before-commit', 'merge-after-commit'] as const;
+const compactionFailPoints = [
+  'compaction-taken',
+  'compaction-before-commit',
+  'compaction-after-commit',
+] as const;
 const endMsMax = 20_000;
 let lateMeters = 0;
 const settledMsMax = 60_000;
@@ -40,6 +45,19 @@ export const aggregatorFaults: Fault[] = [
         aggregation: 'COUNT',
       };
       await createMeter(stack, type, late);
+      const reached = await aggregator.endsWithin(endMsMax);
+      note(`${point}${reached ? '' : ' not reached'}`);
+    },
+  },
+  {
+    name: 'compaction-killed',
+    about: `deltas are compacted all the time; SIGKILL at a step of it: ${compactionFailPoints.join(', ')}`,
+    strikesMax: 5,
+    async strike({ stack, random, note }) {
+      const point = `${random.pick(compactionFailPoints)}:${random.between(1, 3)}`;
+      const aggregator = stack.app('aggregator');
+      await aggregator.end();
+      aggregator.start({ USAGE_FAIL_POINT: point, MERGE_WAIT_MS: '2000', DELTA_CELLS_WAITING_MAX: '2000' });
       const reached = await aggregator.endsWithin(endMsMax);
       note(`${point}${reached ? '' : ' not reached'}`);
     },
