@@ -13,6 +13,11 @@ export const gatewaySettings = {
   }),
   streamName,
   metersFile: optional(text('METERS_FILE', { about: 'YAML file of meters that are applied at start' })),
+  otlpMappingFile: optional(
+    text('OTLP_MAPPING_FILE', {
+      about: 'YAML file that says which OTLP records become events (docs/otlp.md); spans of language models do without it',
+    }),
+  ),
   queryUrl: url('QUERY_URL', ['http:', 'https:'], {
     default: 'http://127.0.0.1:8002',
     about: 'query service that reads are passed on to',

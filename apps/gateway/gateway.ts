@@ -27,6 +27,9 @@ import type { KeysChanged } from './keys/service.ts';
 import { limitsProxyRoutes } from './limitsProxy.ts';
 import { meterRoutes } from './meters/index.ts';
 import { createMetrics, watchQueue } from './metrics.ts';
+import { CumulativeSums } from './otlp/cumulative.ts';
+import { keepTexts, otlpRoutes } from './otlp/index.ts';
+import type { Rule } from './otlp/mapping.ts';
 import { portalRoutes } from './portal/index.ts';
 import { PressureGate } from './pressure.ts';
 import { readRoutes } from './queryProxy.ts';
@@ -44,6 +47,8 @@ export interface GatewayParts {
   outcomes: Outcomes;
   /** Of its build, by path; empty = there is no console. */
   consoleFiles: ReadonlyMap<string, ConsoleFile>;
+  /** Which OTLP records become events; none where it is left out. */
+  otlpRules?: readonly Rule[];
   health: Health;
   registry: Registry;
   log: Logger;
@@ -89,6 +94,7 @@ export function createGateway(parts: GatewayParts) {
   const activity = new ActivityRecorder((rows) => addActivity(sql, rows, Date.now() - activityKeptMs), log);
   const bodies = new BodyReader(config.bodyMsMax, config.bodiesBytesMax);
   const ingest = { gate, batcher, limits: config, bodies, metrics, outcomes, activity };
+  const sums = new CumulativeSums(sql, (namespace, events) => keepTexts(ingest, namespace, events), log);
   const app = createServer({
     log,
     health,
@@ -99,6 +105,7 @@ export function createGateway(parts: GatewayParts) {
   })
     .use(apiDescription(description))
     .use(eventRoutes(ingest, access))
+    .use(otlpRoutes({ ingest, access, rules: parts.otlpRules ?? [], sums }))
     .use(meterRoutes({ sql, namespaceOf }))
     .use(subjectRoutes({ sql, namespaceOf }))
     .use(deadLetterRoutes({ sql, stream, access }))
@@ -111,7 +118,7 @@ export function createGateway(parts: GatewayParts) {
     .use(consoleRoutes(consoleFiles))
     .use(readRoutes(config, access))
     .use(limitsProxyRoutes(config, access));
-  return { app, gate, batcher, activity };
+  return { app, gate, batcher, activity, sums };
 }
 
 const description = {

@@ -21,6 +21,7 @@ import { readConsoleFiles } from './console/files.ts';
 import { Outcomes } from './events/outcomes.ts';
 import { createGateway } from './gateway.ts';
 import { applyMetersFile } from './meters/file.ts';
+import { readMapping } from './otlp/mapping.ts';
 
 const name = 'gateway';
 const connectionsMax = 4;
@@ -83,11 +84,14 @@ async function run(): Promise<void> {
     keysChanged,
     outcomes,
     consoleFiles: await readConsoleFiles(config.consoleFolder),
+    otlpRules: await readMapping(config.otlpMappingFile),
     health,
     registry,
     log,
   });
   gateway.activity.start();
+  gateway.sums.start();
+  app.use('cumulative sums', gateway.sums, (sums) => sums.stop());
   app.use('activity', gateway.activity, (recorder) => recorder.stop());
   const shards = new ShardCountWatch(
     () => streamShards(sql),
