@@ -15,7 +15,8 @@ export const gatewaySettings = {
   metersFile: optional(text('METERS_FILE', { about: 'YAML file of meters that are applied at start' })),
   otlpMappingFile: optional(
     text('OTLP_MAPPING_FILE', {
-      about: 'YAML file that says which OTLP records become events (docs/otlp.md); spans of language models do without it',
+      about:
+        'YAML file that says which OTLP records become events (docs/otlp.md); spans of language models do without it',
     }),
   ),
   queryUrl: url('QUERY_URL', ['http:', 'https:'], {
