@@ -25,7 +25,7 @@ import { FrameBatcher } from './frameBatcher.ts';
 import { keyRoutes } from './keys/index.ts';
 import type { KeysChanged } from './keys/service.ts';
 import { limitsProxyRoutes } from './limitsProxy.ts';
-import { meterRoutes } from './meters/index.ts';
+import { meterRoutes, progressRoutes } from './meters/index.ts';
 import { createMetrics, watchQueue } from './metrics.ts';
 import { CumulativeSums } from './otlp/cumulative.ts';
 import { keepTexts, otlpRoutes } from './otlp/index.ts';
@@ -107,6 +107,7 @@ export function createGateway(parts: GatewayParts) {
     .use(eventRoutes(ingest, access))
     .use(otlpRoutes({ ingest, access, rules: parts.otlpRules ?? [], sums }))
     .use(meterRoutes({ sql, namespaceOf }))
+    .use(progressRoutes({ sql, namespaceOf }))
     .use(subjectRoutes({ sql, namespaceOf }))
     .use(deadLetterRoutes({ sql, stream, access }))
     .use(correctionRoutes({ sql, access }))

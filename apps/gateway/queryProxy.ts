@@ -1,8 +1,10 @@
 import type { Access } from '@usage/lib/auth/access.ts';
 import { readRawBody } from '@usage/lib/http/body.ts';
 import { directFetch } from '@usage/lib/http/directFetch.ts';
+import { preflight } from '@usage/lib/http/portalCors.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
+import { debugMetricsDetail } from '@usage/lib/queryApi/debugMetrics.ts';
 import { evaluateDetail } from '@usage/lib/queryApi/evaluation.ts';
 import { cursorDetail, listDetail, v3EventListDetail } from '@usage/lib/queryApi/eventLists.ts';
 import { lookupDetail } from '@usage/lib/queryApi/eventLookup.ts';
@@ -60,11 +62,12 @@ export function readRoutes({ queryUrl, readMsMax }: ReadOptions, access: Access)
   return new Elysia({ name: 'reads', normalize: false })
     .decorate('requestId', '')
     .get(portal, passToPortal, described(portalQueryDetail))
-    .options(portal, passToPortal, hidden)
+    .options(portal, preflight, hidden)
     .post('/api/v3/openmeter/meters/:meterId/query', pass, described(v3QueryDetail))
     .get('/api/v1/events', pass, described(listDetail))
     .get('/api/v2/events', pass, described(cursorDetail))
     .get('/api/v3/openmeter/events', pass, described(v3EventListDetail))
+    .get('/api/v1/debug/metrics', pass, described(debugMetricsDetail))
     .post('/api/v1/events/lookup', passToSenders, described(lookupDetail))
     .post('/api/v1/meters/evaluate', pass, described(evaluateDetail))
     .get('/api/v1/meters/:meterIdOrSlug/query', pass, described(queryDetail))

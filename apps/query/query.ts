@@ -8,6 +8,7 @@ import type { EventStream } from '@usage/lib/stream/stream.ts';
 import type { Registry } from 'prom-client';
 import type { QueryConfig } from './config.ts';
 import { evaluationRoutes } from './evaluation/index.ts';
+import { debugMetricsRoutes } from './events/debugMetrics.ts';
 import { eventListRoutes } from './events/index.ts';
 import { eventLookupRoutes } from './events/lookup.ts';
 import { usageRoutes } from './meters/index.ts';
@@ -49,6 +50,7 @@ export function createQuery({ config, sql, access, stream, replicas, health, reg
     .use(usageRoutes(runner, namespaceOf))
     .use(eventListRoutes(runner, namespaceOf))
     .use(eventLookupRoutes(runner, namespaceOf))
+    .use(debugMetricsRoutes(runner, namespaceOf))
     .use(evaluationRoutes(runner, namespaceOf))
     .use(portalQueryRoutes(runner))
     .use(v3QueryRoutes(runner, namespaceOf));

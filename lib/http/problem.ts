@@ -1,5 +1,6 @@
 import { ValidationError } from 'elysia';
 import type { Logger } from '../service/log.ts';
+import { corsOfErrors } from './portalCors.ts';
 
 /** What can go wrong for a client: the one table from code to HTTP status (RFC 9110 titles). */
 const problemCodes = {
@@ -66,23 +67,57 @@ export function bodyTooLarge(bodyBytesMax: number): Problem {
   return new Problem('too_large', `The body is longer than ${bodyBytesMax} bytes; send it in smaller parts.`);
 }
 
-/** The answer to an error, as application/problem+json (RFC 9457). */
-export function problemResponse(problem: Problem, requestId: string): Response {
+/** The answer to an error, as application/problem+json (RFC 9457), on /api/v3 with OpenMeter's v3 members as well. */
+export function problemResponse(problem: Problem, requestId: string, pathname = ''): Response {
+  const isV3 = pathname.startsWith('/api/v3/');
   const body = {
-    type: 'about:blank',
+    type: isV3 ? `https://kongapi.info/konnect/${v3Types[problem.status] ?? 'internal'}` : 'about:blank',
     title: problemCodes[problem.code][1],
     status: problem.status,
     detail: problem.detail,
     instance: `urn:request:${requestId}`,
     code: problem.code,
     ...(problem.extensions && { extensions: problem.extensions }),
+    ...(isV3 && problem.status === 400 && { invalid_parameters: invalidParameters(problem) }),
   };
   const headers = {
+    ...corsOfErrors(pathname),
     ...problem.headers,
     'Content-Type': 'application/problem+json',
     'X-Request-Id': requestId,
   };
   return new Response(JSON.stringify(body), { status: problem.status, headers });
+}
+
+/** OpenMeter's v3 names the kinds of problems by these URIs' last parts. */
+const v3Types: Readonly<Record<number, string>> = {
+  400: 'bad-request',
+  401: 'unauthenticated',
+  403: 'unauthorized',
+  404: 'not-found',
+  405: 'method-not-allowed',
+  409: 'resource-conflict',
+  412: 'precondition-failed',
+  429: 'rate-limited',
+  501: 'not-implemented',
+  503: 'unavailable',
+};
+
+interface ValidationFault {
+  index?: number;
+  line?: number;
+  field: string;
+  reason: string;
+}
+
+/** The faults as OpenMeter's v3 lists them. */
+function invalidParameters({ extensions, source = 'body' }: Problem) {
+  const faults = (extensions?.validationErrors ?? []) as ValidationFault[];
+  return faults.map(({ index, line, field, reason }) => {
+    const at = index ?? line;
+    const place = at === undefined ? '' : `[${at}]`;
+    return { field: field && place ? `${place}.${field}` : place + field, reason, source };
+  });
 }
 
 /**

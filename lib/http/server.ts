@@ -75,7 +75,7 @@ export function createServer(options: ServerOptions) {
       set.status = problem.status;
       if (problem.status >= 500 && problem.code !== 'internal') logRefusal(problem, id);
       answered(request, route, startedMs, id, problem.status);
-      return problemResponse(problem, id);
+      return problemResponse(problem, id, parsedUrlOf(request)?.pathname);
     });
   return app;
 }

@@ -103,6 +103,25 @@ describe('CloudEvents binary mode', () => {
     expect((await gateway.rawFrames())[0]!.toString()).toContain('"data":{"n":1.10}');
   });
 
+  test('headers beyond ASCII are UTF-8, as SDKs write them, and a lone % is itself', async () => {
+    const headers = {
+      ...attributes,
+      'ce-id': '1',
+      'ce-subject': utf8('Müller 100%'),
+      'ce-trace': '50%off %41',
+    };
+    expect((await gateway.post('{}', 'application/json', headers)).status).toBe(204);
+    expect((await gateway.frames()).flat()[0]!.events).toMatchObject([
+      { subject: 'Müller 100%', trace: '50%off A' },
+    ]);
+    await gateway.clear();
+    const latin1 = { ...attributes, 'ce-subject': 'M\xfcller' };
+    const refused = await gateway.post('{}', 'application/json', latin1);
+    expect(refused.status).toBe(400);
+    expect((await problemOf(refused)).extensions.validationErrors).toMatchObject([{ field: 'subject' }]);
+    expect(await gateway.frames()).toEqual([]);
+  });
+
   test('data of a +json type', async () => {
     expect((await gateway.post('{}', 'application/vnd.usage+json', attributes)).status).toBe(204);
   });
@@ -124,6 +143,35 @@ describe('CloudEvents binary mode', () => {
     expect(response.status).toBe(400);
     const { extensions } = await problemOf(response);
     expect(extensions.validationErrors).toMatchObject([{ index: 0, field }]);
+    expect(await gateway.frames()).toEqual([]);
+  });
+});
+
+describe('data_base64', () => {
+  const packed = (data: string) => `,"data_base64":"${Buffer.from(data).toString('base64')}"`;
+
+  test.each(['application/cloudevents+json', 'application/cloudevents-batch+json', 'application/x-ndjson'])(
+    'that holds a JSON object is data, every digit as it came: %s',
+    async (type) => {
+      const event = eventText('1', `${packed('{"n":12345678901234567890.10}')},"seen":12345678901234567891`);
+      const body = type.includes('batch') ? `[${eventText('0')},${event}]` : event;
+      expect((await gateway.post(body, type)).status).toBeLessThan(300);
+      const raw = (await gateway.rawFrames()).map(String).join();
+      expect(raw).toContain('"data":{"n":12345678901234567890.10}');
+      expect(raw).toContain('"seen":12345678901234567891');
+      expect(raw).not.toContain('data_base64');
+    },
+  );
+
+  test.each([
+    ['no JSON', packed('hello')],
+    ['an array', packed('[1]')],
+    ['no base64', ',"data_base64":"{}"'],
+    ['data beside it', `${packed('{}')},"data":{}`],
+  ])('of %s is refused', async (_, more) => {
+    const response = await gateway.post(eventText('1', more));
+    expect(response.status).toBe(400);
+    expect((await problemOf(response)).extensions.validationErrors).toMatchObject([{ field: 'data_base64' }]);
     expect(await gateway.frames()).toEqual([]);
   });
 });
@@ -304,3 +352,8 @@ test('whatever is sent, the answer is 204 or a 4xx problem, and only 204 leaves 
     { numRuns: 400 },
   );
 });
+
+/** A text as a client's bytes of UTF-8 look to fetch, which sends each character as a byte. */
+function utf8(text: string): string {
+  return Buffer.from(text).toString('latin1');
+}

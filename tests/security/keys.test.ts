@@ -139,6 +139,8 @@ describe('scopes', () => {
       ['POST', '/api/v1/portal/tokens/invalidate', {}, ['read', 'admin']],
       ['GET', '/api/v1/dead-letters', undefined, ['admin']],
       ['POST', '/api/v1/dead-letters/redrive', { ids: ['1'] }, ['admin']],
+      ['GET', '/api/v1/debug/metrics', undefined, ['read']],
+      ['GET', '/api/v1/info/progress/{id}', undefined, ['read', 'admin']],
       ['GET', '/api/v1/corrections', undefined, ['read', 'admin']],
       ['POST', '/api/v1/corrections', {}, ['admin']],
       ['DELETE', '/api/v1/corrections/{id}', undefined, ['admin']],

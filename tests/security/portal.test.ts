@@ -123,7 +123,7 @@ test('a web page of any origin may ask, and reads why it may not', async () => {
     headers: { Origin: 'https://shop.example' },
   });
   expect(preflight.status).toBe(204);
-  expect(preflight.headers.get('access-control-allow-headers')).toBe('Authorization');
+  expect(preflight.headers.get('access-control-allow-headers')).toBe('Accept, Authorization, Content-Type');
   const refused = await fetch(path, { headers: { Origin: 'https://shop.example' } });
   expect(refused.status).toBe(401);
   expect(refused.headers.get('access-control-allow-origin')).toBe('*');

@@ -4,6 +4,7 @@ import { ConcurrencyLimit } from '@usage/lib/http/concurrencyLimit.ts';
 import { linesOf } from '@usage/lib/http/lines.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { type Ingest, keepEvents } from './append.ts';
+import { type Completion, completed } from './complete.ts';
 import { type Preferences, preferenceApplied } from './prefer.ts';
 
 /** A stream's events are kept in parts of at most so many events or characters, so many of them on their way at once. */
@@ -31,18 +32,23 @@ export async function ingestLines(
   access: Access,
   identity: Identity,
   preferences: Preferences,
+  completion: Completion = { versionOptional: false },
 ): Promise<Response> {
   const { namespace } = identity;
   const { lenient } = preferences;
-  const stream = new EventLines((texts) => {
-    access.takeEvents(identity, texts.length);
-    const text = `[${texts.join(',')}]`;
-    return keepEvents(ingest, namespace, {
-      text,
-      bytes: Buffer.byteLength(text),
-      count: texts.length,
-    });
-  }, lenient);
+  const stream = new EventLines(
+    (texts) => {
+      access.takeEvents(identity, texts.length);
+      const text = `[${texts.join(',')}]`;
+      return keepEvents(ingest, namespace, {
+        text,
+        bytes: Buffer.byteLength(text),
+        count: texts.length,
+      });
+    },
+    lenient,
+    completion,
+  );
   if (!streams.take(namespace)) throw unavailable('As many streams as possible are being read already.', 1);
   try {
     for await (const lines of linesOf(request, { lineLengthMax, pauseMsMax: ingest.limits.bodyMsMax })) {
@@ -65,6 +71,7 @@ export async function ingestLines(
 class EventLines {
   readonly #keep: (texts: readonly string[]) => Promise<void>;
   readonly #lenient: boolean;
+  readonly #completion: Completion;
   #texts: string[] = [];
   #length = 0;
   #line = 0;
@@ -77,9 +84,10 @@ class EventLines {
   /** Every line up to this one is kept, or left out. */
   #linesDone = 0;
 
-  constructor(keep: (texts: readonly string[]) => Promise<void>, lenient: boolean) {
+  constructor(keep: (texts: readonly string[]) => Promise<void>, lenient: boolean, completion: Completion) {
     this.#keep = keep;
     this.#lenient = lenient;
+    this.#completion = completion;
   }
 
   /** A promise where a part has to be sent before the next line. */
@@ -92,12 +100,13 @@ class EventLines {
       return undefined;
     }
     const faults = faultsOfLine(text);
-    if (faults.length > 0) {
+    const whole = faults.length === 0 ? text : completedLine(text, this.#completion);
+    if (whole === undefined) {
       this.#reject(faults);
       return undefined;
     }
-    this.#texts.push(text);
-    this.#length += text.length;
+    this.#texts.push(whole);
+    this.#length += whole.length;
     const isFull = this.#texts.length >= partEventsMax || this.#length >= partLengthMax;
     return isFull ? this.#send() : undefined;
   }
@@ -177,6 +186,14 @@ class EventLines {
 class BadLine extends Error {
   constructor(readonly faults: readonly EventFault[]) {
     super('bad line');
+  }
+}
+
+function completedLine(text: string, completion: Completion): string | undefined {
+  try {
+    return completed(text, completion);
+  } catch {
+    return undefined;
   }
 }
 

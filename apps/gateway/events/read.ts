@@ -2,6 +2,7 @@ import { faultsOf } from '@usage/lib/event/event.ts';
 import { type Body, parseBody } from '@usage/lib/http/body.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { eventTextOf } from './binary.ts';
+import { type Completion, completed } from './complete.ts';
 import type { EventLayout } from './contentType.ts';
 import { elementsOf } from './elements.ts';
 import { type BadEvent, invalidEvents } from './invalidEvents.ts';
@@ -36,15 +37,16 @@ export function eventsOf(
   { text, bytes }: Body,
   limits: RequestLimits,
   lenient = false,
+  completion: Completion = { versionOptional: false },
 ): AcceptedEvents {
   switch (layout) {
     case 'binary': {
       if (text.trim() !== '') parseBody(text);
       const event = eventTextOf(headers, text);
-      return checked([JSON.parse(event)], event, Buffer.byteLength(event), false);
+      return checked([JSON.parse(event)], event, Buffer.byteLength(event), noArray, completion);
     }
     case 'one':
-      return checked([parseBody(text)], text, bytes, false);
+      return checked([parseBody(text)], text, bytes, noArray, completion);
     case 'many':
     case 'oneOrMany': {
       const value = parseBody(text);
@@ -60,28 +62,58 @@ export function eventsOf(
         throw new Problem('bad_request', 'The array holds no events.');
       if (events.length > limits.requestEventsMax)
         throw tooManyEvents(events.length, limits.requestEventsMax);
-      return checked(events, text, bytes, lenient && Array.isArray(value));
+      const isArray = Array.isArray(value);
+      return checked(events, text, bytes, { isArray, lenient: lenient && isArray }, completion);
     }
     default:
       return layout satisfies never;
   }
 }
 
+/** A body that is one event. */
+const noArray = { isArray: false, lenient: false };
+
 function checked(
   events: readonly unknown[],
   text: string,
   bytes: number,
-  isLenientArray: boolean,
+  { isArray, lenient }: { isArray: boolean; lenient: boolean },
+  completion: Completion | undefined,
 ): AcceptedEvents {
   const bad = badEvents(events);
   if (!bad) return { text, bytes, count: events.length, events, rejected: [], keptIndexes: undefined };
-  if (!isLenientArray || bad.length === events.length) throw invalidEvents(events.length, bad);
+  const whole = completion && completedText(text, isArray, bad, completion);
+  if (whole !== undefined) {
+    const value: unknown = JSON.parse(whole);
+    const all = isArray ? (value as unknown[]) : [value];
+    return checked(all, whole, Buffer.byteLength(whole), { isArray, lenient }, undefined);
+  }
+  if (!lenient || bad.length === events.length) throw invalidEvents(events.length, bad);
   const badIndexes = new Set(bad.map(({ index }) => index));
   const keptIndexes = events.flatMap((_, index) => (badIndexes.has(index) ? [] : [index]));
   const elements = elementsOf(text);
   const kept = `[${keptIndexes.map((index) => elements[index]).join(',')}]`;
   const count = keptIndexes.length;
   return { text: kept, bytes: Buffer.byteLength(kept), count, events, rejected: bad, keptIndexes };
+}
+
+/** The body with those of the bad events completed that can be; undefined where none can. */
+function completedText(
+  text: string,
+  isArray: boolean,
+  bad: readonly BadEvent[],
+  completion: Completion,
+): string | undefined {
+  const elements = isArray ? elementsOf(text) : [text];
+  let found = false;
+  for (const { index } of bad) {
+    const whole = completed(elements[index]!, completion);
+    if (whole === undefined) continue;
+    elements[index] = whole;
+    found = true;
+  }
+  if (!found) return undefined;
+  return isArray ? `[${elements.join(',')}]` : elements[0];
 }
 
 /** undefined where there is none: nothing is allocated then. */

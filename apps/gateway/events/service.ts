@@ -2,6 +2,7 @@ import type { Access, Identity } from '@usage/lib/auth/access.ts';
 import { readBody } from '@usage/lib/http/body.ts';
 import { answerTo, isNothingToTell } from './answer.ts';
 import { type Ingest, keepEvents, refuseWhileFull } from './append.ts';
+import type { Completion } from './complete.ts';
 import { isLines, layoutOf } from './contentType.ts';
 import { ingestLines } from './lines.ts';
 import { preferencesOf } from './prefer.ts';
@@ -16,9 +17,10 @@ export async function ingestEvents(
   request: Request,
   access: Access,
   identity: Identity,
+  completion?: Completion,
 ): Promise<Response | undefined> {
   try {
-    return await readAndKeep(ingest, request, access, identity);
+    return await readAndKeep(ingest, request, access, identity, completion);
   } catch (error) {
     ingest.activity.rejected(identity.namespace, 1);
     throw error;
@@ -30,15 +32,16 @@ async function readAndKeep(
   request: Request,
   access: Access,
   identity: Identity,
+  completion?: Completion,
 ): Promise<Response | undefined> {
   const { headers } = request;
   const preferences = preferencesOf(headers);
-  if (isLines(headers)) return await ingestLines(ingest, request, access, identity, preferences);
+  if (isLines(headers)) return await ingestLines(ingest, request, access, identity, preferences, completion);
   refuseWhileFull(ingest);
   const { limits } = ingest;
   const layout = layoutOf(headers);
   const body = await readBody(request, limits.bodyBytesMax, ingest.bodies);
-  const read = eventsOf(layout, headers, body, limits, preferences.lenient);
+  const read = eventsOf(layout, headers, body, limits, preferences.lenient, completion);
   const { count } = read;
   if (count > 0) access.takeEvents(identity, count);
   if (read.rejected.length > 0) ingest.activity.rejected(identity.namespace, read.rejected.length);

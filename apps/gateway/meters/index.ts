@@ -8,7 +8,7 @@ import { describedParameters, readParameters } from '@usage/lib/http/parameters.
 import { MeterCreate, MeterUpdateBody } from '@usage/lib/meter/definition.ts';
 import { Elysia } from 'elysia';
 import { createExample, Meter, MeterListQuery, meterExample, updateExample } from './model.ts';
-import { rebuildDetail, showRebuild } from './rebuild.ts';
+import { progressDetail, rebuildDetail, showProgress, showRebuild } from './rebuild.ts';
 import { createMeter, deleteMeter, getMeter, listMeters, updateMeter } from './service.ts';
 
 export interface MeterRoutes {
@@ -73,6 +73,16 @@ export function meterRoutes({ sql, namespaceOf }: MeterRoutes) {
       },
       { parse: 'none', detail: deleteDetail },
     );
+}
+
+/** GET /api/v1/info/progress/{id}, as OpenMeter has it. */
+export function progressRoutes({ sql, namespaceOf }: MeterRoutes) {
+  return new Elysia({ name: 'progress' }).get(
+    '/api/v1/info/progress/:id',
+    async ({ request, params }) =>
+      Response.json(await showProgress(sql, namespaceOf(request, 'read', 'admin'), pathText(params.id))),
+    { detail: progressDetail },
+  );
 }
 
 const tags = ['Meters'];

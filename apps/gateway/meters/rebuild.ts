@@ -36,3 +36,38 @@ export const rebuildDetail = {
     ...problemResponses(404),
   },
 };
+
+const Progress = Type.Object({
+  success: Type.Integer({ description: 'Events that were read.' }),
+  failed: Type.Integer(),
+  total: Type.Integer({ description: 'Events to be read in all.' }),
+  updatedAt: Type.String({ format: 'date-time' }),
+});
+
+/** OpenMeter's progress of a task; here the one task that a client can wait for is the making of a meter's rollups. */
+export async function showProgress(
+  sql: Sql,
+  namespace: string,
+  id: string,
+): Promise<Static<typeof Progress>> {
+  const { eventsRead, eventsToRead } = await showRebuild(sql, namespace, id);
+  return { success: eventsRead, failed: 0, total: eventsToRead, updatedAt: new Date().toISOString() };
+}
+
+export const progressDetail = {
+  tags: ['Meters'],
+  operationId: 'getProgress',
+  summary: 'Show the progress of a task',
+  description:
+    'The id is that of a meter whose rollups are being made; `success` equals `total` when they are.',
+  parameters: [parameter('path', 'id', Type.String(), 'Id or slug of a meter.', 'tokens_total')],
+  responses: {
+    200: jsonResponse('How far.', Progress, {
+      success: 40_000,
+      failed: 0,
+      total: 1_000_000,
+      updatedAt: '2026-11-22T10:00:00.123Z',
+    }),
+    ...problemResponses(404),
+  },
+};

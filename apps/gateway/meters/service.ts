@@ -2,7 +2,7 @@ import type { Sql } from '@usage/db/connection/connect.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import * as store from '@usage/db/meters/meters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
-import { invalid } from '@usage/lib/http/faults.ts';
+import { type Fault, invalid } from '@usage/lib/http/faults.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { readMeterDefinition, readMeterUpdate } from '@usage/lib/meter/definition.ts';
 import { fromDatabase } from '../database.ts';
@@ -11,9 +11,14 @@ import type { Meter } from './model.ts';
 const shownLengthMax = 100;
 
 /** From the parsed body of a request. Problems: 400 with every fault, 409, 503. */
-export async function createMeter(sql: Sql, namespace: string, body: unknown): Promise<Meter> {
+export async function createMeter(
+  sql: Sql,
+  namespace: string,
+  body: unknown,
+  nameOf = asItIs,
+): Promise<Meter> {
   const read = readMeterDefinition(body);
-  if ('faults' in read) throw invalid('meter', read.faults);
+  if ('faults' in read) throw invalidMeter(read.faults, nameOf);
   const outcome = await fromDatabase(store.createMeter(sql, namespace, read.value));
   if ('meter' in outcome) return toWire(outcome.meter);
   if (outcome.refused === 'slug') {
@@ -34,16 +39,27 @@ export async function updateMeter(
   namespace: string,
   idOrSlug: string,
   body: unknown,
+  nameOf = asItIs,
 ): Promise<Meter> {
   const meter = await findMeter(sql, namespace, idOrSlug);
   if (meter.deletedAt) throw meterNotFound(idOrSlug);
   const read = readMeterUpdate(body, meter.valueProperty);
-  if ('faults' in read) throw invalid('meter', read.faults);
+  if ('faults' in read) throw invalidMeter(read.faults, nameOf);
   const { name, description, metadata, groupBy } = read.value;
   const changes = { name: name ?? meter.slug, description, metadata: metadata ?? null, groupBy };
   const updated = await fromDatabase(store.updateMeter(sql, namespace, meter.id, changes));
   if (!updated) throw meterNotFound(idOrSlug);
   return toWire(updated);
+}
+
+/** How the wire calls a field. */
+const asItIs = (field: string): string => field;
+
+function invalidMeter(faults: readonly Fault[], nameOf: (field: string) => string): Problem {
+  return invalid(
+    'meter',
+    faults.map(({ field, reason }) => ({ field: nameOf(field), reason })),
+  );
 }
 
 /** Deleting one that is deleted already, by its id, succeeds. Problems: 404, 503. */

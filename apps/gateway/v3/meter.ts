@@ -1,28 +1,33 @@
+import type { TObject } from '@sinclair/typebox';
+import { readBodyAs } from '@usage/lib/http/faults.ts';
 import type { Meter } from '../meters/model.ts';
 
-/** OpenMeter's v3 meters, told in v1's words and back. What is wrong is named by v1's rules. */
-const createFields: Record<string, string> = {
+/** v3's names of a meter's fields, and v1's. */
+const v1Names: Readonly<Record<string, string>> = {
   key: 'slug',
-  name: 'name',
-  description: 'description',
   event_type: 'eventType',
   events_from: 'eventFrom',
   value_property: 'valueProperty',
   value_expression: 'valueExpression',
-  filters: 'filters',
   dimensions: 'groupBy',
   labels: 'metadata',
-  aggregation: 'aggregation',
 };
+const v3Names = new Map(Object.entries(v1Names).map(([v3, v1]) => [v1, v3]));
 
-export function fromV3(body: unknown): unknown {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
+/** A body of v3 in v1's words. Problems: 400 with every fault, in v3's. */
+export function fromV3(schema: TObject, body: unknown): unknown {
   return Object.fromEntries(
-    Object.entries(body).map(([name, value]) => {
-      const v1Name = Object.hasOwn(createFields, name) ? createFields[name]! : name;
-      return [v1Name, name === 'aggregation' && typeof value === 'string' ? value.toUpperCase() : value];
-    }),
+    Object.entries(readBodyAs('meter', schema, body)).map(([name, value]) => [
+      v1Names[name] ?? name,
+      name === 'aggregation' ? (value as string).toUpperCase() : value,
+    ]),
   );
+}
+
+/** The field of a fault in v3's words. */
+export function v3Name(field: string): string {
+  const [name = ''] = /^[^.[]*/.exec(field) ?? [];
+  return (v3Names.get(name) ?? name) + field.slice(name.length);
 }
 
 export function toV3(meter: Meter) {

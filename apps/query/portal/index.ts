@@ -2,6 +2,7 @@ import { findPortalToken } from '@usage/db/access/portalTokens.ts';
 import { bearerOf, unauthorized } from '@usage/lib/auth/access.ts';
 import { hashToken, isPortalToken } from '@usage/lib/auth/token.ts';
 import { pathText } from '@usage/lib/http/faults.ts';
+import { portalCors, preflight } from '@usage/lib/http/portalCors.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { PortalQueryParameters } from '@usage/lib/queryApi/meterQuery.ts';
 import { portalQueryDetail } from '@usage/lib/queryApi/meterQueryDetails.ts';
@@ -13,27 +14,13 @@ import { readQueryParameters } from '../meters/request.ts';
 import { queryMeter } from '../meters/service.ts';
 import type { QueryRunner } from '../runner.ts';
 
-/** Pages of any site may ask: what they show is the token's, and no cookie is involved. */
-const portalCors = {
-  'Access-Control-Allow-Origin': '*',
-  'Access-Control-Allow-Headers': 'Authorization',
-  'Access-Control-Max-Age': '86400',
-};
-
 /** GET /api/v1/portal/meters/{meterSlug}/query: one subject's own usage, by a portal token. */
 export function portalQueryRoutes(runner: QueryRunner) {
   return new Elysia({ name: 'portal queries' })
-    .options(
-      '/api/v1/portal/meters/:meterSlug/query',
-      () => new Response(null, { status: 204, headers: portalCors }),
-      {
-        detail: { hide: true },
-      },
-    )
+    .options('/api/v1/portal/meters/:meterSlug/query', preflight, { detail: { hide: true } })
     .get(
       '/api/v1/portal/meters/:meterSlug/query',
-      async ({ request, params, set }) => {
-        Object.assign(set.headers, portalCors);
+      async ({ request, params }) => {
         const { namespace, subject, allowedMeterSlugs } = await portalTokenOf(runner, request);
         const slug = pathText(params.meterSlug);
         if (allowedMeterSlugs && !allowedMeterSlugs.includes(slug)) {
@@ -42,7 +29,7 @@ export function portalQueryRoutes(runner: QueryRunner) {
         const query = { ...readQueryParameters(PortalQueryParameters, request), subjects: [subject] };
         const present = formatOf(request.headers.get('accept')) === 'csv' ? presentCsv : presentJson;
         const { body, headers } = await queryMeter(runner, namespace, slug, query, present);
-        return new Response(body, { headers });
+        return new Response(body, { headers: { ...headers, ...portalCors } });
       },
       { detail: portalQueryDetail },
     );
