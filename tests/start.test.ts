@@ -96,6 +96,14 @@ describe('npm start', () => {
     expect(said).not.toMatch(/\n\s+at /);
   });
 
+  test('a REDIS_URL where nothing answers ends the start within seconds, and says what to do', async () => {
+    const refused = start({ REDIS_URL: 'redis://127.0.0.1:1' });
+    expect(await refused.process.exited).toBe(1);
+    expect(await refused.output()).toContain(
+      'Redis does not answer at REDIS_URL: connect ECONNREFUSED 127.0.0.1:1. Start it',
+    );
+  });
+
   test('all wrong settings are named at once', async () => {
     const refused = start({ LOG_LEVEL: 'loud', PERIOD_DAYS: '99', QUERY_MS_MAX: 'x' });
     expect(await refused.process.exited).toBe(1);

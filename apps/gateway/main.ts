@@ -13,6 +13,7 @@ import { runApp } from '@usage/lib/service/runApp.ts';
 import { waitFor } from '@usage/lib/service/waitFor.ts';
 import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
 import { ShardCountWatch } from '@usage/lib/stream/shardCount.ts';
+import { refuseHopelessRedis } from '@usage/lib/stream/startFault.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
@@ -39,6 +40,7 @@ await runApp(run);
 async function run(): Promise<void> {
   const config = readConfig(gatewaySettings);
   await refuseHopelessConnection(config.databaseUrl);
+  await refuseHopelessRedis({ url: config.redisUrl, caFile: config.redisCaFile });
   const log = createLog(name, config.logLevel);
   const app = new App(name, log, config.stopMsMax);
   const health = new Health();

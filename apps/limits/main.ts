@@ -10,6 +10,7 @@ import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { runApp } from '@usage/lib/service/runApp.ts';
 import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
+import { refuseHopelessRedis } from '@usage/lib/stream/startFault.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
@@ -24,6 +25,7 @@ await runApp(run);
 async function run(): Promise<void> {
   const config = readConfig(limitsSettings);
   await refuseHopelessConnection(config.databaseUrl);
+  await refuseHopelessRedis({ url: config.redisUrl, caFile: config.redisCaFile });
   const log = createLog(name, config.logLevel);
   const app = new App(name, log, config.stopMsMax);
   const health = new Health();

@@ -11,6 +11,7 @@ import { runApp } from '@usage/lib/service/runApp.ts';
 import { waitFor } from '@usage/lib/service/waitFor.ts';
 import { connectRedis } from '@usage/lib/stream/redis.ts';
 import { ShardCountWatch } from '@usage/lib/stream/shardCount.ts';
+import { refuseHopelessRedis } from '@usage/lib/stream/startFault.ts';
 import { clockSkewMsMax, EventStream } from '@usage/lib/stream/stream.ts';
 import { hourMs } from '@usage/lib/windows/units.ts';
 import { Registry } from 'prom-client';
@@ -31,6 +32,7 @@ const commandMsMax = 5_000;
 await runApp(async () => {
   const config = readProcessorConfig();
   await refuseHopelessConnection(config.databaseUrl);
+  await refuseHopelessRedis({ url: config.redisUrl, caFile: config.redisCaFile });
   const log = createLog('processor', config.logLevel);
   const app = new App('processor', log, config.stopMsMax).letOthersGoFirst();
   const registry = new Registry();

@@ -12,6 +12,7 @@ import { createLog } from '@usage/lib/service/log.ts';
 import { runApp } from '@usage/lib/service/runApp.ts';
 import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
 import { ShardCountWatch } from '@usage/lib/stream/shardCount.ts';
+import { refuseHopelessRedis } from '@usage/lib/stream/startFault.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
@@ -25,6 +26,7 @@ const subscribeMsMax = 3_000;
 await runApp(async () => {
   const config = readConfig(querySettings);
   await refuseHopelessConnection(config.databaseUrl);
+  await refuseHopelessRedis({ url: config.redisUrl, caFile: config.redisCaFile });
   const log = createLog(name, config.logLevel);
   const app = new App(name, log, config.stopMsMax);
   const health = new Health();

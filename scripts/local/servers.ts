@@ -4,6 +4,7 @@ import { serverInfo } from '../../db/connection/server.ts';
 import { startFaultOf } from '../../db/connection/startFault.ts';
 import { describeTarget, parseDatabaseUrl } from '../../lib/service/databaseUrl.ts';
 import { StartFault } from '../../lib/service/startFault.ts';
+import { redisFault, redisStartFault } from '../../lib/stream/startFault.ts';
 import { freePort, isPortFree } from './ports.ts';
 import { startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
@@ -73,8 +74,16 @@ async function usePostgres(folder: string, { password, postgresPort }: Remembere
 /** Redis of REDIS_URL, or our own with its data in the folder. */
 async function useRedis(folder: string, { redisPort }: Remembered): Promise<UsedServer> {
   const given = process.env.REDIS_URL;
-  if (given)
+  if (given) {
+    const fault = await redisFault({ url: given, caFile: process.env.REDIS_CA_FILE || undefined });
+    if (fault?.hopeless) throw redisStartFault(fault.reason);
+    if (fault) {
+      throw new StartFault(
+        `Redis does not answer at REDIS_URL: ${fault.reason}. Start it, correct the address, or leave REDIS_URL empty for a server of this folder's own.`,
+      );
+    }
     return { name: 'Redis', url: given, about: 'Redis (REDIS_URL)', exited: never, stop: async () => {} };
+  }
   const server = await startRedis({
     folder: join(folder, 'redis'),
     logFile: join(folder, 'logs/redis.log'),

@@ -1,5 +1,7 @@
-import { expect, test } from 'bun:test';
-import { postgresUrl } from '../support/servers.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { Redis } from 'ioredis';
+import type { LocalRedis } from '../../scripts/local/redis.ts';
+import { postgresUrl, startTestRedis } from '../support/servers.ts';
 import { type AppName, spawnApp } from '../support/spawnApp.ts';
 
 /** What no waiting mends: the process ends within seconds, with one sentence, and without a stack or the password. */
@@ -63,3 +65,38 @@ test.each(faults.flatMap(([what, url, said]) => apps.map((app) => [app, what, ur
   },
   15_000,
 );
+
+describe('Redis', () => {
+  let redis: LocalRedis;
+  beforeAll(async () => {
+    redis = await startTestRedis();
+    const client = new Redis(redis.url);
+    await client.config('SET', 'requirepass', 'right');
+    client.disconnect();
+  });
+  afterAll(() => redis.stop());
+
+  test.each([
+    ['gateway', ':wrong@', 'WRONGPASS'],
+    ['processor', '', 'NOAUTH'],
+    ['query', ':wrong@', 'WRONGPASS'],
+  ] as const)('%s with "%s" for a login', async (app, login, reason) => {
+    const env = {
+      PATH: process.env.PATH,
+      DATABASE_URL: server.href,
+      AUTH: 'off',
+      API_PORT: '0',
+      QUERY_PORT: '0',
+    };
+    const url = redis.url.replace('redis://', `redis://${login}`);
+    const child = spawnApp(app, { ...env, PROCESSOR_PORT: '0', REDIS_URL: url }, 'pipe');
+    const [out, err] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+    ]);
+    expect(await child.exited).toBe(1);
+    expect(err).toContain("Redis can't be used through REDIS_URL");
+    expect(err).toContain(reason);
+    expect(out + err).not.toMatch(/\n\s+at |"stack"|wrong@/);
+  });
+});
