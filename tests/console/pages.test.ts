@@ -21,12 +21,24 @@ describeInBrowser('pages', () => {
   beforeAll(async () => {
     console_ = await startConsole();
     await sendSampleData({ url: console_.apps.url, days: 20, events: 3_000, nowMs: Date.now() });
-    const made = await fetch(`${console_.apps.url}/api/v1/customers`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ name: 'Acme Inc.', usageAttribution: { subjectKeys: customers } }),
+    const post = async (path: string, body: object) => {
+      const response = await fetch(console_.apps.url + path, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+      expect(response.status).toBeLessThan(300);
+      return (await response.json()) as { id: string };
+    };
+    const usageAttribution = { subjectKeys: customers };
+    customerId = (await post('/api/v1/customers', { name: 'Acme Inc.', usageAttribution })).id;
+    await post('/api/v1/features', { key: 'tokens', name: 'Tokens', meterSlug: 'tokens' });
+    await post(`/api/v2/customers/${customerId}/entitlements`, {
+      type: 'metered',
+      featureKey: 'tokens',
+      usagePeriod: { interval: 'MONTH' },
+      issueAfterReset: 1e9,
     });
-    customerId = ((await made.json()) as { id: string }).id;
     one = await console_.open('/console');
   }, startMsMax);
   afterAll(() => console_?.stop(), startMsMax);
@@ -52,7 +64,8 @@ describeInBrowser('pages', () => {
         ['/subjects', 'Go to a subject'],
         [`/subject?key=${customers[0]}`, 'Tokens'],
         ['/customers', 'Acme Inc.'],
-        [`/customers/${customerId}`, 'Entitlements'],
+        [`/customers/${customerId}`, 'allowed'],
+        ['/notifications', 'Nothing has fired yet'],
         ['/audit', 'create'],
         ['/trouble', 'No dead letters'],
         ['/keys', 'No keys yet'],

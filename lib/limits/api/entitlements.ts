@@ -1,4 +1,4 @@
-import { Type } from '@sinclair/typebox';
+import { type TSchema, Type } from '@sinclair/typebox';
 import { parameter } from '../../http/documentation.ts';
 import {
   EntitlementInput,
@@ -39,7 +39,7 @@ const historyParameters = [
 ];
 
 /** The routes of one owner's entitlements; the same for subjects (v1) and customers (v2). */
-function ownedRoutes(base: `/${string}`) {
+function ownedRoutes(base: `/${string}`, listed: { schema: TSchema; example: unknown }) {
   const all = `${base}/entitlements` as const;
   const single = `${all}/:entitlementIdOrFeatureKey` as const;
   return {
@@ -58,11 +58,7 @@ function ownedRoutes(base: `/${string}`) {
         ...pageParameters,
         ...orderParameters(entitlementOrders),
       ],
-      answer: {
-        description: 'The entitlements.',
-        schema: Type.Array(EntitlementWire),
-        example: [entitlementExample],
-      },
+      answer: { description: 'The entitlements.', ...listed },
       problems: [400, 404],
     }),
     get: route(`GET ${single}`, readers, {
@@ -136,8 +132,15 @@ function ownedRoutes(base: `/${string}`) {
   } satisfies Record<string, ApiRoute>;
 }
 
-const v1 = ownedRoutes('/api/v1/subjects/:subjectIdOrKey');
-const v2 = ownedRoutes('/api/v2/customers/:customerIdOrKey');
+/** v1 lists them all, v2 page by page. */
+const v1 = ownedRoutes('/api/v1/subjects/:subjectIdOrKey', {
+  schema: Type.Array(EntitlementWire),
+  example: [entitlementExample],
+});
+const v2 = ownedRoutes('/api/v2/customers/:customerIdOrKey', {
+  schema: pageOf(EntitlementWire),
+  example: examplePage(entitlementExample),
+});
 
 const listParameters = [
   ...pageParameters,

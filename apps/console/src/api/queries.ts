@@ -40,4 +40,6 @@ export function useActivity(minutes: number, pollMs: number, enabled = true) {
 export type Customer = Answer<'listCustomers'>['items'][number];
 export type AuditEntry = Answer<'listAudit'>['items'][number];
 export type Access = Answer<'getCustomerAccess'>['entitlements'][string];
-export type Entitlement = Answer<'listCustomerEntitlementsV2'>[number];
+export type Entitlement = Answer<'listCustomerEntitlementsV2'>['items'][number];
+export type NotificationEvent = Answer<'listNotificationEvents'>['items'][number];
+export type Channel = Answer<'listNotificationChannels'>['items'][number];

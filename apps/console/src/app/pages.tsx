@@ -10,6 +10,7 @@ import { Home } from '../pages/home/home.tsx';
 import { Keys } from '../pages/keys/keys.tsx';
 import { EditMeter, MeterPage, NewMeter } from '../pages/meters/meterPage.tsx';
 import { Meters } from '../pages/meters/meters.tsx';
+import { Notifications } from '../pages/notifications/notifications.tsx';
 import { Send } from '../pages/send/send.tsx';
 import { SubjectPage } from '../pages/subjects/subjectPage.tsx';
 import { Subjects } from '../pages/subjects/subjects.tsx';
@@ -38,6 +39,7 @@ const pages: Page[] = [
   { path: '/customers', title: 'Customers', scope: 'read', page: Customers },
   { path: '/customers/:id', title: 'Customer', scope: 'read', page: CustomerPage },
   { path: '/audit', title: 'Audit', scope: 'admin', page: Audit },
+  { path: '/notifications', title: 'Notifications', scope: 'read', page: Notifications },
   { path: '/trouble', title: 'Trouble', scope: 'admin', page: Trouble },
   { path: '/send', title: 'Send an event', scope: 'ingest', page: Send },
   { path: '/keys', title: 'API keys', scope: 'admin', page: Keys },

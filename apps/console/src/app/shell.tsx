@@ -31,6 +31,7 @@ const groups: { title: string | undefined; places: Place[] }[] = [
     places: [
       { path: '/send', label: 'Send an event', icon: 'send', scope: 'ingest' },
       { path: '/trouble', label: 'Trouble', icon: 'trouble', scope: 'admin' },
+      { path: '/notifications', label: 'Notifications', icon: 'bell', scope: 'read' },
       { path: '/keys', label: 'API keys', icon: 'keys', scope: 'admin' },
       { path: '/audit', label: 'Audit', icon: 'audit', scope: 'admin' },
     ],

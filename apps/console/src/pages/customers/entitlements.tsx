@@ -30,7 +30,7 @@ export function Entitlements({ customerId }: { customerId: string }) {
         </div>
       ) : !entitlements.data || !access.data ? (
         <SkeletonRows rows={3} />
-      ) : entitlements.data.length === 0 ? (
+      ) : entitlements.data.items.length === 0 ? (
         <Empty icon="keys" title="No entitlements">
           What it may use of a feature is set with <code>POST /api/v2/customers/…/entitlements</code>.
         </Empty>
@@ -48,7 +48,7 @@ export function Entitlements({ customerId }: { customerId: string }) {
               </tr>
             </thead>
             <tbody>
-              {entitlements.data.map((one) => (
+              {entitlements.data.items.map((one) => (
                 <EntitlementRow
                   key={one.id}
                   entitlement={one}

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/preact-query';
 import { Link } from 'wouter-preact';
 import { api, dataOf } from '../../api/client.ts';
 import type { Evaluation, IngestedEvent } from '../../api/queries.ts';
-import { clockTime, date, exactNumber, fullTime } from '../../app/format.ts';
+import { clockTime, exactNumber, fullTime } from '../../app/format.ts';
 import { linkTo } from '../../app/search.ts';
 import { JsonView, oneLine } from '../../ui/json.tsx';
 import { Badge, Fault, SkeletonRows } from '../../ui/parts.tsx';
@@ -62,9 +62,7 @@ function EventDetail({ item }: { item: IngestedEvent }) {
       <div class="stack">
         <dl class="details">
           <dt>Happened</dt>
-          <dd>
-            {date(event.time)}, {fullTime(event.time)}
-          </dd>
+          <dd>{fullTime(event.time)}</dd>
           <dt>Arrived</dt>
           <dd>{fullTime(item.ingestedAt)}</dd>
           <dt>Stored</dt>
