@@ -7,6 +7,8 @@ export interface SampleOptions {
   days: number;
   events: number;
   nowMs: number;
+  /** Spreads the sending over so many seconds, in a wave, with some events sent twice and some refused; 0 = at once. */
+  seconds?: number;
 }
 
 const customers = [
@@ -25,6 +27,9 @@ const models = ['claude-opus', 'claude-sonnet', 'claude-haiku'];
 const regions = ['eu-central', 'us-east'];
 const eventsPerRequest = 1_000;
 const dayMs = 86_400_000;
+/** Of requests. */
+const repeatedShare = 0.3;
+const refusedShare = 0.1;
 
 export const sampleMeters = [
   {
@@ -67,15 +72,29 @@ export const sampleMeters = [
   },
 ];
 
-/** Makes the meters and sends the events, the most recent ones today; waits until all are stored. */
-export async function sendSampleData({ url, days, events, nowMs }: SampleOptions): Promise<void> {
+/** Makes the meters and sends the events, the most recent ones today; the last request waits until all are stored. */
+export async function sendSampleData({
+  url,
+  days,
+  events,
+  nowMs,
+  seconds = 0,
+}: SampleOptions): Promise<void> {
   for (const meter of sampleMeters) await post(`${url}/api/v1/meters`, meter);
   const random = randomNumbers(20_261_125);
-  for (let sent = 0; sent < events; sent += eventsPerRequest) {
-    const batch = Array.from({ length: Math.min(eventsPerRequest, events - sent) }, (_, n) =>
-      sampleEvent(sent + n, nowMs - Math.floor(random() ** 1.15 * days * dayMs), random),
-    );
+  const next = (number: number) =>
+    sampleEvent(number, nowMs - Math.floor(random() ** 1.15 * days * dayMs), random);
+  const startedMs = performance.now();
+  for (let sent = 0; sent < events; ) {
+    const wave = 1 + 0.45 * Math.sin(sent / 900) + 0.25 * random();
+    const wanted = seconds === 0 ? eventsPerRequest : Math.ceil((events / seconds / 1.1) * wave);
+    const batch = Array.from({ length: Math.min(wanted, events - sent) }, (_, n) => next(sent + n));
+    if (seconds > 0 && random() < repeatedShare) batch.push(batch[0]!);
     await post(`${url}/api/v1/events`, batch, { Prefer: 'wait=20' });
+    sent += batch.length;
+    if (seconds === 0) continue;
+    if (random() < refusedShare) await fetch(`${url}/api/v1/events`, { method: 'POST', body: '{}' });
+    await Bun.sleep(Math.max(0, startedMs + (sent / events) * seconds * 1_000 - performance.now()));
   }
 }
 

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startConsole } from '../../tests/console/browser.ts';
-import { randomNumbers, sampleEvent, sendSampleData } from './sampleData.ts';
+import { sendSampleData } from './sampleData.ts';
 
 /**
  * `bun run screenshots`: the README's two pictures of the console, docs/pictures/home.png and explore.png, of the real
@@ -11,17 +11,15 @@ const folder = join(import.meta.dirname, '../../docs/pictures');
 const viewport = { width: 1280, height: 800 };
 const days = 30;
 const events = 24_000;
-/** As long as the rates of Home look back, and a little more. */
-const liveSeconds = 45;
-const eventsPerSecond = 60;
+/** Sent over so long a time, so that Home has a course to show. */
+const seconds = 420;
 
 const console_ = await startConsole();
 try {
   const { url } = console_.apps;
-  await sendSampleData({ url, days, events, nowMs: Date.now() });
-  await live(url);
+  await sendSampleData({ url, days, events, seconds, nowMs: Date.now() });
   await mkdir(folder, { recursive: true });
-  await picture('/console', 'home.png', 'light', 'Busiest meters');
+  await picture('/console?minutes=10', 'home.png', 'light', 'Busiest meters');
   await picture(
     '/console/explore?meter=tokens&range=30d&group=model&chart=stacked',
     'explore.png',
@@ -32,22 +30,6 @@ try {
   await console_.stop();
 }
 process.exit(0);
-
-/** Events as they come, for some seconds, so that Home has rates to show. */
-async function live(url: string): Promise<void> {
-  const random = randomNumbers(7);
-  for (let second = 0; second < liveSeconds; second++) {
-    const batch = Array.from({ length: eventsPerSecond - 10 + Math.floor(random() * 20) }, (_, n) =>
-      sampleEvent(1_000_000 + second * 1_000 + n, Date.now(), random),
-    );
-    await fetch(`${url}/api/v1/events`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/cloudevents-batch+json' },
-      body: JSON.stringify(batch),
-    });
-    await Bun.sleep(1_000);
-  }
-}
 
 async function picture(
   path: string,

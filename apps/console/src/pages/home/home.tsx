@@ -3,12 +3,12 @@ import { Link } from 'wouter-preact';
 import { api, dataOf } from '../../api/client.ts';
 import { type Activity, useActivity, useMeters } from '../../api/queries.ts';
 import { ago, clockTime, duration, rate, wholeNumber } from '../../app/format.ts';
-import { linkTo } from '../../app/search.ts';
+import { linkTo, useUrlState } from '../../app/search.ts';
 import { may } from '../../app/session.ts';
 import { zone } from '../../app/settings.ts';
 import { TimeChart } from '../../chart/timeChart.tsx';
 import { Icon } from '../../ui/icons.tsx';
-import { Card, Empty, Fault, Notice, PageHead, Skeleton } from '../../ui/parts.tsx';
+import { Card, Empty, Fault, Notice, PageHead, Segmented, Skeleton } from '../../ui/parts.tsx';
 import { Busiest } from './busiest.tsx';
 import { FirstSteps } from './firstSteps.tsx';
 
@@ -16,6 +16,10 @@ const pollMs = 2_000;
 const hourPollMs = 10_000;
 /** Rates are means of the last whole steps of ten seconds: one that is not over yet says too little. */
 const rateSteps = 3;
+const chartRanges = [
+  { value: '10', label: '10 minutes' },
+  { value: '60', label: '1 hour' },
+] as const;
 
 export function Home() {
   if (!may.read.value) return <Unreadable />;
@@ -23,7 +27,10 @@ export function Home() {
 }
 
 function Overview() {
+  const url = useUrlState();
+  const minutes = url.get('minutes') === '10' ? 10 : 60;
   const activity = useActivity(60, hourPollMs);
+  const charted = useActivity(minutes, minutes === 10 ? pollMs : hourPollMs);
   const now = useActivity(1, pollMs);
   const newest = useQuery({
     queryKey: ['newest event'],
@@ -49,7 +56,19 @@ function Overview() {
       )}
       {now.data && <Warnings activity={now.data} />}
       <Stats hour={data} now={now.data} />
-      <Card title="Events by minute">{data ? <RateChart activity={data} /> : <Skeleton height={240} />}</Card>
+      <Card
+        title="Events a second"
+        actions={
+          <Segmented
+            label="Time shown"
+            options={chartRanges}
+            value={minutes === 10 ? '10' : '60'}
+            onChange={(value) => url.set({ minutes: value === '10' ? '10' : undefined })}
+          />
+        }
+      >
+        {charted.data ? <RateChart activity={charted.data} /> : <Skeleton height={240} />}
+      </Card>
       <Busiest activity={data} meters={meters.data} />
     </>
   );
@@ -112,7 +131,7 @@ function Stats({ hour, now }: { hour: Activity | undefined; now: Activity | unde
         </span>
         <span class="note">
           {waiting !== undefined &&
-            (waiting === 0 ? 'nothing waits to be stored' : `${wholeNumber(waiting)} wait to be stored`)}
+            (waiting === 0 ? 'nothing waits' : `${wholeNumber(waiting)} wait to be stored`)}
         </span>
       </div>
     </div>
@@ -131,8 +150,10 @@ function lastSteps({ steps }: Activity, key: Kind): number {
 
 function RateChart({ activity }: { activity: Activity }) {
   const { steps } = activity;
-  const times = steps.map(({ start }) => Date.parse(start));
-  const values = (key: Kind) => steps.map((step) => step[key] ?? 0);
+  const times = steps.slice(0, -1).map(({ start }) => Date.parse(start));
+  // The last step is not over yet: a rate of it would fall for no reason.
+  const whole = steps.slice(0, -1);
+  const values = (key: Kind) => whole.map((step) => (step[key] ?? 0) / activity.stepSeconds);
   const series = [
     { label: 'Accepted', color: 'var(--series-1)', values: values('accepted') },
     { label: 'Stored', color: 'var(--series-2)', values: values('stored') },
@@ -152,7 +173,7 @@ function RateChart({ activity }: { activity: Activity }) {
         height={230}
         zone={zone.value}
         timeText={(ms) => clockTime(ms).replace(/[.,]\d{3}/, '')}
-        label={`Events by minute in the last hour: ${wholeNumber(sum(activity, 'accepted'))} accepted, ${wholeNumber(sum(activity, 'stored'))} stored.`}
+        label={`Events a second of late: ${wholeNumber(sum(activity, 'accepted'))} accepted, ${wholeNumber(sum(activity, 'stored'))} stored.`}
       />
       <div class="legend">
         {series.map(({ label, color }) => (
