@@ -6,8 +6,8 @@ export interface GrafanaQuery {
   namespace: string;
   slug: string;
   aggregation: string;
-  /** As date_trunc names it. */
-  window: 'minute' | 'hour' | 'day' | 'month';
+  /** As the API names it: MINUTE, PT5M, HOUR, DAY, WEEK, … */
+  window: string;
   zone: string;
   /** Group-by names of the meter in the order in which series hold their values: sorted. */
   meterGroups: readonly string[];
@@ -19,8 +19,14 @@ export interface GrafanaQuery {
 export function grafanaQuery(query: GrafanaQuery): string {
   const { window, zone, groupBy, aggregation } = query;
   const unique = aggregation === 'UNIQUE_COUNT';
-  const rows = `${unique ? 'unique' : 'rollup'}_${window === 'minute' ? 'minutes' : 'hours'}`;
-  const time = `date_trunc('${window}', r.start AT TIME ZONE ${literal(zone)}) AT TIME ZONE ${literal(zone)} AS time`;
+  const part = /^PT(\d+)([MH])$/.exec(window);
+  const isFine = window === 'MINUTE' || part?.[2] === 'M';
+  const rows = `${unique ? 'unique' : 'rollup'}_${isFine ? 'minutes' : 'hours'}`;
+  const local = `r.start AT TIME ZONE ${literal(zone)}`;
+  const begin = part
+    ? `date_bin('${part[1]} ${part[2] === 'M' ? 'minutes' : 'hours'}', ${local}, '2000-01-01')`
+    : `date_trunc('${window.toLowerCase()}', ${local})`;
+  const time = `${begin} AT TIME ZONE ${literal(zone)} AS time`;
   const groups = groupBy.map((name) => `${columnOf(query, name)} AS ${identifier(name)}`);
   const bySubject = groupBy.includes('subject') || query.subjects.length > 0;
   const conditions = [

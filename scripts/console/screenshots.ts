@@ -17,7 +17,8 @@ const seconds = 420;
 const console_ = await startConsole();
 try {
   const { url } = console_.apps;
-  await sendSampleData({ url, days, events, seconds, nowMs: Date.now() });
+  const sending = sendSampleData({ url, days, events, seconds, nowMs: Date.now() });
+  await Promise.race([sending, Bun.sleep(seconds * 900)]);
   await mkdir(folder, { recursive: true });
   await picture('/console?minutes=10', 'home.png', 'light', 'Busiest meters');
   await picture(

@@ -6,7 +6,7 @@ const source = Bun.file(join(import.meta.dirname, '../../node_modules/axe-core/a
 /** What axe-core finds serious or critical on the page as it stands, each with the elements concerned. */
 export async function seriousFaults(page: Page): Promise<string[]> {
   // Not as a script element: the page's policy allows none but its own.
-  await page.evaluate(await source);
+  if (!(await page.evaluate<boolean>('"axe" in globalThis'))) await page.evaluate(await source);
   return page.evaluate(async () => {
     const { axe } = globalThis as unknown as {
       axe: {

@@ -76,8 +76,10 @@ export function date(time: string | number | Date, timeZone = zone.value): strin
 /** A window's name: as much of its time as its size has. */
 export function windowName(time: string | number | Date, size: string | undefined, timeZone: string): string {
   const at = new Date(time);
-  if (size === 'MONTH') return formatOf({ year: 'numeric', month: 'short' }, timeZone).format(at);
-  if (size === 'DAY') return formatOf({ ...day, weekday: 'short' }, timeZone).format(at);
+  if (size === 'YEAR') return formatOf({ year: 'numeric' }, timeZone).format(at);
+  if (size === 'MONTH' || size === 'QUARTER')
+    return formatOf({ year: 'numeric', month: 'short' }, timeZone).format(at);
+  if (size === 'DAY' || size === 'WEEK') return formatOf({ ...day, weekday: 'short' }, timeZone).format(at);
   return formatOf({ month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' }, timeZone).format(
     at,
   );

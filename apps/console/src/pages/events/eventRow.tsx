@@ -33,7 +33,7 @@ export function EventRow({
   open: boolean;
   onToggle: () => void;
 }) {
-  const { event, validationError } = item;
+  const { event } = item;
   return (
     <li>
       <button type="button" class="event-row" aria-expanded={open} onClick={onToggle}>
@@ -47,11 +47,18 @@ export function EventRow({
         <span class="clip strong">{oneLine(event.type)}</span>
         <span class="clip">{oneLine(event.subject)}</span>
         <span class="clip mono small">{snippetOf(item)}</span>
-        {validationError ? <Badge kind="warn">not counted</Badge> : <Badge kind="good">counted</Badge>}
+        {stateOf(item)}
       </button>
       {open && <EventDetail item={item} />}
     </li>
   );
+}
+
+/** A voided event counts no more, whatever meters would make of it. */
+function stateOf({ correction, validationError }: IngestedEvent) {
+  if (correction)
+    return <Badge kind="info">{correction.action === 'void' ? 'voided' : correction.action}</Badge>;
+  return validationError ? <Badge kind="warn">not counted</Badge> : <Badge kind="good">counted</Badge>;
 }
 
 function EventDetail({ item }: { item: IngestedEvent }) {
@@ -67,6 +74,15 @@ function EventDetail({ item }: { item: IngestedEvent }) {
           <dd>{fullTime(item.ingestedAt)}</dd>
           <dt>Stored</dt>
           <dd>{fullTime(item.storedAt)}</dd>
+          {item.correction && (
+            <>
+              <dt>Corrected</dt>
+              <dd>
+                <Badge kind="info">{item.correction.action}</Badge> {fullTime(item.correction.correctedAt)}:{' '}
+                {oneLine(item.correction.reason)}
+              </dd>
+            </>
+          )}
           <dt>Subject</dt>
           <dd>
             <Link href={linkTo('/subject', { key: event.subject })}>{oneLine(event.subject)}</Link>

@@ -32,8 +32,8 @@ export function AsCode({
         {kind === 'sql' && (
           <p class="small muted">
             For a panel of Grafana’s PostgreSQL source (the reader of compose may read these tables). It reads
-            the rollups: some seconds behind, by whole {state.window === 'MINUTE' ? 'minutes' : 'hours'}; the
-            API’s answer is exact at once.
+            the rollups: some seconds behind, by whole {/^MINUTE|M$/.test(state.window) ? 'minutes' : 'hours'}
+            ; the API’s answer is exact at once.
           </p>
         )}
       </div>
@@ -61,7 +61,7 @@ console.table(usage?.data);`;
     namespace: session.value?.namespace ?? 'default',
     slug: meter.slug,
     aggregation: meter.aggregation,
-    window: state.window.toLowerCase() as 'minute' | 'hour' | 'day' | 'month',
+    window: state.window,
     zone: state.zone,
     meterGroups: Object.keys(meter.groupBy ?? {}).sort(),
     groupBy: state.groupBy,

@@ -12,6 +12,7 @@ import { AsCode } from './asCode.tsx';
 import { chartData, withBefore } from './chartData.ts';
 import { downloadCsv } from './download.ts';
 import { ExploreBar } from './exploreBar.tsx';
+import { windowLabels } from './range.ts';
 import { type ExploreState, isAdditive, stateIn } from './state.ts';
 import { GroupTable, Total, WindowTable } from './tables.tsx';
 import { useExplored } from './usage.ts';
@@ -101,7 +102,7 @@ function ChartCard({ meter, state, explored }: { meter: Meter; state: ExploreSta
   const shown = data && windowsBefore.data && before ? withBefore(data, windowsBefore.data, shiftMs) : data;
   return (
     <Card
-      title={`${oneLine(meter.name ?? meter.slug)} by ${state.window.toLowerCase()}`}
+      title={`${oneLine(meter.name ?? meter.slug)} by ${windowLabels[state.window]}`}
       actions={
         <Segmented
           label="Chart"

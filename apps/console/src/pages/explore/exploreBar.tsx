@@ -8,7 +8,7 @@ import { CheckField, SelectField, TextField } from '../../ui/form.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
 import { instantOf, localTime } from '../events/filters.tsx';
-import { type RangeName, rangeNames, windowFor, windowsFor } from './range.ts';
+import { type RangeName, rangeNames, windowFor, windowLabels, windowsFor } from './range.ts';
 import { type ExploreState, filterParameters } from './state.ts';
 
 const rangeLabels: Record<RangeName, string> = {
@@ -56,7 +56,7 @@ export function ExploreBar({ meter, meters, state }: { meter: Meter; meters: Met
           value={state.window}
           options={[...new Set([...windowsFor(state.range), state.window])].map((value) => ({
             value,
-            label: value.toLowerCase(),
+            label: windowLabels[value],
           }))}
           onValue={(window) => url.set({ window })}
         />

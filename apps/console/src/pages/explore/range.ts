@@ -1,6 +1,20 @@
 import { instantOf, localTime } from '../events/filters.tsx';
 
-export const windowSizes = ['MINUTE', 'HOUR', 'DAY', 'MONTH'] as const;
+export const windowSizes = [
+  'MINUTE',
+  'PT5M',
+  'PT15M',
+  'PT30M',
+  'HOUR',
+  'PT3H',
+  'PT6H',
+  'PT12H',
+  'DAY',
+  'WEEK',
+  'MONTH',
+  'QUARTER',
+  'YEAR',
+] as const;
 export type WindowSize = (typeof windowSizes)[number];
 
 export const rangeNames = ['1h', '24h', '7d', '30d', '90d', '12m', 'custom'] as const;
@@ -29,9 +43,35 @@ const lengths: Record<Exclude<RangeName, 'custom'>, { ms: number; months: number
 
 const windowMs: Record<WindowSize, number> = {
   MINUTE: minuteMs,
+  PT5M: 5 * minuteMs,
+  PT15M: 15 * minuteMs,
+  PT30M: 30 * minuteMs,
   HOUR: hourMs,
+  PT3H: 3 * hourMs,
+  PT6H: 6 * hourMs,
+  PT12H: 12 * hourMs,
   DAY: dayMs,
+  WEEK: 7 * dayMs,
   MONTH: 30 * dayMs,
+  QUARTER: 91 * dayMs,
+  YEAR: 365 * dayMs,
+};
+
+/** What a window is called beside “by”. */
+export const windowLabels: Record<WindowSize, string> = {
+  MINUTE: 'minute',
+  PT5M: '5 minutes',
+  PT15M: '15 minutes',
+  PT30M: '30 minutes',
+  HOUR: 'hour',
+  PT3H: '3 hours',
+  PT6H: '6 hours',
+  PT12H: '12 hours',
+  DAY: 'day',
+  WEEK: 'week',
+  MONTH: 'month',
+  QUARTER: 'quarter',
+  YEAR: 'year',
 };
 
 /** The window that suits a range where none is chosen. */
@@ -76,12 +116,10 @@ export function rangeBefore({ from, to }: Range, name: RangeName, zone: string):
   return { from: toInstant(before, zone), to: from };
 }
 
+/** What the range ends with: a day where the window is one or longer, an hour where the range is one of days. */
 function coarser(window: WindowSize, ms: number): WindowSize {
-  return ms > 2 * dayMs && (window === 'MINUTE' || window === 'HOUR')
-    ? 'HOUR'
-    : window === 'MONTH'
-      ? 'DAY'
-      : window;
+  if (windowMs[window] >= dayMs) return 'DAY';
+  return ms > 2 * dayMs ? 'HOUR' : window;
 }
 
 function ceiling(clock: number, size: WindowSize): number {

@@ -5,6 +5,7 @@ import { linkTo, useUrlState } from '../../app/search.ts';
 import { oneLine } from '../../ui/json.tsx';
 import { Card, Skeleton, SkeletonRows } from '../../ui/parts.tsx';
 import { type Column, VirtualTable } from '../../ui/virtualTable.tsx';
+import { windowLabels } from './range.ts';
 import { type ExploreState, filterParameters, isAdditive } from './state.ts';
 import { exactOf, groupOf, type useExplored } from './usage.ts';
 
@@ -164,7 +165,7 @@ export function WindowTable({ meter, state, explored }: Props) {
   const groups = state.groupBy.filter((name) => name !== 'subject');
   const columns: Column<UsageRow>[] = [
     {
-      title: `${state.window.toLowerCase()} (${state.zone})`,
+      title: `${windowLabels[state.window]} (${state.zone})`,
       width: 'minmax(190px, 1fr)',
       cell: (row) => windowName(row.windowStart, state.window, state.zone),
     },
