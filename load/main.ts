@@ -8,6 +8,7 @@ import { baseline } from './scenarios/baseline.ts';
 import { batch } from './scenarios/batch.ts';
 import { dirty, randomIds } from './scenarios/dirty.ts';
 import { freshness } from './scenarios/freshness.ts';
+import { limits } from './scenarios/limits.ts';
 import { linear } from './scenarios/linear.ts';
 import { overload } from './scenarios/overload.ts';
 import { query } from './scenarios/query.ts';
@@ -25,6 +26,7 @@ const scenarios: Record<string, Scenario> = {
   soak,
   query,
   freshness,
+  limits,
   linear,
   backlog,
   baseline,
