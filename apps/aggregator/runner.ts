@@ -1,5 +1,5 @@
 import { connect, type Sql } from '@usage/db/connection/connect.ts';
-import { withAttempts } from '@usage/db/connection/deadline.ts';
+import { totalOf, withAttempts } from '@usage/db/connection/deadline.ts';
 import { terminateStalledBackends } from '@usage/db/connection/stalledBackends.ts';
 import type { App } from '@usage/lib/service/app.ts';
 import type { AggregatorMetrics, ServiceName } from './metrics.ts';
@@ -41,9 +41,8 @@ export async function inTurn<T>(
 /** A piece takes 1 to 3 s. An answer that is lost is noticed by the first deadline; a disk that is slow needs the others. */
 const pieceMs = [6_000, 20_000, 60_000] as const;
 const lookMs = [5_000, 15_000] as const;
-const longestMs = pieceMs.reduce((sum, ms) => sum + ms, 0);
 /** No call takes longer. */
-export const stuckMsMin = longestMs + 30_000;
+export const stuckMsMin = totalOf(pieceMs) + 30_000;
 const statementMsMax = 65_000;
 /** Nothing queues up behind a lock that is waited for. */
 const lockMsMax = 5_000;

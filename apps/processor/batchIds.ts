@@ -1,7 +1,9 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Incarnation } from '@usage/db/connection/incarnation.ts';
-import type { Patience } from '@usage/db/connection/patience.ts';
 import { batchIdBlock, takeBatchIds } from '@usage/db/events/batches.ts';
+
+/** Runs what only looks, or is harmless to do again: a few times, each within a deadline. */
+export type Ask = <T>(run: () => Promise<T>) => Promise<T>;
 
 export interface BatchId {
   id: bigint;
@@ -17,12 +19,12 @@ export class BatchIds {
 
   constructor(
     readonly sql: Sql,
-    readonly patience: Patience,
+    readonly ask: Ask,
   ) {}
 
   async next(): Promise<BatchId> {
     if (this.#next === this.#end) {
-      const { first, incarnation } = await this.patience.run(() => takeBatchIds(this.sql));
+      const { first, incarnation } = await this.ask(() => takeBatchIds(this.sql));
       this.#next = first;
       this.#end = first + batchIdBlock;
       this.#incarnation = incarnation;

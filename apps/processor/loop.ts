@@ -1,5 +1,5 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
-import { Patience } from '@usage/db/connection/patience.ts';
+import { totalOf, withAttempts } from '@usage/db/connection/deadline.ts';
 import { insertDeadLetter } from '@usage/db/events/deadLetters.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
@@ -11,7 +11,7 @@ import type { FrameConsumer, OutcomeMessage } from './frameConsumer.ts';
 import { inOrderOfKeys } from './keyOrder.ts';
 import type { ProcessorMetrics } from './metrics.ts';
 import type { Prepared, Stored } from './prepared.ts';
-import { answerMsMax, type Store } from './store.ts';
+import { answerMs, type Store } from './store.ts';
 
 const blockMs = 500;
 /** Between two looks for more frames. */
@@ -25,11 +25,8 @@ const readFramesMax = 256;
 const storesMax = 2;
 const retryMsMin = 50;
 const retryMsMax = 2_000;
-/** For one dead letter's answer from PostgreSQL. */
-const deadLetterMsMin = 5_000;
-const deadLetterMsMax = 60_000;
-/** A loop in which nothing has ended for this long is stuck: no transaction takes longer. */
-export const loopStallMsMax = answerMsMax + 15_000;
+/** A loop in which nothing has ended for this long is stuck: no call takes longer. */
+export const loopStallMsMax = totalOf(answerMs) + 15_000;
 
 /**
  * Frames become committed batches, some being stored while the next one is gathered.
@@ -55,7 +52,6 @@ export class Loop {
   #left: StreamEntry[] = [];
   /** Settled batches, to be filled again. */
   #idle: Batch[] = [];
-  #patience: Patience;
 
   constructor(
     readonly config: Pick<ProcessorConfig, 'batchRowsMax' | 'batchBytesMax' | 'batchWaitMsMax'>,
@@ -66,7 +62,6 @@ export class Loop {
     readonly log: Logger,
     readonly outcomeMessages: (batch: Batch, outcome: Stored) => OutcomeMessage[],
   ) {
-    this.#patience = new Patience(sql, deadLetterMsMin, deadLetterMsMax);
     store.onProgress = () => {
       this.#lastSeenMs = performance.now();
     };
@@ -208,7 +203,7 @@ export class Loop {
     outcome.refused = [];
     for (; batch.deadLettersWritten < batch.rejected.length; batch.deadLettersWritten++) {
       const letter = batch.rejected[batch.deadLettersWritten]!;
-      await this.#patience.run(() => insertDeadLetter(this.sql, letter));
+      await withAttempts(this.sql, answerMs, () => insertDeadLetter(this.sql, letter));
       this.#lastSeenMs = performance.now();
       this.metrics.dead.inc({ kind: letter.kind });
       this.log.error(

@@ -29,8 +29,8 @@ export interface Prepared {
   rows: Row[];
   /** The fast path; undefined once it has failed. */
   plan: Plan | undefined;
-  /** How often storing it was waited for in vain. */
-  vainWaits: number;
+  /** How often there was no answer to storing it in time. */
+  attempts: number;
   /** How often a constraint was violated that no duplicate explains. */
   violations: number;
   /** Batches whose commit was sent, answered or not, with the rows that they store. */

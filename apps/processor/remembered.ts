@@ -1,9 +1,8 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Incarnation } from '@usage/db/connection/incarnation.ts';
-import type { Patience } from '@usage/db/connection/patience.ts';
 import { type IdentityTables, readIdentityTables } from '@usage/db/events/identityTables.ts';
 import { openPeriod } from '@usage/db/events/partitions.ts';
-import { type BatchId, BatchIds } from './batchIds.ts';
+import { type Ask, type BatchId, BatchIds } from './batchIds.ts';
 import { MeterSet } from './meters.ts';
 
 /**
@@ -20,24 +19,24 @@ export class Remembered {
 
   constructor(
     readonly sql: Sql,
-    readonly patience: Patience,
+    readonly ask: Ask,
   ) {
-    this.#batchIds = new BatchIds(sql, patience);
+    this.#batchIds = new BatchIds(sql, ask);
   }
 
   async meters(): Promise<MeterSet> {
-    this.#meters ??= await this.patience.run(() => MeterSet.load(this.sql));
+    this.#meters ??= await this.ask(() => MeterSet.load(this.sql));
     return this.#meters;
   }
 
-  /** Loads them again, within the patience of the caller's transaction. */
+  /** Loads them again, within the deadline of the caller's transaction. */
   async metersAnew(): Promise<MeterSet> {
     this.#meters = await MeterSet.load(this.sql);
     return this.#meters;
   }
 
   async tables(): Promise<IdentityTables> {
-    this.#tables ??= await this.patience.run(() => readIdentityTables(this.sql));
+    this.#tables ??= await this.ask(() => readIdentityTables(this.sql));
     return this.#tables;
   }
 
@@ -54,7 +53,7 @@ export class Remembered {
   async ensurePeriods(days: readonly number[]): Promise<void> {
     for (const day of days) {
       if (this.#periods.has(day)) continue;
-      this.keepOnly(await this.patience.run(() => openPeriod(this.sql, day)));
+      this.keepOnly(await this.ask(() => openPeriod(this.sql, day)));
       this.#periods.add(day);
     }
   }

@@ -1,5 +1,5 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
-import { NoAnswer, Patience } from '@usage/db/connection/patience.ts';
+import { NoAnswer, withAttempts, withDeadline } from '@usage/db/connection/deadline.ts';
 import { faultOf, lockNotAvailable, noPartition, undefinedTable } from '@usage/db/connection/sqlStates.ts';
 import { terminateStalledBackends } from '@usage/db/connection/stalledBackends.ts';
 import { committedBatches } from '@usage/db/events/batches.ts';
@@ -9,6 +9,7 @@ import type { IdentityTables } from '@usage/db/events/identityTables.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { nextTurn } from '@usage/lib/service/pause.ts';
 import type { Row } from './batch.ts';
+import type { Ask } from './batchIds.ts';
 import { finishBatch } from './finishBatch.ts';
 import { addIdentities, inClosedTables } from './identities.ts';
 import { Evaluation } from './meters.ts';
@@ -31,10 +32,12 @@ const rowsPerTurn = 1_000;
 const restartsMax = 2;
 /** So often a constraint is violated before rows count as what can't be stored. */
 const violationsMax = 3;
-/** A batch of 20 thousand rows takes some 0.2 s. */
-const answerMsMin = 6_000;
-/** As long as a statement may take (main.ts). */
-export const answerMsMax = 60_000;
+/**
+ * How long PostgreSQL has for its answer at the first, the second and every further attempt. A batch of 20 thousand rows takes
+ * some 0.2 s: a dead connection is noticed by the first, a disk that is slow needs the others. The last is as long as a
+ * statement may take (main.ts).
+ */
+export const answerMs = [6_000, 20_000, 60_000] as const;
 /** A processor that has kept PostgreSQL waiting for this long in a transaction is stopped or out of reach. */
 const stalledMsMin = 5_000;
 /** The lock was not to be had, or no answer came: rows may be held by somebody who is gone. */
@@ -53,7 +56,6 @@ const heldCodes = new Set<unknown>([lockNotAvailable, NoAnswer.code]);
 export class Store {
   #idleBuffers: CopyBuffers[] = [];
   #recent = new RecentKeys();
-  #patience: Patience;
   #remembered: Remembered;
   /** Called after every transaction: storing a batch may take many of them. */
   onProgress: () => void = () => {};
@@ -65,8 +67,7 @@ export class Store {
     /** Of the pool, as PostgreSQL shows it. */
     readonly poolName = 'processor',
   ) {
-    this.#patience = new Patience(sql, answerMsMin, answerMsMax);
-    this.#remembered = new Remembered(sql, this.#patience);
+    this.#remembered = new Remembered(sql, this.#ask);
   }
 
   /** `rows` in the order of their keys. `fresh` is filled, and must stay as it is until the batch is stored. */
@@ -89,7 +90,7 @@ export class Store {
     const contribution = evaluation.contribution(extent.fromMs);
     const any = doubtful.length < rows.length ? fresh : undefined;
     const plan = { rows, extent, batchId, fresh: any, doubtful, meters, contribution };
-    return { rows, plan, vainWaits: 0, violations: 0, sent: new Map() };
+    return { rows, plan, attempts: 0, violations: 0, sent: new Map() };
   }
 
   /**
@@ -104,7 +105,7 @@ export class Store {
       await this.#storeRows(prepared.rows, prepared.plan, { prepared, outcome, restarts: 0 });
       if (!isFirst && outcome.duplicates.length > 0) await this.#countEarlier(prepared, outcome);
     } catch (error) {
-      if (error instanceof NoAnswer) prepared.vainWaits++;
+      if (error instanceof NoAnswer) prepared.attempts++;
       // Somebody holds these very rows: a processor whose frames were taken over, or a connection of ours that is dead.
       if (heldCodes.has((error as { code?: unknown }).code)) await this.terminateStalled();
       throw error;
@@ -114,7 +115,7 @@ export class Store {
 
   /** Frees the rows that silent processors hold in transactions they can't finish. */
   async terminateStalled(): Promise<void> {
-    await this.#patience.run(() => terminateStalledBackends(this.sql, this.poolName, stalledMsMin));
+    await this.#ask(() => terminateStalledBackends(this.sql, this.poolName, stalledMsMin));
   }
 
   /** One transaction where all goes well; halves of it, down to the single row, where PostgreSQL refuses the data. */
@@ -168,10 +169,9 @@ export class Store {
     const tables = await this.#remembered.tables();
     await this.#remembered.ensurePeriods(plan.extent.days);
     try {
-      return await this.#patience.run(
-        () => this.sql.begin((tx) => this.#write(tx, plan, tables, prepared)) as Promise<Row[]>,
-        prepared.vainWaits,
-      );
+      const deadlineMs = answerMs[Math.min(prepared.attempts, answerMs.length - 1)]!;
+      const write = (tx: Transaction) => this.#write(tx, plan, tables, prepared);
+      return await withDeadline(this.sql, deadlineMs, () => this.sql.begin(write) as Promise<Row[]>);
     } finally {
       this.onProgress();
     }
@@ -217,10 +217,13 @@ export class Store {
     return rows;
   }
 
+  /** What takes milliseconds, and is harmless to do again. */
+  readonly #ask: Ask = (run) => withAttempts(this.sql, answerMs, run);
+
   /** Rows that an attempt before has stored are no duplicates. */
   async #countEarlier({ sent }: Prepared, outcome: Stored): Promise<void> {
     const ids = [...sent.keys()];
-    const committed = await this.#patience.run(() => committedBatches(this.sql, this.processor, ids));
+    const committed = await this.#ask(() => committedBatches(this.sql, this.processor, ids));
     const stored = new Set(committed.flatMap((id) => sent.get(id)!));
     const duplicates = outcome.duplicates.filter((row) => !stored.has(row));
     outcome.stored += outcome.duplicates.length - duplicates.length;

@@ -52,3 +52,8 @@ export async function withAttempts<T>(
   }
   throw new Error('there is no deadline to try with');
 }
+
+/** What calls of withAttempts take at most, in ms. */
+export function totalOf(deadlinesMs: readonly number[]): number {
+  return deadlinesMs.reduce((sum, ms) => sum + ms, 0);
+}

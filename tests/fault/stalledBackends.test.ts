@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { abandonConnections, connect, type Sql } from '@usage/db/connection/connect.ts';
-import { NoAnswer, Patience } from '@usage/db/connection/patience.ts';
+import { NoAnswer, withAttempts, withDeadline } from '@usage/db/connection/deadline.ts';
 import { terminateStalledBackends } from '@usage/db/connection/stalledBackends.ts';
 import { freePort } from '../../scripts/local/ports.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -79,53 +79,57 @@ test('PostgreSQL behind a network that swallows everything: no answer in time, t
   const target = new URL(database.url);
   const proxy = new TcpProxy(await freePort(), Number(target.port));
   target.port = String(proxy.port);
-  const sql = connect({ url: target.href, name: 'patience', connectionsMax: 2, statementMsMax: 60_000 });
-  const patience = new Patience(sql, 300, 5_000);
-  expect(await patience.run(async () => (await sql`SELECT 1 AS n`)[0]!.n)).toBe(1);
+  const sql = connect({ url: target.href, name: 'deadline', connectionsMax: 2, statementMsMax: 60_000 });
+  const within = <T>(run: () => Promise<T>) => withDeadline(sql, 300, run);
+  expect(await within(async () => (await sql`SELECT 1 AS n`)[0]!.n)).toBe(1);
 
   proxy.stall();
-  const lost = await patience.run(() => sql.begin((tx) => tx`SELECT pg_sleep(0)`)).catch((error) => error);
+  const lost = await within(() => sql.begin((tx) => tx`SELECT pg_sleep(0)`)).catch((error) => error);
   expect(lost).toBeInstanceOf(NoAnswer);
 
   proxy.abandon();
-  expect(await patience.run(async () => (await sql`SELECT 2 AS n`)[0]!.n)).toBe(2);
+  expect(await within(async () => (await sql`SELECT 2 AS n`)[0]!.n)).toBe(2);
   await sql.end({ timeout: 1 });
   proxy.close();
 });
 
-test('what follows a vain wait at once is not given to a connection that was idle and is given up as well', async () => {
+test('what follows a missed answer at once is not given to a connection that was idle and is given up as well', async () => {
   const target = new URL(database.url);
   const proxy = new TcpProxy(await freePort(), Number(target.port));
   target.port = String(proxy.port);
-  const sql = connect({ url: target.href, name: 'patience', connectionsMax: 2, statementMsMax: 60_000 });
-  const patience = new Patience(sql, 300, 5_000);
+  const sql = connect({ url: target.href, name: 'deadline', connectionsMax: 2, statementMsMax: 60_000 });
+  const within = <T>(run: () => Promise<T>) => withDeadline(sql, 300, run);
   for (let round = 0; round < 5; round++) {
-    await Promise.all([1, 2].map(() => patience.run(() => sql`SELECT pg_sleep(0.05)`.execute())));
+    await Promise.all([1, 2].map(() => within(() => sql`SELECT pg_sleep(0.05)`.execute())));
     proxy.stall();
-    const next = patience
-      .run(() => sql.begin((tx) => tx`SELECT 1`))
-      .catch((error) => {
-        expect(error).toBeInstanceOf(NoAnswer);
-        proxy.abandon();
-        return sql`SELECT 2 AS n`;
-      });
+    const next = within(() => sql.begin((tx) => tx`SELECT 1`)).catch((error) => {
+      expect(error).toBeInstanceOf(NoAnswer);
+      proxy.abandon();
+      return sql`SELECT 2 AS n`;
+    });
     expect((await next)[0]!.n).toBe(2);
   }
   await sql.end({ timeout: 1 });
   proxy.close();
 });
 
-test('a slow answer is waited for longer each time, whatever quick answers come in between', async () => {
-  const sql = connect({ url: database.url, name: 'patience', connectionsMax: 2, statementMsMax: 60_000 });
-  const patience = new Patience(sql, 200, 5_000);
-  const slow = () => sql`SELECT pg_sleep(0.5)`.execute();
-  let vainWaits = 0;
-  for (; vainWaits < 5; vainWaits++) {
-    await patience.run(() => sql`SELECT 1`.execute());
-    const answer = await patience.run(slow, vainWaits).catch((error) => error);
-    if (!(answer instanceof NoAnswer)) break;
-  }
-  // 200 and 400 ms are too short; some longer wait was long enough.
-  expect(vainWaits).toBeWithin(2, 5);
+test('an answer that does not come within one deadline is asked for again within the next, and no longer', async () => {
+  const sql = connect({ url: database.url, name: 'deadline', connectionsMax: 2, statementMsMax: 60_000 });
+  let attempts = 0;
+  const slow = () => {
+    attempts++;
+    return sql`SELECT pg_sleep(0.5) AS slept`.execute();
+  };
+  expect(await withAttempts(sql, [100, 200, 20_000], slow)).toHaveLength(1);
+  expect(attempts).toBe(3);
+  expect(await withAttempts(sql, [100, 200], slow).catch((error) => error)).toBeInstanceOf(NoAnswer);
+  expect(attempts).toBe(5);
+  const stopping = withAttempts(sql, [100, 20_000], slow, () => true).catch((error) => error);
+  expect(await stopping).toBeInstanceOf(NoAnswer);
+  expect(attempts).toBe(6);
+  const refused = withAttempts(sql, [20_000, 20_000], () => sql`SELECT nothing`.execute()).catch(
+    (error) => error.code,
+  );
+  expect(await refused).toBe('42703');
   await sql.end({ timeout: 1 });
 });
