@@ -233,6 +233,12 @@ describeInBrowser('pages', () => {
       await page.getByRole('cell', { name: 'revoked' }).waitFor();
       expect(await page.content()).not.toContain(key!.trim());
 
+      await go('/meters/new?type=prompt');
+      await page.getByLabel('Value', { exact: true }).fill('$.tokens * $.seconds');
+      await page.getByTestId('preview-summary').getByText('would count').waitFor();
+      await page.getByRole('button', { name: 'Create the meter' }).click();
+      await page.getByRole('heading', { name: 'prompt_tokens_seconds' }).waitFor();
+
       await go('/meters/storage_gb/edit');
       await page.getByRole('button', { name: 'Add a group' }).click();
       await page.getByLabel('Name of group 1').fill('tier');

@@ -193,6 +193,21 @@ describe('scopes', () => {
     }
   });
 
+  test('the list says when a key was last used', async () => {
+    const used = await makeKey({ scopes: ['read'] });
+    for (;;) {
+      await (await call('GET', '/api/v1/events', used.key)).arrayBuffer();
+      const keys = (await (await call('GET', '/api/v1/keys', adminKey)).json()) as {
+        id: string;
+        lastUsedAt?: string;
+      }[];
+      const lastUsedAt = keys.find(({ id }) => id === used.id)!.lastUsedAt;
+      if (lastUsedAt === undefined) continue; // the apps write it down every few seconds
+      expect(Math.abs(Date.now() - Date.parse(lastUsedAt))).toBeLessThan(60_000);
+      break;
+    }
+  });
+
   test('an admin key makes keys in its own namespace alone; the operator in any', async () => {
     const { key } = await makeKey({ scopes: ['admin'], namespace: 'tenant-a' });
     const own = await call('POST', '/api/v1/keys', key, { name: 'own', scopes: ['read'] });

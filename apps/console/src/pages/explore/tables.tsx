@@ -5,6 +5,7 @@ import { linkTo, useUrlState } from '../../app/search.ts';
 import { oneLine } from '../../ui/json.tsx';
 import { Card, Skeleton, SkeletonRows } from '../../ui/parts.tsx';
 import { type Column, VirtualTable } from '../../ui/virtualTable.tsx';
+import { measured } from '../meters/draft.ts';
 import { windowLabels } from './range.ts';
 import { type ExploreState, filterParameters, isAdditive } from './state.ts';
 import { exactOf, groupOf, type useExplored } from './usage.ts';
@@ -27,7 +28,7 @@ export function Total({ meter, state, explored }: Props) {
       <div class="row between" style={{ alignItems: 'flex-end' }}>
         <div class="stack" style={{ gap: '2px' }}>
           <span class="muted small strong">
-            {meter.aggregation} of {oneLine(meter.valueProperty ?? 'events')}
+            {meter.aggregation} of {oneLine(measured(meter) || 'events')}
           </span>
           <span class="big-number number" data-testid="total" style={{ minHeight: '2.3rem' }}>
             {!total.data ? (

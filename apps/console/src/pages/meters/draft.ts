@@ -7,7 +7,10 @@ export interface Draft {
   description: string;
   eventType: string;
   aggregation: Meter['aggregation'];
-  valueProperty: string;
+  /** A JSONPath, or arithmetic over several. */
+  value: string;
+  /** Of a stored meter; the form leaves them as they are. */
+  filters?: Meter['filters'];
   groupBy: { name: string; path: string }[];
 }
 
@@ -28,7 +31,7 @@ export function emptyDraft(eventType = ''): Draft {
     description: '',
     eventType,
     aggregation: 'SUM',
-    valueProperty: '',
+    value: '',
     groupBy: [],
   };
 }
@@ -40,7 +43,8 @@ export function draftOf(meter: Meter): Draft {
     description: meter.description ?? '',
     eventType: meter.eventType,
     aggregation: meter.aggregation,
-    valueProperty: meter.valueProperty ?? '',
+    value: measured(meter),
+    filters: meter.filters,
     groupBy: Object.entries(meter.groupBy ?? {}).map(([name, path]) => ({ name, path })),
   };
 }
@@ -48,11 +52,12 @@ export function draftOf(meter: Meter): Draft {
 /** What a preview needs; undefined while it cannot be one. */
 export function previewOf(draft: Draft) {
   const needsValue = draft.aggregation !== 'COUNT';
-  if (draft.eventType.trim() === '' || (needsValue && draft.valueProperty.trim() === '')) return undefined;
+  if (draft.eventType.trim() === '' || (needsValue && draft.value.trim() === '')) return undefined;
   return {
     eventType: draft.eventType.trim(),
     aggregation: draft.aggregation,
-    ...(needsValue && { valueProperty: draft.valueProperty.trim() }),
+    ...(needsValue && valueOfMeter(draft)),
+    ...(draft.filters && { filters: draft.filters }),
     groupBy: groupByOf(draft),
   };
 }
@@ -72,7 +77,23 @@ export function nameOfPath(path: string, taken: readonly string[]): string {
 }
 
 /** What it could be called, from its type and value. */
-export function slugFor({ eventType, valueProperty }: Draft): string {
-  const words = `${eventType} ${valueProperty.slice(1)}`.toLowerCase().match(/[a-z0-9]+/g) ?? [];
+export function slugFor({ eventType, value }: Draft): string {
+  const words = `${eventType} ${value}`.toLowerCase().match(/[a-z0-9]+/g) ?? [];
   return [...new Set(words)].join('_').slice(0, 64).replace(/_+$/, '');
+}
+
+/** What a meter measures, as the form shows it. */
+export function measured({
+  valueProperty,
+  valueExpression,
+}: Pick<Meter, 'valueProperty' | 'valueExpression'>): string {
+  return valueProperty ?? valueExpression ?? '';
+}
+
+const singlePath = /^\$(\.[\w-]+|\[\s*(\d+|'[^']*'|"[^"]*")\s*\])*$/;
+
+/** As the API takes it: a lone path is the value itself, anything else an expression. */
+export function valueOfMeter({ value }: Draft) {
+  const text = value.trim();
+  return singlePath.test(text) ? { valueProperty: text } : { valueExpression: text };
 }

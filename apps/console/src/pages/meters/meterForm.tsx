@@ -6,7 +6,7 @@ import { type Meter, useActivity } from '../../api/queries.ts';
 import { SelectField, TextField } from '../../ui/form.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { Card, Fault, Notice, toast } from '../../ui/parts.tsx';
-import { aggregations, type Draft, groupByOf, nameOfPath, slugFor } from './draft.ts';
+import { aggregations, type Draft, groupByOf, nameOfPath, slugFor, valueOfMeter } from './draft.ts';
 import { Paths, Preview } from './preview.tsx';
 
 /** Creates a meter, or changes what can change of one; with a preview against real events beside it. */
@@ -62,11 +62,11 @@ export function MeterForm({ first, meter }: { first: Draft; meter?: Meter }) {
                   <TextField
                     label="Value"
                     placeholder="$.tokens"
-                    hint="JSONPath of the value in the event’s data"
+                    hint="JSONPath in the data, or arithmetic over several: ($.end - $.start) / 60"
                     class="mono"
-                    value={draft.valueProperty}
-                    onValue={(valueProperty) => change({ valueProperty })}
-                    fault={faultOf('valueProperty')}
+                    value={draft.value}
+                    onValue={(value) => change({ value })}
+                    fault={faultOf('valueProperty') ?? faultOf('valueExpression')}
                   />
                 )}
               </div>
@@ -125,7 +125,7 @@ export function MeterForm({ first, meter }: { first: Draft; meter?: Meter }) {
           eventType={draft.eventType}
           canValue={!meter && draft.aggregation !== 'COUNT'}
           needsNumber={draft.aggregation !== 'UNIQUE_COUNT'}
-          onValue={(valueProperty) => change({ valueProperty })}
+          onValue={(value) => change({ value })}
           onGroup={(path) =>
             change({
               groupBy: [
@@ -165,7 +165,7 @@ async function save(draft: Draft, meter: Meter | undefined): Promise<Meter> {
     slug: draft.slug.trim() || slugFor(draft),
     eventType: draft.eventType.trim(),
     aggregation: draft.aggregation,
-    ...(draft.aggregation !== 'COUNT' && { valueProperty: draft.valueProperty.trim() }),
+    ...(draft.aggregation !== 'COUNT' && valueOfMeter(draft)),
   };
   return dataOf(api.POST('/api/v1/meters', { body }));
 }

@@ -10,7 +10,7 @@ import { Dialog } from '../../ui/form.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
 import { Badge, Card, Fault, Notice, PageHead, SkeletonRows, Time, toast } from '../../ui/parts.tsx';
-import { draftOf, emptyDraft } from './draft.ts';
+import { draftOf, emptyDraft, measured } from './draft.ts';
 import { MeterForm } from './meterForm.tsx';
 import { Preview } from './preview.tsx';
 
@@ -104,8 +104,14 @@ function Definition({ meter }: { meter: Meter }) {
         <dt>Aggregation</dt>
         <dd>
           <Badge kind="accent">{meter.aggregation}</Badge>{' '}
-          <span class="mono">{oneLine(meter.valueProperty ?? '')}</span>
+          <span class="mono">{oneLine(measured(meter))}</span>
         </dd>
+        {meter.filters && (
+          <>
+            <dt>Filters</dt>
+            <dd class="mono small">{oneLine(JSON.stringify(meter.filters))}</dd>
+          </>
+        )}
         <dt>Group by</dt>
         <dd class="stack tight">
           {Object.entries(meter.groupBy ?? {}).map(([name, path]) => (

@@ -13,6 +13,8 @@ import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
 import { Badge, Card, Empty, Fault, PageHead, Skeleton, SkeletonRows } from '../../ui/parts.tsx';
 
+import { measured } from './draft.ts';
+
 const shownMax = 200;
 
 export function Meters() {
@@ -111,7 +113,7 @@ function MeterTable({ meters }: { meters: Meter[] }) {
               </td>
               <td>
                 <Badge kind="accent">{meter.aggregation}</Badge>{' '}
-                <span class="mono small">{oneLine(meter.valueProperty ?? '')}</span>{' '}
+                <span class="mono small">{oneLine(measured(meter))}</span>{' '}
                 <span class="soft">of {oneLine(meter.eventType)}</span>
               </td>
               <td>
