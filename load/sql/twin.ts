@@ -8,7 +8,10 @@ export type CopyFormat = 'text' | 'binary';
 /** An empty twin of the events table: what COPY into it reaches is the most that any way into events can reach. */
 const twin = 'load_twin';
 
-/** The same columns, indexes and kind of table, with a partition that takes every row of events. */
+/**
+ * The same columns, indexes and kind of table, with a partition that takes every row of events; and with the unique index that
+ * a table without identity tables would need, so that the ceiling is of rows that are held to be stored once.
+ */
 export async function createTwin(sql: Sql): Promise<void> {
   await dropTwin(sql);
   if ((await eventStorage(sql)) !== 'partitions') {
@@ -21,6 +24,7 @@ export async function createTwin(sql: Sql): Promise<void> {
       `CREATE TABLE ${twin}_all PARTITION OF ${twin} FOR VALUES FROM (MINVALUE) TO (MAXVALUE)`,
     );
   }
+  await sql.unsafe(`CREATE UNIQUE INDEX ON ${twin} (id, source, namespace, period)`);
   // The chunk must be there before: into a table that its own transaction made, COPY may skip the WAL.
   await sql.unsafe(`INSERT INTO ${twin} SELECT DISTINCT ON (period) * FROM events`);
   await sql.unsafe(`DELETE FROM ${twin}`);
