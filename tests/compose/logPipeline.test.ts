@@ -82,8 +82,8 @@ describe.if(binaries.every(Boolean))('Promtail and Loki', () => {
       async () => (await fetch(`${lokiUrl}/ready`).catch(() => null))?.ok === true,
     );
     start(1, `-config.file=${folder}/promtail.yml`);
-    await waitUntil('all lines', 30_000, async () => (await all('{job="containers"}')).length >= sent);
-  }, 120_000);
+    await waitUntil('all lines', 90_000, async () => (await all('{job="containers"}')).length >= sent);
+  }, 180_000);
   afterAll(async () => {
     for (const child of children) child.kill('SIGKILL');
     await Promise.all(children.map((child) => child.exited));
