@@ -277,6 +277,40 @@ describe('every aggregation', () => {
   });
 });
 
+test('features that are parts of one meter are checked together, each by its own filter', async () => {
+  await client.customers.create({
+    name: 'parts',
+    key: 'parts',
+    usageAttribution: { subjectKeys: ['parts-2'] },
+  });
+  const filters = {
+    part_a: { meterGroupByFilters: { kind: 'a' } },
+    part_b: { meterGroupByFilters: { kind: 'b' } },
+    part_not_a: { advancedMeterGroupByFilters: { kind: { $ne: 'a' } } },
+    part_all: {},
+  };
+  for (const [key, filter] of Object.entries(filters)) {
+    await client.features.create({ key, name: key, meterSlug: 'calls', ...filter });
+    await call('POST', '/api/v2/customers/parts/entitlements', {
+      type: 'metered',
+      featureKey: key,
+      usagePeriod: { interval: 'DAY', anchor: '2026-01-01T00:00:00Z' },
+      measureUsageFrom: 'CURRENT_PERIOD_START',
+      issueAfterReset: 10,
+    });
+  }
+  await use('parts', 1, new Date(), 'a');
+  await use('parts-2', 2, new Date(), 'b');
+  await use('parts', 4, new Date(), 'c');
+  const { entitlements } = (await client.customers.getAccess('parts'))!;
+  expect(Object.fromEntries(Object.entries(entitlements).map(([key, { usage }]) => [key, usage]))).toEqual({
+    part_a: 1,
+    part_b: 2,
+    part_not_a: 6,
+    part_all: 7,
+  });
+});
+
 test('v1 for subjects, by OpenMeter’s client: create, value, history, reset, override, grants, lists, delete', async () => {
   await client.features.create({ key: 'v1', name: 'v1', meterSlug: 'calls' });
   const v1 = client.entitlementsV1;

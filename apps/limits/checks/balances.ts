@@ -55,9 +55,8 @@ export async function balancesOf(
   const meters = await metersOf(tx, states);
   const tasks = states.map((state) => taskOf(state, meters.get(state.meterId!)!, question));
   const balances = new Map<Task, Balance>();
-  for (const group of groupsOf(tasks).values()) {
-    const { found, filters } = group[0]!;
-    const usages = await phaseUsages(tx, found, filters, group, runner);
+  for (const group of Map.groupBy(tasks, ({ found }) => found).values()) {
+    const usages = await phaseUsages(tx, group[0]!.found, group, runner);
     group.forEach((task, i) => {
       const period = task.resets.periodAt(question.atUs);
       balances.set(task, { ...burnDown(task.input, task.plan, usages[i]!), resets: task.resets, period });
@@ -69,8 +68,6 @@ export async function balancesOf(
 interface Task {
   found: MeterToRead;
   filters: Map<string, TextFilter>;
-  /** Of meter and filters: the tasks that are read together. */
-  groupKey: string;
   resets: Resets;
   input: BurnDownInput;
   plan: Phase[];
@@ -99,11 +96,9 @@ function taskOf(
     const last = phases.at(-1)!;
     last.toUs = Math.min(nextMinute(atUs) + minuteUs, resets.periodAt(atUs).toUs);
   }
-  const filters = JSON.stringify([state.groupByFilters ?? null, state.advancedFilters ?? null]);
   return {
     found,
     filters: filtersOf(state),
-    groupKey: `${state.meterId} ${filters}`,
     resets,
     input,
     plan,
@@ -129,16 +124,6 @@ export function filtersOf({
     return filter ? [[name, filter] as const] : [];
   });
   return new Map<string, TextFilter>([...simple, ...advanced]);
-}
-
-function groupsOf(tasks: readonly Task[]): Map<string, Task[]> {
-  const groups = new Map<string, Task[]>();
-  for (const task of tasks) {
-    const group = groups.get(task.groupKey);
-    if (group) group.push(task);
-    else groups.set(task.groupKey, [task]);
-  }
-  return groups;
 }
 
 async function metersOf(

@@ -105,8 +105,8 @@ async function targetsOf(
     const customers = await customersOfSubjects(tx, namespace, subjects);
     const ids = [...new Set([...customers.values()].map(({ id }) => id))];
     const own = await subjectsOfCustomers(tx, namespace, ids);
-    const wanted = ids.map((id) => ({ subjects: own.get(id) ?? [], phases }));
-    const usages = await phaseUsages(tx, found, filters, wanted, runner);
+    const wanted = ids.map((id) => ({ subjects: own.get(id) ?? [], filters, phases }));
+    const usages = await phaseUsages(tx, found, wanted, runner);
     return ids.map((customerId, i) => ({ key: customerId, names: { customerId }, usage: usages[i]![0]! }));
   }
   const { totals } = await readUsage(
