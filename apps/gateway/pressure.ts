@@ -26,6 +26,7 @@ export class PressureGate {
   #shardsWritten = 1;
   #open: number[] = [];
   #skewMs = 0;
+  #polled: Promise<void> = Promise.resolve();
   readonly #looked = Promise.withResolvers<void>();
 
   constructor(
@@ -64,6 +65,11 @@ export class PressureGate {
     return this.#skewMs;
   }
 
+  /** How many shards events go to, the first ones. */
+  get shardsWritten(): number {
+    return this.#shardsWritten;
+  }
+
   /** By shard: what the latest look saw. */
   get looks(): readonly (ShardLook | Error)[] {
     return this.#looks;
@@ -96,7 +102,14 @@ export class PressureGate {
     this.#shards[shard]?.acknowledged(id);
   }
 
-  async poll(): Promise<void> {
+  /** One look after another: a slow one must not undo what a later one has seen. */
+  poll(): Promise<void> {
+    const polled = this.#polled.then(() => this.#poll());
+    this.#polled = polled;
+    return polled;
+  }
+
+  async #poll(): Promise<void> {
     for (const shard of this.#shards) shard.beginLook();
     this.#looks = await this.look();
     const usual = usualClock(this.#looks);

@@ -57,7 +57,9 @@ export function watchStream(registry: Registry, gate: PressureGate): void {
     labelNames: ['shard'],
     registers: [registry],
     collect() {
-      for (const shard of gate.looks.keys()) this.set({ shard }, gate.open.includes(shard) ? 1 : 0);
+      this.reset();
+      for (let shard = 0; shard < gate.shardsWritten; shard++)
+        this.set({ shard }, gate.open.includes(shard) ? 1 : 0);
     },
   });
 }
