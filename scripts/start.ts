@@ -111,7 +111,7 @@ async function start(): Promise<{ somethingDied: Promise<string> }> {
   return { somethingDied };
 }
 
-/** The ports the settings name; those that are 0 are chosen here, so that the addresses can be told. */
+/** The ports that the settings name; a port of 0 is chosen here, so that the start can print it. */
 async function choosePorts(): Promise<{ host: string; ports: Map<string, number> }> {
   const { host } = readConfig(commonSettings);
   const ports = new Map<string, number>();

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { type Client, withClient } from '@usage/db/connection/client.ts';
 import { connect, type Sql } from '@usage/db/connection/connect.ts';
+import { getMeterToRead, loadMeters } from '@usage/db/meters/findMeters.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
-import { getMeterToRead, loadMeters } from '@usage/db/meters/meters.ts';
 import { DeltaCache } from '@usage/db/usage/deltaCache.ts';
 import { dayMs } from '@usage/lib/windows/units.ts';
 import { queryMetrics } from '@usage/query/metrics.ts';

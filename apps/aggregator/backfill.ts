@@ -7,8 +7,8 @@ import {
   nextBackfillBatches,
   tryLockBackfill,
 } from '@usage/db/meters/backfills.ts';
+import { getMeterOfGeneration } from '@usage/db/meters/findMeters.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
-import { getMeterOfGeneration } from '@usage/db/meters/meters.ts';
 import { insertDeltas } from '@usage/db/rollups/deltas.ts';
 import { CellTable } from '@usage/lib/cells/cellTable.ts';
 import { encodeDelta } from '@usage/lib/cells/delta.ts';

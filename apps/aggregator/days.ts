@@ -1,6 +1,6 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
+import { getMeterOfGeneration } from '@usage/db/meters/findMeters.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
-import { getMeterOfGeneration } from '@usage/db/meters/meters.ts';
 import { type DaySpan, makeDayCells, makeDayUniques, seriesInOrder } from '@usage/db/rollups/closingDays.ts';
 import { tryLockGeneration } from '@usage/db/rollups/deltas.ts';
 import {

@@ -1,8 +1,8 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import { serializationFailure } from '@usage/db/connection/sqlStates.ts';
 import { clearStaleMinutes, lockStaleMinutes } from '@usage/db/corrections/staleMinutes.ts';
+import { getMeterOfGeneration } from '@usage/db/meters/findMeters.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
-import { getMeterOfGeneration } from '@usage/db/meters/meters.ts';
 import { hasDeltas, type MergeLimits, takeDeltas, tryLockGeneration } from '@usage/db/rollups/deltas.ts';
 import { deleteMinutes, remakeDay, remakeHour } from '@usage/db/rollups/remake.ts';
 import { lockDaysClosed } from '@usage/db/rollups/rollupDays.ts';

@@ -102,7 +102,7 @@ function ownedHandlers(parts: EntitlementParts) {
 const description = {
   title: 'Usage tracking: limits',
   description:
-    'Customers, features, entitlements, reservations and notifications: what may be used, and who is told when it runs out. ' +
+    'Customers, features, entitlements, reservations and notifications: what a customer may use, and whom the system notifies when it runs out. ' +
     'The API is OpenMeter’s.',
   tags: [...limitsTags, { name: 'Operations', description: 'Health and metrics.' }],
 };

@@ -1,6 +1,6 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import type { BatchType } from '@usage/db/events/batchTypes.ts';
-import { loadMeters } from '@usage/db/meters/meters.ts';
+import { loadMeters } from '@usage/db/meters/findMeters.ts';
 import type { NewDelta } from '@usage/db/rollups/deltas.ts';
 import { CellTable } from '@usage/lib/cells/cellTable.ts';
 import { encodeDelta } from '@usage/lib/cells/delta.ts';

@@ -3,7 +3,7 @@ import { isTemporary, queryCanceled } from '@usage/db/connection/sqlStates.ts';
 import { walPosition } from '@usage/db/connection/walPosition.ts';
 import { DeltaCache } from '@usage/db/usage/deltaCache.ts';
 import { UsageTimeout } from '@usage/db/usage/eventSums.ts';
-import { usageSnapshot } from '@usage/db/usage/sql/rollupSums.ts';
+import { usageSnapshot } from '@usage/db/usage/sql/snapshot.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { ConcurrencyLimit } from '@usage/lib/http/concurrencyLimit.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
@@ -135,7 +135,7 @@ export class QueryRunner {
 
   /**
    * How fresh answers are that are read from now on, as headers: asked before the snapshot is taken, so that it holds
-   * all that the headers promise. None while Redis is away: usage that is stored can be told all the same.
+   * all that the headers promise. None while Redis is away: the answer still holds all usage that is stored.
    */
   async freshness(): Promise<Record<string, string>> {
     try {

@@ -4,7 +4,7 @@ import { decodeDelta } from '@usage/lib/cells/delta.ts';
 import type { Counter } from 'prom-client';
 import type { Transaction } from '../connection/connect.ts';
 import type { Incarnation } from '../connection/incarnation.ts';
-import type { MeterToRead } from '../meters/meters.ts';
+import type { MeterToRead } from '../meters/findMeters.ts';
 import { deltaPayloads } from './sql/rollupSums.ts';
 
 /** What reading usage counts. */

@@ -1,29 +1,22 @@
-import type { NamedCell } from '@usage/lib/cells/cells.ts';
 import { endUs, formatTimeUs } from '@usage/lib/event/time.ts';
 import { passes, type TextFilter } from '@usage/lib/filter/textFilter.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { groupByNames, keptValues } from '@usage/lib/meter/meter.ts';
-import { hourUs, minuteUs } from '@usage/lib/windows/units.ts';
-import { windowBoundaries, windowUsTypical } from '@usage/lib/windows/windows.ts';
+import { minuteUs } from '@usage/lib/windows/units.ts';
+import { windowBoundaries } from '@usage/lib/windows/windows.ts';
 import type { Transaction } from '../connection/connect.ts';
+import type { MeterToRead } from '../meters/findMeters.ts';
 import type { StoredMeter } from '../meters/meterRow.ts';
-import type { MeterToRead } from '../meters/meters.ts';
 import { eventsKeptSince } from '../schema/eventsKept.ts';
 import { Accumulator, rowsMax, type Total, tooManyRows } from './accumulator.ts';
 import type { UsageContext, UsageQuery, UsageRunner } from './context.ts';
+import { deltaCells } from './deltaCells.ts';
 import { DividedMinutes } from './dividedMinutes.ts';
-import { acceptor, EventSums, indexesOf, UsageTimeout } from './eventSums.ts';
-import { ceilTo, floorTo, planCuts, withoutMinutes } from './plan.ts';
-import { eventsExtent } from './sql/events.ts';
+import { EventSums, indexesOf, UsageTimeout } from './eventSums.ts';
+import { isFromRollups, narrow, rangesOf } from './extent.ts';
+import { planCuts, withoutMinutes } from './plan.ts';
 import type { TimeRange } from './sql/pieces.ts';
-import {
-  countUniques,
-  dividedMinutes,
-  groupValues,
-  rollupExtent,
-  sumRollups,
-  type UsageScope,
-} from './sql/rollupSums.ts';
+import { countUniques, dividedMinutes, groupValues, sumRollups, type UsageScope } from './sql/rollupSums.ts';
 
 export interface UsageTotals {
   /** Bucket i of a total is [boundaries[i-1], boundaries[i]) where the query has windows. */
@@ -33,8 +26,6 @@ export interface UsageTotals {
 
 /** First time that is accepted. */
 const beginningUs = 0;
-/** A range that could hold more windows is narrowed to the hours that have events first. */
-const windowsUnasked = 2_000;
 const filteredValuesMax = 100_000;
 /** How long values are looked at before others get their turn. */
 const workMsMax = 10;
@@ -100,11 +91,6 @@ async function checkKept(tx: Transaction, { fromUs }: TimeRange): Promise<void> 
   );
 }
 
-/** Else from the events, one by one. */
-function isFromRollups(meter: StoredMeter, { asOfUs }: UsageQuery): boolean {
-  return meter.backfilledAt !== undefined && asOfUs === undefined;
-}
-
 async function addRollups(
   accumulator: Accumulator,
   tx: Transaction,
@@ -139,32 +125,6 @@ async function addRollups(
   if (rows.length > rowsMax) throw tooManyRows();
   for (const row of rows) accumulator.addRow(row);
   if (uniques) accumulator.setDistinct(await countUniques(tx, scope, pieces, uniques));
-}
-
-/** Minutes, ascending, as ranges: neighbours are one. */
-function rangesOf(minutes: readonly number[]): TimeRange[] {
-  const ranges: TimeRange[] = [];
-  for (const minute of minutes) {
-    const last = ranges.at(-1);
-    if (last?.toUs === minute) last.toUs += minuteUs;
-    else ranges.push({ fromUs: minute, toUs: minute + minuteUs });
-  }
-  return ranges;
-}
-
-/** The cells of deltas that the query asks for. */
-async function* deltaCells(
-  tx: Transaction,
-  found: MeterToRead,
-  query: UsageQuery,
-  { deltas, deadlineMs }: UsageRunner,
-): AsyncGenerator<NamedCell[]> {
-  const { acceptsSubject, acceptsGroups } = acceptor(found.meter, query, deadlineMs);
-  const subjects = query.subjects || query.groupBySubject ? 'each' : 'all';
-  for await (const cells of deltas.of(tx, found, subjects)) {
-    if (performance.now() > deadlineMs) throw new UsageTimeout();
-    yield [...cells.named(acceptsSubject, acceptsGroups)];
-  }
 }
 
 /** Filters become lists of the values that pass, so that one function decides for rollups, deltas and events. */
@@ -223,44 +183,4 @@ function tooManyValues(name: string): Problem {
     'bad_request',
     `The group ${name} has more than ${filteredValuesMax} values: filter it with $eq or $in, or filter by subject.`,
   );
-}
-
-/** The part of an open or long range that has events, in whole hours; undefined where it has none. */
-async function narrow(
-  tx: Transaction,
-  found: MeterToRead,
-  query: UsageQuery,
-  scope: UsageScope,
-  range: TimeRange,
-  runner: UsageRunner,
-): Promise<TimeRange | undefined> {
-  if ((range.toUs - range.fromUs) / windowUsTypical[query.windows!.size] <= windowsUnasked) return range;
-  const { meter } = found;
-  const extents: (TimeRange | undefined)[] = [];
-  if (isFromRollups(meter, query)) {
-    extents.push(await rollupExtent(tx, scope), ...rangesOf(found.staleMinutes));
-    for await (const cells of deltaCells(tx, found, query, runner)) extents.push(extentOf(cells));
-  } else {
-    const { namespace, eventType } = meter;
-    extents.push(await eventsExtent(tx, { namespace, type: eventType, subjects: query.subjects }));
-  }
-  let fromUs = Number.POSITIVE_INFINITY;
-  let toUs = Number.NEGATIVE_INFINITY;
-  for (const extent of extents) {
-    if (!extent) continue;
-    fromUs = Math.min(fromUs, floorTo(extent.fromUs, hourUs));
-    toUs = Math.max(toUs, ceilTo(extent.toUs, hourUs));
-  }
-  const narrowed = { fromUs: Math.max(range.fromUs, fromUs), toUs: Math.min(range.toUs, toUs) };
-  return narrowed.fromUs < narrowed.toUs ? narrowed : undefined;
-}
-
-function extentOf(cells: readonly NamedCell[]): TimeRange | undefined {
-  let fromUs = Number.POSITIVE_INFINITY;
-  let toUs = Number.NEGATIVE_INFINITY;
-  for (const { minute } of cells) {
-    fromUs = Math.min(fromUs, minute * minuteUs);
-    toUs = Math.max(toUs, (minute + 1) * minuteUs);
-  }
-  return cells.length > 0 ? { fromUs, toUs } : undefined;
 }

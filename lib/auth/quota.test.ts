@@ -5,7 +5,7 @@ import { Quota } from './quota.ts';
 /** Redis never answers: an app's own count alone. */
 const silent = () => () => new Promise<never>(() => {});
 
-test('what is left is told to a thousandth of the window, and exactly where nothing is', () => {
+test('what is left is shown to a thousandth of the window, and exactly where nothing is', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 1_000_000 }),
@@ -15,9 +15,9 @@ test('what is left is told to a thousandth of the window, and exactly where noth
         let left = points;
         for (const count of takes) {
           if (quota.take(count, 1_000)) left -= count;
-          const [, told, seconds] = /^"events";r=(\d+);t=(\d+)$/.exec(quota.left)!;
+          const [, shown, seconds] = /^"events";r=(\d+);t=(\d+)$/.exec(quota.left)!;
           expect(seconds).toBe('1');
-          expect(Math.abs(Number(told) - left)).toBeLessThanOrEqual(points / 1_000);
+          expect(Math.abs(Number(shown) - left)).toBeLessThanOrEqual(points / 1_000);
         }
         while (left > 0 && quota.take(Math.ceil(left / 2), 1_000)) left -= Math.ceil(left / 2);
         expect(quota.left).toBe('"events";r=0;t=1');

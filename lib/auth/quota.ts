@@ -18,16 +18,16 @@ export type QuotaWindow = Pick<Quota, 'points' | 'windowSeconds'>;
 /** How Redis counts for all apps together. */
 export type SharedCount = (points: number) => Promise<{ counted: number; windowMsLeft: number }>;
 
-/** Longest time in which an app's own count is not told to the others. */
-const tellMs = 50;
-/** An app that has spent this share of a window tells it at once. */
-const tellShare = 0.1;
-/** How far from the truth, as a share of a window's points, what a client is told may be. */
+/** An app reports what it counted to Redis after this long at most. */
+const reportMs = 50;
+/** An app that has spent this share of a window reports it at once. */
+const reportShare = 0.1;
+/** What a client reads as left may be wrong by this share of a window's points. */
 const shownShare = 0.001;
 
 /**
  * One key's points of a window, counted by all apps together without asking Redis on a request's way: an app decides by
- * what it knows, tells Redis what it took every 50 ms (sooner when that is much), and hears what the others took.
+ * what it knows, reports to Redis what it took every 50 ms (sooner when that is much), and learns what the others took.
  * So a key can get, beyond its points, what the other apps took within the last 50 ms.
  *
  * While Redis doesn't answer each app counts by itself: then all apps together let pass at most as many times the
@@ -41,10 +41,10 @@ export class Quota {
   readonly #name: string;
   readonly #count: SharedCount;
   #left: number;
-  #untold = 0;
+  #unreported = 0;
   #endsMs = 0;
   #timer: Timer | undefined;
-  #telling = false;
+  #reporting = false;
   /** Of the latest request. */
   #nowMs = 0;
   #shown = '';
@@ -65,9 +65,9 @@ export class Quota {
     this.look(nowMs);
     if (points > this.#left) return false;
     this.#left -= points;
-    this.#untold += points;
-    if (this.#untold >= this.points * tellShare) this.#tell();
-    else this.#timer ??= setTimeout(this.#tell, tellMs);
+    this.#unreported += points;
+    if (this.#unreported >= this.points * reportShare) this.#report();
+    else this.#timer ??= setTimeout(this.#report, reportMs);
     return true;
   }
 
@@ -78,7 +78,7 @@ export class Quota {
 
   /**
    * What is left as RateLimit says it, as of the latest request. The text stays while it is off by less than a
-   * thousandth of the window: a limit of 1,000 is told exactly, and so is that nothing is left; one of a million costs nothing.
+   * thousandth of the window: a limit of 1,000 is shown exactly, and so is an empty one; a limit of a million costs nothing.
    */
   get left(): string {
     const { resetSeconds } = this;
@@ -96,29 +96,29 @@ export class Quota {
     this.#nowMs = nowMs;
     if (nowMs < this.#endsMs) return;
     this.#left = this.points;
-    this.#untold = 0;
+    this.#unreported = 0;
     this.#endsMs = nowMs + this.windowSeconds * 1_000;
   }
 
-  #tell = () => {
+  #report = () => {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#telling || this.#untold === 0) return;
-    const told = this.#untold;
+    if (this.#reporting || this.#unreported === 0) return;
+    const reported = this.#unreported;
     const endsMs = this.#endsMs;
-    this.#untold = 0;
-    this.#telling = true;
-    void this.#count(told)
+    this.#unreported = 0;
+    this.#reporting = true;
+    void this.#count(reported)
       .then(({ counted, windowMsLeft }) => {
-        this.#left = this.points - counted - this.#untold;
+        this.#left = this.points - counted - this.#unreported;
         this.#endsMs = performance.now() + windowMsLeft;
       })
       .catch(() => {
-        if (endsMs === this.#endsMs) this.#untold += told;
+        if (endsMs === this.#endsMs) this.#unreported += reported;
       })
       .finally(() => {
-        this.#telling = false;
-        if (this.#untold > 0) this.#timer ??= setTimeout(this.#tell, tellMs);
+        this.#reporting = false;
+        if (this.#unreported > 0) this.#timer ??= setTimeout(this.#report, reportMs);
       });
   };
 }

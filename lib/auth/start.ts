@@ -50,7 +50,7 @@ export async function startAccess(parts: AccessParts): Promise<StartedAccess> {
   return { access: keyAccess(ring, config.adminApiKey, limits, sessions, use), look: () => ring.look() };
 }
 
-/** Where a change of the keys is told at once; without it a look finds it a second later. */
+/** The channel on which a change of the keys is published; an app that misses the message finds the change a second later. */
 export function keysChannel(streamName: string): string {
   return `{${streamName}}:keys`;
 }

@@ -6,7 +6,7 @@ import { release } from '../service/release.ts';
  *   byte 0   version: 1 = the rest is JSON, 2 = the rest is zstd over JSON
  *   rest     [{"namespace": "default", "receivedMs": 1763800000000, "events": <one event or an array of them>}, …]
  *
- * Both versions are read by every processor; a gateway that is told FRAME_VERSION=1 writes only the former, for an
+ * Both versions are read by every processor; a gateway with FRAME_VERSION=1 writes only the former, for an
  * upgrade in which processors older than version 2 still run.
  */
 export type FrameVersion = 1 | 2;
@@ -57,7 +57,7 @@ export function unpackFrame(bytes: Uint8Array): Buffer {
   }
 }
 
-/** Twice the longest body that a gateway can be told to take (BODY_BYTES_MAX): some 16 times what it takes by default. */
+/** Twice the longest body that BODY_BYTES_MAX can allow: some 16 times what it takes by default. */
 const unpackedBytesMax = 128 * 1024 * 1024;
 
 /**

@@ -52,7 +52,7 @@ function hexPort(port: number): string {
   return port.toString(16).toUpperCase().padStart(4, '0');
 }
 
-/** A pattern: an IPv4 address, alone or mapped into IPv6; any other is told by its port alone. */
+/** A pattern: an IPv4 address, alone or mapped into IPv6; any other matches by its port alone. */
 function hexAddress(address: string): string {
   const v4 = /^(?:::ffff:)?(\d+)\.(\d+)\.(\d+)\.(\d+)$/i.exec(address);
   if (!v4) return '[0-9A-F]{32}';

@@ -32,8 +32,8 @@ const operationsTag = { tags: ['Operations'], security: [] };
 
 /**
  * What every app shows its operators: /health/live, /health/ready, /metrics; and for every request of the app an
- * id (`X-Request-Id`, taken over when it is sane). `answered` hears of those that a route has answered; whoever answers
- * errors tells it of the others. Elysia's onAfterResponse would hear of all, but takes 1 µs a request.
+ * id (`X-Request-Id`, taken over when it is sane). A route's answer calls `answered`, and so
+ * does the handler of errors. Elysia's onAfterResponse covers both, but takes 1 µs a request.
  */
 export function operations({ health, registry, answered, headersFor }: Operations) {
   collectDefaultMetrics({ register: registry });

@@ -32,8 +32,8 @@ const bodyFactorMax = 8;
 const idleSecondsByDefault = 60;
 
 /**
- * The Elysia app that every service adds its routes to: operations routes, every error as problem+json, 404 and 405
- * told apart, unknown keys kept (so that a schema can refuse them), the port not shared with a second process.
+ * The Elysia app that every service adds its routes to: operations routes, every error as problem+json, 404 apart
+ * from 405, unknown keys kept (so that a schema can refuse them), the port not shared with a second process.
  */
 export function createServer(options: ServerOptions) {
   const {

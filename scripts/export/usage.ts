@@ -1,9 +1,9 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import { metersToExport } from '@usage/db/exports/days.ts';
-import { getMeterToRead, type MeterToRead } from '@usage/db/meters/meters.ts';
+import { getMeterToRead, type MeterToRead } from '@usage/db/meters/findMeters.ts';
 import type { UsageRunner } from '@usage/db/usage/context.ts';
 import { readUsage } from '@usage/db/usage/readUsage.ts';
-import { usageSnapshot } from '@usage/db/usage/sql/rollupSums.ts';
+import { usageSnapshot } from '@usage/db/usage/sql/snapshot.ts';
 import { measuredValue } from '@usage/db/usage/value.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { groupByNames } from '@usage/lib/meter/meter.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import type { Executor } from '@usage/db/connection/connect.ts';
-import { usageSnapshot } from '@usage/db/usage/sql/rollupSums.ts';
+import { usageSnapshot } from '@usage/db/usage/sql/snapshot.ts';
 import { event, openQueryTest, type QueryTest } from './app.ts';
 
 let query: QueryTest;

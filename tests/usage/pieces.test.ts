@@ -3,7 +3,8 @@ import { backfillPiece } from '@usage/aggregator/backfill.ts';
 import { closeDays } from '@usage/aggregator/days.ts';
 import { dropDeadPiece } from '@usage/aggregator/upkeepService.ts';
 import { nextBackfillBatches } from '@usage/db/meters/backfills.ts';
-import { deleteMeter, getMeter, updateMeter } from '@usage/db/meters/meters.ts';
+import { getMeter } from '@usage/db/meters/findMeters.ts';
+import { deleteMeter, updateMeter } from '@usage/db/meters/meters.ts';
 import { event, openQueryTest, type QueryTest } from '../query/app.ts';
 
 /** What the aggregator does in bounded pieces, and what happens beside them. */

@@ -14,14 +14,15 @@ import {
 } from '@usage/db/corrections/corrections.ts';
 import { markStale, staleMinutesMax } from '@usage/db/corrections/staleMinutes.ts';
 import { type Actor, insertAudit } from '@usage/db/limits/audit.ts';
-import { metersOfTypes } from '@usage/db/meters/meters.ts';
+import { metersOfTypes } from '@usage/db/meters/findMeters.ts';
 import { readRegistryShared } from '@usage/db/meters/registry.ts';
 import { formatTimeUs, parseTimeUs } from '@usage/lib/event/time.ts';
 import { invalid, readBodyAs } from '@usage/lib/http/faults.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { fromDatabase } from '../database.ts';
-import { type Effect, effectsOf, type Version } from './effects.ts';
+import { type Effect, effectsOf } from './effects.ts';
 import { Correct, eventsMax, listMax } from './model.ts';
+import { amendedBy, type Change, differs, inForce } from './versions.ts';
 
 /** Events are looked for one by one where nothing narrows their time. */
 const searchMsMax = 15_000;
@@ -166,42 +167,6 @@ async function find(
       `The filter takes more than ${eventsMax} events, the most of one request: narrow it by from and to.`,
     );
   return found;
-}
-
-interface Change {
-  event: CorrectableEvent;
-  /** undefined = counts no more. */
-  amended: Version | undefined;
-}
-
-/** What is not given stays as it is now. */
-function amendedBy({ action, time, subject, data }: Correct, event: CorrectableEvent): Version | undefined {
-  if (action === 'void') return undefined;
-  const now = inForce(event) ?? asItCame(event);
-  return {
-    timeUs: time === undefined ? now.timeUs : parseTimeUs(time)!,
-    subject: subject ?? now.subject,
-    attributes: event.attributes,
-    data: data === undefined ? now.data : JSON.stringify(data),
-  };
-}
-
-function asItCame({ time_us: timeUs, subject, attributes, data }: CorrectableEvent): Version {
-  return { timeUs, subject, attributes, data };
-}
-
-/** The version that counts now. */
-function inForce(event: CorrectableEvent): Version | undefined {
-  if (event.correction_kind === 'void') return undefined;
-  if (event.correction_kind === null) return asItCame(event);
-  const { amended_time_us: timeUs, amended_subject: subject, amended_data: data, attributes } = event;
-  return { timeUs: timeUs!, subject: subject!, attributes, data };
-}
-
-function differs({ event, amended }: Change): boolean {
-  const now = inForce(event);
-  if (!now || !amended) return now !== amended;
-  return now.timeUs !== amended.timeUs || now.subject !== amended.subject || now.data !== amended.data;
 }
 
 async function write(

@@ -45,7 +45,7 @@ export function refuseWhileFull({ gate }: Ingest): void {
   if (gate.refusal) throw unavailable(`No events are taken now: ${gate.refusal}.`, retrySeconds);
 }
 
-/** What the batcher does with a full frame: encode, append, measure. Rejects with what the clients are told. */
+/** What the batcher does with a full frame: encode, append, measure. Rejects with the Problem that the clients get. */
 export function frameAppender(
   stream: EventStream,
   gate: PressureGate,

@@ -117,7 +117,7 @@ class EventLines {
     this.#linesDone = this.#line;
   }
 
-  /** What the client is told: the fault, and where to go on. */
+  /** The answer after a fault: what is wrong, and at which line the client goes on. */
   async interrupted(error: unknown): Promise<unknown> {
     try {
       // A bad line doesn't cost those before it.

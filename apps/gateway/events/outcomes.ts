@@ -9,11 +9,11 @@ export interface Waiter {
   token: string;
   /** The events that were not stored as new ones, by position; undefined when the time was over before the commit. */
   committed: Promise<readonly EventOutcome[] | undefined>;
-  /** The events were not kept: nothing will be heard of them. */
+  /** The events were not appended: no outcome will come. */
   callOff(): void;
 }
 
-/** Hears from the processors what became of requests (`Prefer: wait`). */
+/** Receives from the processors the outcome of requests that wait for their commit (`Prefer: wait`). */
 export class Outcomes {
   readonly #subscriber: Subscriber;
   readonly #waiting = new Map<string, (events: readonly EventOutcome[] | undefined) => void>();

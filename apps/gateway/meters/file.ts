@@ -1,8 +1,8 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
+import { getMeter } from '@usage/db/meters/findMeters.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import {
   createMeter,
-  getMeter,
   type MeterChanges,
   metersPerNamespaceMax,
   sameGroupBy,

@@ -1,4 +1,5 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
+import { getMeter as findStored, listMeters as listStored, type MeterListing } from '@usage/db/meters/findMeters.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import * as store from '@usage/db/meters/meters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
@@ -77,12 +78,12 @@ export async function getMeter(sql: Sql, namespace: string, idOrSlug: string): P
 export async function listMeters(
   sql: Sql,
   namespace: string,
-  listing: Partial<store.MeterListing> = {},
+  listing: Partial<MeterListing> = {},
 ): Promise<Meter[]> {
-  return (await fromDatabase(store.listMeters(sql, namespace, { ...allByKey, ...listing }))).map(toWire);
+  return (await fromDatabase(listStored(sql, namespace, { ...allByKey, ...listing }))).map(toWire);
 }
 
-const allByKey: store.MeterListing = {
+const allByKey: MeterListing = {
   page: 1,
   pageSize: store.metersPerNamespaceMax,
   orderBy: 'key',
@@ -113,7 +114,7 @@ export function toWire(meter: StoredMeter): Meter {
 }
 
 async function findMeter(sql: Sql, namespace: string, idOrSlug: string): Promise<StoredMeter> {
-  const meter = await fromDatabase(store.getMeter(sql, namespace, idOrSlug));
+  const meter = await fromDatabase(findStored(sql, namespace, idOrSlug));
   if (!meter) throw meterNotFound(idOrSlug);
   return meter;
 }

@@ -5,7 +5,7 @@ import {
   type PortalToken as StoredToken,
 } from '@usage/db/access/portalTokens.ts';
 import type { Sql } from '@usage/db/connection/connect.ts';
-import { getMeter } from '@usage/db/meters/meters.ts';
+import { getMeter } from '@usage/db/meters/findMeters.ts';
 import type { Identity } from '@usage/lib/auth/access.ts';
 import { newPortalToken } from '@usage/lib/auth/token.ts';
 import { formatTimeUs, parseTimeUs } from '@usage/lib/event/time.ts';

@@ -1,6 +1,6 @@
 import type { Transaction } from '@usage/db/connection/connect.ts';
 import type { EntitlementState } from '@usage/db/limits/entitlementStates.ts';
-import { getMeterToRead, type MeterToRead } from '@usage/db/meters/meters.ts';
+import { getMeterToRead, type MeterToRead } from '@usage/db/meters/findMeters.ts';
 import type { UsageRunner } from '@usage/db/usage/context.ts';
 import { readTextFilter, type TextFilter } from '@usage/lib/filter/textFilter.ts';
 import { Problem } from '@usage/lib/http/problem.ts';

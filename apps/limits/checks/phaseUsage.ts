@@ -1,5 +1,5 @@
 import type { Transaction } from '@usage/db/connection/connect.ts';
-import type { MeterToRead } from '@usage/db/meters/meters.ts';
+import type { MeterToRead } from '@usage/db/meters/findMeters.ts';
 import type { UsageQuery, UsageRunner } from '@usage/db/usage/context.ts';
 import { readUsage } from '@usage/db/usage/readUsage.ts';
 import { measuredValue } from '@usage/db/usage/value.ts';

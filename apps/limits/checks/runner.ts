@@ -3,7 +3,7 @@ import { queryCanceled } from '@usage/db/connection/sqlStates.ts';
 import type { UsageRunner } from '@usage/db/usage/context.ts';
 import { DeltaCache } from '@usage/db/usage/deltaCache.ts';
 import { UsageTimeout } from '@usage/db/usage/eventSums.ts';
-import { usageSnapshot } from '@usage/db/usage/sql/rollupSums.ts';
+import { usageSnapshot } from '@usage/db/usage/sql/snapshot.ts';
 import { ConcurrencyLimit } from '@usage/lib/http/concurrencyLimit.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
 import type { LimitsConfig } from '../config.ts';

@@ -1,8 +1,8 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { insertAudit } from '@usage/db/limits/audit.ts';
 import * as store from '@usage/db/limits/features.ts';
+import { getMeter } from '@usage/db/meters/findMeters.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
-import { getMeter } from '@usage/db/meters/meters.ts';
 import { readTextFilter } from '@usage/lib/filter/textFilter.ts';
 import { type Fault, invalid } from '@usage/lib/http/faults.ts';
 import { Problem } from '@usage/lib/http/problem.ts';

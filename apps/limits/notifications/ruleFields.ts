@@ -1,6 +1,6 @@
 import type { Executor } from '@usage/db/connection/connect.ts';
 import { getFeature } from '@usage/db/limits/features.ts';
-import { getMeter } from '@usage/db/meters/meters.ts';
+import { getMeter } from '@usage/db/meters/findMeters.ts';
 import { channelsById } from '@usage/db/notifications/channels.ts';
 import type { RuleFields, WatchedUsage } from '@usage/db/notifications/rules.ts';
 import { type Fault, invalid } from '@usage/lib/http/faults.ts';

@@ -1,6 +1,6 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import { customersOfSubjects, subjectsOfCustomers } from '@usage/db/limits/customers.ts';
-import { getMeterToRead, type MeterToRead } from '@usage/db/meters/meters.ts';
+import { getMeterToRead, type MeterToRead } from '@usage/db/meters/findMeters.ts';
 import type { UsageRunner } from '@usage/db/usage/context.ts';
 import { readUsage } from '@usage/db/usage/readUsage.ts';
 import { measuredValue } from '@usage/db/usage/value.ts';

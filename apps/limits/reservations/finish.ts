@@ -12,7 +12,7 @@ export interface Finish {
   event: store.Reservation['event'];
 }
 
-/** How long a commit counts while its event has not come: then it is given up, and the operator is told by a metric. */
+/** How long a commit counts while its event has not come: then the service gives it up and counts it in a metric. */
 export const reportedWithinMs = 24 * 3_600_000;
 
 /** In order; the same again changes nothing. */

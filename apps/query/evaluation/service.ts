@@ -1,7 +1,8 @@
 import type { Transaction } from '@usage/db/connection/connect.ts';
 import type { ListedEvent } from '@usage/db/events/eventLists.ts';
 import type { EventFilters } from '@usage/db/events/listFilters.ts';
-import { listMeters, metersPerNamespaceMax } from '@usage/db/meters/meters.ts';
+import { listMeters } from '@usage/db/meters/findMeters.ts';
+import { metersPerNamespaceMax } from '@usage/db/meters/meters.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';

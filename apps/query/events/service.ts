@@ -12,7 +12,8 @@ import {
 } from '@usage/db/events/eventLists.ts';
 import type { EventFilters } from '@usage/db/events/listFilters.ts';
 import { subjectsOfCustomers } from '@usage/db/limits/customers.ts';
-import { listMeters, metersPerNamespaceMax } from '@usage/db/meters/meters.ts';
+import { listMeters } from '@usage/db/meters/findMeters.ts';
+import { metersPerNamespaceMax } from '@usage/db/meters/meters.ts';
 import { endUs } from '@usage/lib/event/time.ts';
 import { timeBounds } from '@usage/lib/filter/timeFilter.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
@@ -21,7 +22,7 @@ import { type CompiledMeter, compileMeter } from '@usage/lib/meter/evaluate.ts';
 import type { QueryRunner } from '../runner.ts';
 import type { ListRequest } from './request.ts';
 
-/** An event of a list, and what is told of it. */
+/** An event of a list, with what the answer says of it. */
 export interface Listed {
   event: ListedEvent;
   storedAtUs: number;

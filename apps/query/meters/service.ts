@@ -1,8 +1,8 @@
 import type { Transaction } from '@usage/db/connection/connect.ts';
 import { queryCanceled } from '@usage/db/connection/sqlStates.ts';
 import { subjectsOfCustomers } from '@usage/db/limits/customers.ts';
+import { getMeterToRead, type MeterToRead } from '@usage/db/meters/findMeters.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
-import { getMeterToRead, type MeterToRead } from '@usage/db/meters/meters.ts';
 import { subjectNames } from '@usage/db/subjects/subjectNames.ts';
 import { rowsMax, tooManyRows } from '@usage/db/usage/accumulator.ts';
 import type { UsageQuery } from '@usage/db/usage/context.ts';

@@ -1,4 +1,4 @@
-/** Colours of series: few, told apart in light and dark, and the last for all others. */
+/** Colours of series: few that differ clearly in light and dark, and the last for all others. */
 export const seriesColorsMax = 10;
 
 export function seriesColor(at: number): string {
