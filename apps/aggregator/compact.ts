@@ -1,5 +1,5 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
-import { getMeterOfGeneration } from '@usage/db/meters/meters.ts';
+import { getMeterOfGeneration } from '@usage/db/meters/findMeters.ts';
 import { insertDeltas, type MergeLimits, takeDeltas, tryLockGeneration } from '@usage/db/rollups/deltas.ts';
 import { CellTable } from '@usage/lib/cells/cellTable.ts';
 import { decodeDelta, encodeDelta } from '@usage/lib/cells/delta.ts';

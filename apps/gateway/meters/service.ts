@@ -1,5 +1,9 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
-import { getMeter as findStored, listMeters as listStored, type MeterListing } from '@usage/db/meters/findMeters.ts';
+import {
+  getMeter as findStored,
+  listMeters as listStored,
+  type MeterListing,
+} from '@usage/db/meters/findMeters.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import * as store from '@usage/db/meters/meters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
