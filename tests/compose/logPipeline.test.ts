@@ -9,6 +9,8 @@ import { root, waitUntil } from './stack.ts';
 /** The real Loki and Promtail with the files that compose.yaml mounts, where both are on the PATH. */
 const binaries = [Bun.which('loki'), Bun.which('promtail')];
 
+const weekHours = 9 * 24;
+
 /** What each server writes, and the level that a person means by it. */
 const lines: [service: string, line: string, level: string][] = [
   [
@@ -82,7 +84,11 @@ describe.if(binaries.every(Boolean))('Promtail and Loki', () => {
       async () => (await fetch(`${lokiUrl}/ready`).catch(() => null))?.ok === true,
     );
     start(1, `-config.file=${folder}/promtail.yml`);
-    await waitUntil('all lines', 90_000, async () => (await all('{job="containers"}')).length >= sent);
+    // What is older than hours is found once it is on disk: by itself within half an hour.
+    await waitUntil('all lines', 90_000, async () => {
+      await fetch(`${lokiUrl}/flush`, { method: 'POST' });
+      return (await all('{job="containers"}', weekHours)).length >= sent;
+    });
   }, 180_000);
   afterAll(async () => {
     for (const child of children) child.kill('SIGKILL');
@@ -98,7 +104,7 @@ describe.if(binaries.every(Boolean))('Promtail and Loki', () => {
 
   test('two copies on one machine are told apart, and what Loki no longer keeps is left out', async () => {
     const counts = new Map<string, number>();
-    for (const { labels } of await all('{job="containers"}'))
+    for (const { labels } of await all('{job="containers"}', weekHours))
       counts.set(labels.project!, (counts.get(labels.project!) ?? 0) + 1);
     expect(Object.fromEntries(counts)).toEqual({
       'usage-one': lines.length,
@@ -111,20 +117,21 @@ describe.if(binaries.every(Boolean))('Promtail and Loki', () => {
     const queries = (await panelQueries('loki')).filter(({ where }) => !where.includes('variable'));
     expect(queries.length).toBeGreaterThan(3);
     for (const { text } of queries) expect(await status(text.replaceAll('``', '`"disk\\"`'))).toBe(200);
-    expect(await all('{job="containers", level=~"warn|error|fatal"} |= `"disk\\"`')).toHaveLength(0);
-    expect(await all('{job="containers", level=~"warn|error|fatal"} |= `\\"disk\\"`')).toHaveLength(3);
+    // As it stands in the line: both copies' gateways wrote it.
+    expect(await all('{job="containers", level=~"warn|error|fatal"} |= `"disk`')).toHaveLength(2);
   });
 
-  const query = (text: string) => {
-    const start = (Date.now() - 30 * 86_400_000) * 1e6;
+  const query = (text: string, hours: number) => {
+    const start = (Date.now() - hours * 3_600_000) * 1e6;
     return fetch(
       `${lokiUrl}/loki/api/v1/query_range?query=${encodeURIComponent(text)}&limit=1000&start=${start}`,
     );
   };
   const status = async (text: string) =>
     (await fetch(`${lokiUrl}/loki/api/v1/query_range?query=${encodeURIComponent(text)}&limit=10`)).status;
-  const all = async (text: string) => {
-    const answer = await query(text);
+  /** Short ranges: Loki splits a query into half hours. */
+  const all = async (text: string, hours = 1) => {
+    const answer = await query(text, hours);
     if (!answer.ok) throw new Error(await answer.text());
     const { data } = (await answer.json()) as {
       data: { result: { stream: Record<string, string>; values: [string, string][] }[] };
