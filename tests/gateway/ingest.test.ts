@@ -115,11 +115,9 @@ describe('CloudEvents binary mode', () => {
       { subject: 'Müller 100%', trace: '50%off A' },
     ]);
     await gateway.clear();
-    const latin1 = { ...attributes, 'ce-subject': 'M\xfcller' };
-    const refused = await gateway.post('{}', 'application/json', latin1);
-    expect(refused.status).toBe(400);
-    expect((await problemOf(refused)).extensions.validationErrors).toMatchObject([{ field: 'subject' }]);
-    expect(await gateway.frames()).toEqual([]);
+    const latin1 = { ...attributes, 'ce-id': '1', 'ce-subject': 'M\xfcller' };
+    expect((await gateway.post('{}', 'application/json', latin1)).status).toBe(204);
+    expect((await gateway.frames()).flat()[0]!.events).toMatchObject([{ subject: 'Müller' }]);
   });
 
   test('data of a +json type', async () => {

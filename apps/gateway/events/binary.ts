@@ -22,7 +22,7 @@ export function eventTextOf(headers: Headers, body: string): string {
     }
     const text = decoded(value);
     if (text === undefined)
-      faults.push({ field: attribute, reason: 'the header is not UTF-8, nor percent-encoded UTF-8' });
+      faults.push({ field: attribute, reason: 'the header is not percent-encoded UTF-8' });
     else members.push(`${JSON.stringify(attribute)}:${JSON.stringify(text)}`);
   });
   if (faults.length > 0) throw invalidEvents(1, [{ index: 0, faults }]);
@@ -34,13 +34,13 @@ export function eventTextOf(headers: Headers, body: string): string {
 
 /**
  * First the quoted string, then one round of percent-decoding, as the HTTP binding says. Beyond ASCII, a header's bytes are
- * UTF-8, as CloudEvents' SDKs write them; HTTP hands them over as Latin-1. A % that no two hexadecimal digits follow is
- * itself, since no SDK encodes it. undefined where the text isn't UTF-8.
+ * UTF-8, as CloudEvents' SDK for Go writes them; where they are not, they are the Latin-1 of HTTP, as fetch writes them. A %
+ * that no two hexadecimal digits follow is itself, since no SDK encodes it. undefined where %… is no UTF-8.
  */
 function decoded(value: string): string | undefined {
   const unquoted = /^".*"$/s.test(value) ? value.slice(1, -1).replace(/\\(.)/gs, '$1') : value;
   try {
-    return fromUtf8(unquoted).replace(/(?:%[0-9a-f]{2})+/gi, decodeURIComponent);
+    return fromBytes(unquoted).replace(/(?:%[0-9a-f]{2})+/gi, decodeURIComponent);
   } catch {
     return undefined;
   }
@@ -48,7 +48,12 @@ function decoded(value: string): string | undefined {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Throws where the bytes are no UTF-8. */
-function fromUtf8(latin1: string): string {
-  return /[\x80-\xff]/.test(latin1) ? utf8.decode(Buffer.from(latin1, 'latin1')) : latin1;
+/** Headers come as one character a byte. */
+function fromBytes(header: string): string {
+  if (!/[\x80-\xff]/.test(header)) return header;
+  try {
+    return utf8.decode(Buffer.from(header, 'latin1'));
+  } catch {
+    return header;
+  }
 }

@@ -58,7 +58,7 @@ function table(
   return {
     body: [header, ...lines].map((fields) => `${fields.join(',')}\r\n`).join(''),
     headers: {
-      'Content-Type': 'text/csv; charset=utf-8; header=present',
+      'Content-Type': 'text/csv',
       'Content-Disposition': `attachment; filename="${meter.slug}.csv"`,
     },
   };
