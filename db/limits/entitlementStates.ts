@@ -58,11 +58,9 @@ export function isHolding(sql: Executor) {
   return sql`r.state IN ('held', 'committed') AND r.expires_at > clock_timestamp() AND NOT ${isReported(sql)}`;
 }
 
-/** An event lies in the partition of its arrival or a later one, and a partition holds 31 days at most. */
+/** Whether the event that reports a reservation's usage, called r, is stored. */
 export function isReported(sql: Executor) {
-  return sql`(r.event_id IS NOT NULL AND EXISTS (
-    SELECT FROM events v WHERE v.id = r.event_id AND v.source = r.event_source AND v.namespace = r.namespace
-      AND v.period > (r.created_at AT TIME ZONE 'UTC')::date - 31))`;
+  return sql`(r.event_id IS NOT NULL AND event_is_stored(r.namespace, r.event_source, r.event_id))`;
 }
 
 function condition(sql: Executor, namespace: string, of: StatesOf) {

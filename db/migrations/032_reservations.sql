@@ -26,7 +26,27 @@ CREATE INDEX reservations_open ON reservations (entitlement_id) WHERE state IN (
 CREATE INDEX reservations_open_expiry ON reservations (expires_at) WHERE state IN ('held', 'committed');
 CREATE INDEX reservations_ended ON reservations (ended_at) WHERE ended_at IS NOT NULL;
 
+-- Whether an event is stored, by its key in the identity tables (011): some index look-ups. Of events whose identity is no longer
+-- kept it says no; a reservation ends long before that.
+CREATE FUNCTION event_is_stored(namespace text, source text, id text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  wanted uuid := identity_key(namespace, source, id);
+  n integer;
+  found boolean;
+BEGIN
+  FOR n IN SELECT number FROM identity_tables ORDER BY number DESC LOOP
+    BEGIN
+      EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE key = $1)', 'identities_' || n) INTO found USING wanted;
+    EXCEPTION WHEN undefined_table THEN -- dropped meanwhile: too old
+      found := false;
+    END;
+    IF found THEN RETURN true; END IF;
+  END LOOP;
+  RETURN false;
+END $$;
+
 -- Down Migration
 
+DROP FUNCTION event_is_stored(text, text, text);
 ALTER TABLE entitlements DROP COLUMN reserve_version;
 DROP TABLE reservations;
