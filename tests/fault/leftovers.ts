@@ -3,7 +3,7 @@ import type { Stack } from './stack.ts';
 
 const group = 'processors';
 /** What an app of that name may have open; the process that is gone may leave nothing. */
-const connectionsMax: Record<string, number> = { gateway: 4, processor: 4, aggregator: 5, query: 8 };
+const connectionsMax: Record<string, number> = { gateway: 4, processor: 4, aggregator: 6, query: 8 };
 const redisConnections: Record<string, string> = {
   gateway: 'gateway',
   'gateway subscriber': 'gateway',
