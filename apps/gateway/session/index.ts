@@ -1,5 +1,6 @@
 import type { Access, Identity } from '@usage/lib/auth/access.ts';
 import { scopes } from '@usage/lib/auth/key.ts';
+import { sessionCookie } from '@usage/lib/auth/sessions.ts';
 import { readBodyAs } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { Elysia } from 'elysia';
@@ -28,7 +29,8 @@ export function sessionRoutes(access: Access) {
     .delete(
       '',
       ({ request }) => {
-        const headers = sessions && { 'Set-Cookie': sessions.end(request) };
+        const hasSession = request.headers.get('cookie')?.includes(sessionCookie);
+        const headers = sessions && hasSession && { 'Set-Cookie': sessions.end(request) };
         return new Response(null, { status: 204, ...(headers && { headers }) });
       },
       { parse: 'none', detail: endDetail },
