@@ -189,17 +189,21 @@ export class QueryReader {
     return value;
   }
 
-  /** Repeated, or as name[]; undefined where it is not given. */
+  /**
+   * Repeated, or as name[]; undefined where it is not given. A value with a fault is left out, so that it never reaches the
+   * database before `done` refuses it.
+   */
   texts(name: string): string[] | undefined {
     this.#known.add(name);
     const values = [...this.query.getAll(name), ...this.query.getAll(`${name}[]`)];
+    if (values.length === 0) return undefined;
     if (values.length > listMax)
       this.#faults.push({ field: name, reason: `has more than ${listMax} values` });
-    for (const value of values) {
+    return values.slice(0, listMax).filter((value) => {
       const reason = textFault(value, { min: 0, max: 1_024 });
       if (reason) this.#faults.push({ field: name, reason });
-    }
-    return values.length === 0 ? undefined : values;
+      return reason === undefined;
+    });
   }
 
   value<T>(name: string, read: (text: string, fault: (reason: string) => void) => T): T | undefined {
