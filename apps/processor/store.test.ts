@@ -268,6 +268,23 @@ test('a constraint that no duplicate explains: the row becomes a dead letter, th
   expect(await totals(type, generation)).toEqual({ rows: 51, counted: 51, sum: 5.1 });
 });
 
+test('ids of batches that come again (a sequence that was set back) cost attempts, and no row', async () => {
+  const { events } = typed(20);
+  const [highest] = await sql<{ id: bigint }[]>`SELECT max(id) AS id FROM batches`;
+  await sql`SELECT setval('batch_ids', ${highest!.id - 5n})`;
+  await sql`
+    INSERT INTO batches (id, processor, meters_version, events, duplicates, arrived_from, arrived_to, identity_table)
+    SELECT id, 'other', 1, 0, 0, now(), now(), 1 FROM generate_series(${highest!.id + 1n}::bigint, ${highest!.id + 70n}::bigint) id`;
+  const by = processor();
+  const prepared = await by.prepare(rowsOf(events, midweek));
+  for (let tries = 0; ; tries++) {
+    const outcome = await by.store(prepared).catch(() => undefined);
+    if (!outcome && tries < 100) continue;
+    expect(outcome).toMatchObject({ stored: 20, duplicates: [], refused: [] });
+    break;
+  }
+});
+
 describe('across the closing of an identity table', () => {
   const hourMs = 3_600_000;
   const kinds: [kind: string, idOf: (n: number) => string][] = [

@@ -134,8 +134,10 @@ export class Store {
         prepared.plan = undefined;
         return this.#storeRows(rows, undefined, attempt);
       }
-      // No duplicate explains it: a damaged index, or a constraint that the schema doesn't have.
-      const isRefused = fault === 'duplicate' && ++prepared.violations >= violationsMax;
+      // No duplicate explains it: a damaged index, or a constraint that the schema doesn't have. The batch's own id is no row's
+      // fault: the next attempt has another one.
+      const isOfRows = (error as { table_name?: string }).table_name !== 'batches';
+      const isRefused = fault === 'duplicate' && isOfRows && ++prepared.violations >= violationsMax;
       if (fault !== 'data' && !isRefused) throw error;
       if (rows.length === 1) {
         outcome.refused.push({ row: rows[0]!, reason: (error as Error).message });
