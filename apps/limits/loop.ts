@@ -40,6 +40,7 @@ export class Loop {
         this.#fault = undefined;
         await pauseUnless(signal, pauseMs);
       } catch (error) {
+        if (signal.aborted) return;
         const { message } = error as Error;
         if (message !== this.#fault) this.log.warn({ err: error, loop: this.name }, 'trying again');
         this.#fault = message;

@@ -1,5 +1,5 @@
+import { formatTimeUs } from '@usage/lib/event/time.ts';
 import type { Executor, Sql, Transaction } from '../connection/connect.ts';
-import { optionalTime } from '../limits/columns.ts';
 
 /** What the watch over thresholds has to look at. */
 
@@ -110,10 +110,17 @@ export interface LookedAt {
 }
 
 export async function noteLookedAt(sql: Executor, entitlements: readonly LookedAt[]): Promise<void> {
-  for (const { id, resetsSeenToUs, nextChangeUs } of entitlements)
-    await sql`
-      UPDATE entitlements SET resets_seen_to = ${optionalTime(sql, resetsSeenToUs)}, next_change_at = ${optionalTime(sql, nextChangeUs)}
-      WHERE id = ${id}`;
+  if (entitlements.length === 0) return;
+  const times = (of: (one: LookedAt) => number | undefined) =>
+    entitlements.map((one) => {
+      const us = of(one);
+      return us === undefined ? null : formatTimeUs(us);
+    });
+  await sql`
+    UPDATE entitlements e SET resets_seen_to = v.seen::timestamptz, next_change_at = v.next::timestamptz
+    FROM unnest(${entitlements.map(({ id }) => id)}::text[], ${times((one) => one.resetsSeenToUs)}::text[],
+                ${times((one) => one.nextChangeUs)}::text[]) AS v (id, seen, next)
+    WHERE e.id = v.id AND (e.resets_seen_to IS DISTINCT FROM v.seen::timestamptz OR e.next_change_at IS DISTINCT FROM v.next::timestamptz)`;
 }
 
 /** Of features that are measured, archived or not: entitlements to them may go on. */

@@ -41,6 +41,7 @@ export class ThresholdWatch {
   #rules: ActiveRule[] = [];
   #wires = new Map<string, WatchedRule>();
   #rulesReadMs = Number.NEGATIVE_INFINITY;
+  #signal: AbortSignal | undefined;
   /** Deltas that were looked at and are still there. */
   #seen = new Set<bigint>();
 
@@ -50,7 +51,7 @@ export class ThresholdWatch {
     readonly metrics: LimitsMetrics,
     log: Logger,
   ) {
-    this.loop = new Loop('threshold watch', log, () => this.#round());
+    this.loop = new Loop('threshold watch', log, (signal) => this.#round(signal));
   }
 
   async stop(): Promise<void> {
@@ -58,7 +59,8 @@ export class ThresholdWatch {
     await feed.dropLease(this.sql, leaseName, this.#holder).catch(() => {});
   }
 
-  async #round(): Promise<number> {
+  async #round(signal: AbortSignal): Promise<number> {
+    this.#signal = signal;
     if (!(await feed.takeLease(this.sql, leaseName, this.#holder, leaseSeconds))) return standByMs;
     await this.#readRules();
     const work =
@@ -114,25 +116,31 @@ export class ThresholdWatch {
     this.metrics.thresholdEvents.inc(events);
   }
 
-  /** What rules that are new, or were changed, are about. */
+  /** What rules that are new, or were changed, are about: the entitlements of a namespace once for all of its new rules. */
   async #sweep(): Promise<number> {
-    let swept = 0;
-    for (const rule of this.#rules.filter(({ isSwept }) => !isSwept)) {
+    const fresh = this.#rules.filter(({ isSwept }) => !isSwept);
+    for (const rule of fresh)
       if (rule.type === 'usage.threshold') await this.#lookAtUsage(this.#wires.get(rule.id)!, undefined);
-      else {
-        const { namespace, featureIds } = rule;
-        for (let after = ''; ; ) {
-          const ids = await feed.meteredEntitlements(this.sql, { namespace, featureIds }, after, chunkMax);
-          if (ids.length === 0) break;
-          await this.#lookAt(namespace, { ids });
-          after = ids.at(-1)!;
-        }
-      }
+    const ofEntitlements = fresh.filter(({ type }) => type !== 'usage.threshold');
+    for (const [namespace, own] of Map.groupBy(ofEntitlements, (rule) => rule.namespace)) {
+      const isOfAll = own.some(({ featureIds }) => !featureIds);
+      const featureIds = isOfAll ? undefined : own.flatMap((rule) => rule.featureIds ?? []);
+      await this.#lookAtAll({ namespace, featureIds });
+    }
+    for (const rule of fresh) {
       await markRuleSwept(this.sql, rule);
       rule.isSwept = true;
-      swept++;
     }
-    return swept;
+    return fresh.length;
+  }
+
+  async #lookAtAll(of: Parameters<typeof feed.meteredEntitlements>[1]): Promise<void> {
+    for (let after = ''; ; ) {
+      const ids = await feed.meteredEntitlements(this.sql, of, after, chunkMax);
+      if (ids.length === 0) return;
+      await this.#lookAt(of.namespace, { ids });
+      after = ids.at(-1)!;
+    }
   }
 
   async #deltas(): Promise<number> {
@@ -181,14 +189,7 @@ export class ThresholdWatch {
     for (const watched of this.#rulesOf(namespace, true))
       if (watched.rule.meterId === meterId) await this.#lookAtUsage(watched, subjects);
     if (this.#rulesOf(namespace, false).length === 0) return;
-    if (!subjects) {
-      for (let after = ''; ; ) {
-        const ids = await feed.meteredEntitlements(this.sql, { namespace, meterId }, after, chunkMax);
-        if (ids.length === 0) return;
-        await this.#lookAt(namespace, { ids });
-        after = ids.at(-1)!;
-      }
-    }
+    if (!subjects) return this.#lookAtAll({ namespace, meterId });
     const features = await feed.featuresOfMeters(this.sql, [meterId]);
     const featureIds = features.map(({ id }) => id);
     if (featureIds.length === 0) return;
@@ -204,7 +205,9 @@ export class ThresholdWatch {
     }
   }
 
+  /** Between two chunks: throws where somebody else has the lease, or the service is being stopped. */
   async #renew(): Promise<void> {
+    this.#signal?.throwIfAborted();
     if (!(await feed.takeLease(this.sql, leaseName, this.#holder, leaseSeconds)))
       throw new Error('another limits service has taken over the watch over thresholds');
   }
