@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.drop());
 beforeEach(async () => {
-  await api.sql`TRUNCATE meters, batches`;
+  await api.sql`TRUNCATE meters, batches CASCADE`;
 });
 
 const tokens = {

@@ -29,7 +29,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 beforeEach(async () => {
-  await sql`TRUNCATE meters, batches`;
+  await sql`TRUNCATE meters, batches CASCADE`;
 });
 
 async function apply(yaml: string) {

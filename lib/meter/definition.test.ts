@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { Fault } from '../validation/fault.ts';
-import { groupByKeysMax, readMeterDefinition, readMeterUpdate, reservedGroupByNames } from './definition.ts';
+import { readMeterDefinition, readMeterUpdate } from './definition.ts';
+import { groupByKeysMax, reservedGroupByNames } from './fields.ts';
 import { aggregations } from './meter.ts';
 import { compilePath } from './path.ts';
 

@@ -1,14 +1,11 @@
-import { type Static, Type } from '@sinclair/typebox';
-import { attributeBytesMax } from '../event/event.ts';
+import type { Static } from '@sinclair/typebox';
 import { parseTimeUs } from '../event/time.ts';
-import { type Fault, type Read, shownName } from '../validation/fault.ts';
+import type { Fault, Read } from '../validation/fault.ts';
 import { faultsOf, inOrderOf } from '../validation/faultsOf.ts';
-import { choice, closedObject, dictionary, judged, nullable, text, time } from '../validation/schema.ts';
-import { isJsonObject, textFault } from '../validation/text.ts';
-import { compileEventFilter, type EventFilters, eventFiltersMax } from './eventFilters.ts';
-import { compileExpression, expressionLengthMax } from './expression.ts';
+import { isJsonObject } from '../validation/text.ts';
+import type { EventFilters } from './eventFilters.ts';
+import { MeterCreate, MeterUpdateBody, pathFault } from './fields.ts';
 import { type Aggregation, aggregations } from './meter.ts';
-import { compilePath } from './path.ts';
 
 /**
  * What makes a meter's definition valid: OpenMeter's api/openapi.yaml and, where the two differ, its
@@ -39,154 +36,6 @@ export interface MeterUpdate {
   metadata: Record<string, string> | undefined;
   groupBy: Record<string, string>;
 }
-
-const slugPattern = '^[a-z0-9]+(?:_[a-z0-9]+)*$';
-const slugRegExp = new RegExp(slugPattern);
-export const slugLengthMax = 64;
-const nameLengthMax = 256;
-const descriptionLengthMax = 1_024;
-const groupByRegExp = /^[a-zA-Z_][0-9a-zA-Z_]*$/;
-export const groupByKeysMax = 32;
-const groupByNameLengthMax = 128;
-/** Queries mean the event's own subject and customer by them. */
-export const reservedGroupByNames: readonly string[] = ['subject', 'customer_id'];
-const metadataKeysMax = 64;
-const metadataKeyLengthMax = 256;
-const metadataValueLengthMax = 4_096;
-
-const path = (description: string) =>
-  text({
-    minLength: 1,
-    maxLength: 512,
-    pattern: '^\\$',
-    description,
-    examples: ['$.tokens'],
-    fault: pathFault,
-  });
-
-const naming = {
-  name: Type.Optional(
-    text({
-      minLength: 1,
-      maxLength: nameLengthMax,
-      description: 'Name for people; the slug when it is left out.',
-    }),
-  ),
-  // Empty is refused: OpenMeter's service does so, though its openapi.yaml has no minimum.
-  description: Type.Optional(text({ minLength: 1, maxLength: descriptionLengthMax })),
-};
-
-const grouping = {
-  groupBy: Type.Optional(
-    dictionary(path('A JSONPath.'), {
-      entriesMax: groupByKeysMax,
-      entries: 'names',
-      nameFault: groupByNameFault,
-      description:
-        'What usage can be grouped and filtered by: names to JSONPaths into the event data. ' +
-        'Every path leads to one value, like $.model, $.user.plan or $["a b"][0].',
-      examples: [{ model: '$.model' }],
-    }),
-  ),
-  metadata: Type.Optional(
-    nullable(
-      dictionary(text({ maxLength: metadataValueLengthMax }), {
-        entriesMax: metadataKeysMax,
-        entries: 'keys',
-        nameFault: (name) => {
-          const fault = textFault(name, { min: 1, max: metadataKeyLengthMax });
-          return fault && `the key ${fault}`;
-        },
-        description: 'Texts of your own by name.',
-        examples: [{ owner: 'billing' }],
-      }),
-    ),
-  ),
-};
-
-const eventFilters = judged<EventFilters>(
-  {
-    type: 'object',
-    additionalProperties: true,
-    maxProperties: eventFiltersMax,
-    description:
-      'Which events of the type count: JSONPaths into data, or names of attributes, with the filters that queries ' +
-      'have. All must pass.',
-    examples: [{ '$.status': { $eq: 'ok' }, source: { $like: 'eu-%' } }],
-  },
-  (value) => {
-    if (!isJsonObject(value)) return 'expected an object of JSONPaths or attributes and filters';
-    const entries = Object.entries(value);
-    if (entries.length > eventFiltersMax) return `must not have more than ${eventFiltersMax} entries`;
-    return entries.flatMap(([name, filter]) => {
-      const reason = messageOf(() => compileEventFilter(name, filter));
-      return reason ? [{ field: shownName(name), reason }] : [];
-    });
-  },
-);
-
-export const meterFields = {
-  slug: text({
-    minLength: 1,
-    maxLength: slugLengthMax,
-    pattern: slugPattern,
-    description: 'Names the meter in queries; unique in the namespace.',
-    examples: ['tokens_total'],
-    fault: (slug) =>
-      slugRegExp.test(slug)
-        ? undefined
-        : 'must consist of lower-case letters and digits, in words joined by single underscores, like tokens_total',
-  }),
-  ...naming,
-  eventType: text({
-    minLength: 1,
-    maxLength: attributeBytesMax,
-    bytesMax: attributeBytesMax,
-    description: 'The type of the events it takes.',
-    examples: ['prompt'],
-  }),
-  eventFrom: Type.Optional(time('Events before it do not count.')),
-  aggregation: choice(aggregations, {
-    description: 'What the events of a window come to.',
-    examples: ['SUM'],
-  }),
-  valueProperty: Type.Optional(
-    path(
-      'JSONPath of the value in the event data: a number or a text that is one. Required but for COUNT, ' +
-        'where it is not allowed.',
-    ),
-  ),
-  valueExpression: Type.Optional(
-    text({
-      minLength: 1,
-      maxLength: expressionLengthMax,
-      description:
-        'Arithmetic over JSONPaths in the place of valueProperty: + - * / ( ), abs, floor, ceil, min, max, and ' +
-        'time($.path) for an RFC 3339 time in seconds. Exact decimals; quotients are rounded to 19 decimals.',
-      examples: ['($.ended - $.started) * $.replicas / 3600'],
-      fault: (value) => messageOf(() => compileExpression(value)),
-    }),
-  ),
-  filters: Type.Optional(nullable(eventFilters)),
-  ...grouping,
-};
-
-const readOnly = ['id', 'createdAt', 'updatedAt', 'deletedAt', 'annotations'];
-const setBySystem = (name: string) => (readOnly.includes(name) ? 'is set by the system' : undefined);
-
-export const MeterCreate = closedObject(meterFields, { unknown: setBySystem });
-
-export const MeterUpdateBody = closedObject(
-  { ...naming, ...grouping },
-  {
-    unknown: (name) =>
-      Object.hasOwn(meterFields, name) ? "can't be changed; make a new meter instead" : setBySystem(name),
-    description:
-      'Replaces the fields: what is left out goes back to its default, but for the description, which stays. ' +
-      'Changing groupBy rebuilds the meter from the events that are kept: usage older than the oldest kept event ' +
-      '(EVENT_RETENTION_DAYS) is lost; make a new meter instead. Queries read the events until the rebuild is done.',
-  },
-);
 
 /** A new meter from parsed JSON or YAML, or every fault of it. */
 export function readMeterDefinition(input: unknown): Read<MeterDefinition> {
@@ -242,29 +91,4 @@ function groupingFaults(input: unknown, valueProperty: unknown): Fault[] {
   return Object.entries(groupBy)
     .filter(([, one]) => one === valueProperty)
     .map(([name]) => ({ field: `groupBy.${name}`, reason: 'must differ from valueProperty' }));
-}
-
-function groupByNameFault(name: string): string | undefined {
-  if (name.length > groupByNameLengthMax) {
-    return `the name must not be longer than ${groupByNameLengthMax} characters`;
-  }
-  if (!groupByRegExp.test(name)) {
-    return 'the name must consist of letters, digits and underscores, and not begin with a digit';
-  }
-  if (reservedGroupByNames.includes(name)) return 'the name is reserved: every meter can be grouped by it';
-  if (name === '__proto__') return 'the name is reserved';
-  return undefined;
-}
-
-function pathFault(value: string): string | undefined {
-  return messageOf(() => compilePath(value));
-}
-
-function messageOf(compile: () => unknown): string | undefined {
-  try {
-    compile();
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
 }

@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { attributeBytesMax } from '../event/event.ts';
 import { jsonRequest, jsonResponse, problemResponses } from '../http/documentation.ts';
-import { meterFields } from '../meter/definition.ts';
+import { meterFields } from '../meter/fields.ts';
 import { closedObject, text, wholeNumber } from '../validation/schema.ts';
 
 export const evaluatedEventsMax = 100;

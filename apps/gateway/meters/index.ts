@@ -5,7 +5,7 @@ import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/l
 import { pathText } from '@usage/lib/http/faults.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { describedParameters, readParameters } from '@usage/lib/http/parameters.ts';
-import { MeterCreate, MeterUpdateBody } from '@usage/lib/meter/definition.ts';
+import { MeterCreate, MeterUpdateBody } from '@usage/lib/meter/fields.ts';
 import { Elysia } from 'elysia';
 import { createExample, Meter, MeterListQuery, meterExample, updateExample } from './model.ts';
 import { progressDetail, rebuildDetail, showProgress, showRebuild } from './rebuild.ts';

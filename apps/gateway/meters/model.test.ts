@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { MeterCreate, MeterUpdateBody } from '@usage/lib/meter/definition.ts';
+import { MeterCreate, MeterUpdateBody } from '@usage/lib/meter/fields.ts';
 import { faultsOf } from '@usage/lib/validation/faultsOf.ts';
 import { Subject, SubjectUpserts, subjectExample, upsertExample } from '../subjects/model.ts';
 import { createExample, Meter, meterExample, updateExample } from './model.ts';

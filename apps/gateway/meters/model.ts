@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { meterFields } from '@usage/lib/meter/definition.ts';
+import { meterFields } from '@usage/lib/meter/fields.ts';
 import { choice, closedObject, flag, time, wholeNumber } from '@usage/lib/validation/schema.ts';
 
 /** OpenMeter's wire format of meters (its api/openapi.yaml). What can be set is lib/meter/definition.ts. */

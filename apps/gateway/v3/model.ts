@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { parameter, problemResponses } from '@usage/lib/http/documentation.ts';
 import { describedParameters } from '@usage/lib/http/parameters.ts';
-import { meterFields } from '@usage/lib/meter/definition.ts';
+import { meterFields } from '@usage/lib/meter/fields.ts';
 import { aggregations } from '@usage/lib/meter/meter.ts';
 import { sort, V3TextFilter } from '@usage/lib/queryApi/v3Filters.ts';
 import { choice, closedObject, dictionary, text, wholeNumber } from '@usage/lib/validation/schema.ts';
