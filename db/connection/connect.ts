@@ -118,10 +118,13 @@ function settleInTransactions(sql: Sql, options: ConnectOptions): void {
 /** Field of an ErrorResponse with the SQLSTATE "read only transaction"; texts in rows hold no zero byte. */
 const readOnlyField = `C${readOnlyTransaction}\0`;
 const errorBytesMax = 8_192;
+/** For the rest of the error to arrive: who asked learns why. */
+const leaveMs = 50;
 
 /** A server that has become a standby, or never was a primary, is left: the next connection asks for the role anew. */
 function leaveReadOnly(socket: Socket, bytes: Buffer): void {
-  if (bytes.length <= errorBytesMax && bytes.includes(readOnlyField)) setImmediate(() => socket.destroy());
+  if (bytes.length <= errorBytesMax && bytes.includes(readOnlyField))
+    setTimeout(() => socket.destroy(), leaveMs);
 }
 
 /** As an error, and not a mere end: a statement that waits for a connection to be opened would wait for the next one. */

