@@ -1,5 +1,5 @@
 import { integer, optional, readConfig } from '@usage/lib/service/config.ts';
-import { asyncReplication, commonSettings, dedupeWindowHours } from '@usage/lib/service/settings.ts';
+import { asyncReplication, commonSettings } from '@usage/lib/service/settings.ts';
 
 export const settings = {
   ...commonSettings,
@@ -48,7 +48,6 @@ export const settings = {
     max: 1_073_741_824,
     about: 'bytes of event data read in one transaction of a backfill',
   }),
-  dedupeWindowHours,
   asyncReplication,
   retentionDays: optional(
     integer('EVENT_RETENTION_DAYS', {
