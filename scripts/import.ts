@@ -1,14 +1,17 @@
-import { exitCodeOf, remarksOn, requireSendable } from './import/decide.ts';
-import { Refusal, type RefusedRow } from './import/faults.ts';
-import { type ImportOptions, OptionFault, readOptions } from './import/options.ts';
-import { Progress } from './import/progress.ts';
-import { type Checked, ImportRun } from './import/run.ts';
+import { stat } from 'node:fs/promises';
+import { Refusal } from './import/faults.ts';
+import { importFile } from './import/importFile.ts';
+import { OptionFault, readOptions, readWatch, type WatchOptions } from './import/options.ts';
 import { usage } from './import/usage.ts';
+import { watchFolder } from './import/watch.ts';
 
-/** `bun run import`: a file of events through the gateway; `import/usage.ts` has its options and exit codes. */
+/** `bun run import`: files of events through the gateway; `import/usage.ts` has its options and exit codes. */
+const args = process.argv.slice(2);
 try {
-  const options = readOptions(process.argv.slice(2), process.env);
-  if (options) process.exitCode = await run(options);
+  const watch = args.includes('--help') ? undefined : readWatch(args, process.env);
+  const options = watch ? undefined : readOptions(args, process.env);
+  if (watch) await runWatch(watch);
+  else if (options) process.exitCode = await importFile(options, console.log);
   else console.log(usage);
 } catch (error) {
   const isWrongOption = error instanceof OptionFault;
@@ -18,41 +21,10 @@ try {
   process.exitCode = isWrongOption ? 2 : 1;
 }
 
-async function run(options: ImportOptions): Promise<number> {
-  const { file } = options;
-  if (!(await Bun.file(file).exists())) throw new Refusal(`${file}: there is no such file.`);
-  const progress = new Progress(Bun.file(file).size);
-  const imported = new ImportRun(options, progress);
-  const checked = await imported.check();
-  if (options.reportFile !== undefined) await writeReport(options.reportFile, checked);
-  if (options.dryRun) return preview(checked, options);
-  requireSendable(checked, options);
-  const sent = await imported.send(checked);
-  progress.done();
-  for (const remark of remarksOn(checked, options)) console.log(remark);
-  console.log(`${sent.events} events sent in ${sent.requests} requests.`);
-  return exitCodeOf(checked);
-}
-
-/** What a run with the same options would send, and whether it would. */
-function preview(checked: Checked, options: ImportOptions): number {
-  const { findings, layout } = checked;
-  for (const { json } of findings.samples) console.log(json);
-  const columns = options.csv ? `, columns by ${JSON.stringify(layout.delimiter)}` : '';
-  console.log(`${findings.events} events; ${layout.encoding}${columns}`);
-  if (findings.times) console.log(`times from ${findings.times.from} to ${findings.times.to}`);
-  for (const { field, sum } of findings.sums) console.log(`sum of ${field}: ${sum}`);
-  for (const remark of remarksOn(checked, options)) console.log(remark);
-  requireSendable(checked, options);
-  console.log('Nothing was sent (--dry-run).');
-  return exitCodeOf(checked);
-}
-
-async function writeReport(path: string, { findings }: Checked): Promise<void> {
-  const cell = (text: string) => `"${text.replaceAll('"', '""')}"`;
-  const line = ({ line, reason }: RefusedRow) => `${line},${cell(reason)}\n`;
-  await Bun.write(
-    path,
-    ['line,reason\n', ...findings.refused.map(line), ...findings.uncounted.map(line)].join(''),
-  );
+async function runWatch(watch: WatchOptions): Promise<void> {
+  if (!(await stat(watch.folder).catch(() => undefined))?.isDirectory())
+    throw new Refusal(`${watch.folder}: there is no such folder.`);
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  await watchFolder({ ...watch, print: console.log, signal: stop.signal });
 }

@@ -4,12 +4,13 @@ import type { Meter } from '@usage/lib/meter/meter.ts';
 export interface Gateway {
   url: string;
   key: string | undefined;
+  /** How often a request is sent while the gateway is full or away. */
+  attemptsMax: number;
   /** Called before each wait for a gateway that is full or away. */
   onWait(): void;
 }
 
 const requestMsMax = 30_000;
-const attemptsMax = 60;
 const waitMsMax = 30_000;
 const meterPageSize = 100;
 const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
@@ -32,14 +33,14 @@ interface ProblemBody {
 }
 
 /**
- * One request; waits and tries again while the gateway answers 429 or 503 or is away, 60 times at most. Throws a
+ * One request; waits and tries again while the gateway answers 429 or 503 or is away. Throws a
  * GatewayFault for any other answer.
  */
 export async function request(
   gateway: Gateway,
   path: string,
   body?: { type: string; text: string },
-  attempts = attemptsMax,
+  attempts = gateway.attemptsMax,
 ): Promise<Response> {
   const headers: Record<string, string> = {};
   if (body) headers['Content-Type'] = body.type;

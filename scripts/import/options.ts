@@ -79,6 +79,36 @@ export function readOptions(
   };
 }
 
+export interface WatchOptions {
+  folder: string;
+  seconds: number;
+  takesCsv: boolean;
+  optionsFor(file: string): ImportOptions;
+}
+
+const watchSecondsMax = 86_400;
+
+/** `FOLDER --watch SECONDS`, with the options of its files; undefined without --watch. Throws an OptionFault. */
+export function readWatch(args: string[], env: Record<string, string | undefined>): WatchOptions | undefined {
+  const { values, positionals } = parse(args);
+  if (values.watch === undefined) return undefined;
+  const faults: string[] = [];
+  const [folder, ...more] = positionals;
+  if (folder === undefined || more.length > 0) faults.push('expected one folder');
+  const seconds = integer('watch', values.watch, watchSecondsMax, faults);
+  if (values['dry-run'] || values.report !== undefined)
+    faults.push('--dry-run and --report are for one file');
+  if (faults.length > 0) throw new OptionFault(faults.join('\n'));
+  const at = args.indexOf(folder!);
+  const optionsFor = (file: string) => readOptions([...args.slice(0, at), file, ...args.slice(at + 1)], env)!;
+  const takesCsv = csvOptions.some((name) => {
+    const value = values[name as keyof Values];
+    return value !== undefined && value !== false;
+  });
+  optionsFor(takesCsv ? 'any.csv' : 'any.ndjson');
+  return { folder: folder!, seconds, takesCsv, optionsFor };
+}
+
 type Values = ReturnType<typeof parse>['values'];
 
 function parse(args: string[]) {
@@ -89,7 +119,7 @@ function parse(args: string[]) {
   }
 }
 
-function kindOf(file: string): FileKind | undefined {
+export function kindOf(file: string): FileKind | undefined {
   if (/\.(ndjson|jsonl)$/i.test(file)) return 'ndjson';
   if (/\.json$/i.test(file)) return 'json';
   return /\.(csv|tsv)$/i.test(file) ? 'csv' : undefined;

@@ -32,8 +32,10 @@ export class ImportRun {
   constructor(
     readonly options: ImportOptions,
     readonly progress: Progress,
+    attemptsMax: number,
   ) {
-    this.#gateway = { url: options.url, key: options.key, onWait: () => progress.waiting() };
+    const { url, key } = options;
+    this.#gateway = { url, key, attemptsMax, onWait: () => progress.waiting() };
   }
 
   /** Reads the whole file; throws a Refusal where it can't be understood, a GatewayFault where nobody can be asked. */

@@ -1,6 +1,7 @@
 export const usage = `Sends a file of usage events through the gateway.
 
   bun run import FILE [options]
+  bun run import FOLDER --watch SECONDS [options]
 
 FILE       .ndjson or .jsonl: a CloudEvent a line; .json: an array of CloudEvents; .csv or .tsv: a header, then a row an event
 
@@ -16,6 +17,8 @@ is asked which of them it has. It forgets only what its retention drops (EVENT_R
   --dry-run              sends nothing: prints the first events, counts and sums
   --skip-invalid         leaves refused rows out and sends the others; exit code 3
   --report FILE          writes every refused row there, as CSV: line, reason
+  --watch SECONDS        FILE is a folder: goes on for ever, imports each file that comes into it, and writes what became of
+                         it beside it (NAME.imported.json, NAME.refused.json); CSV files where there are options for them
   --allow-uncounted      sends events too that a meter of their type can't measure; exit code 3
   --resume               events without a time: those that are stored already are from an interrupted run of this file
   --first-import         this file was never imported before; lifts what is asked after a retention
@@ -53,6 +56,7 @@ export const flags = {
   'dry-run': { type: 'boolean', default: false },
   'skip-invalid': { type: 'boolean', default: false },
   report: { type: 'string' },
+  watch: { type: 'string' },
   'allow-uncounted': { type: 'boolean', default: false },
   resume: { type: 'boolean', default: false },
   'first-import': { type: 'boolean', default: false },

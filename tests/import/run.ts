@@ -26,6 +26,7 @@ export async function startImportTest(settings: Record<string, string> = {}) {
       return path;
     },
     run: (...args: string[]) => runImport(apps, args),
+    spawn: (...args: string[]) => spawnImport(apps, args),
     /** Killed with SIGKILL as soon as the gateway has taken something of it. */
     async killed(slug: string, ...args: string[]): Promise<void> {
       const child = spawnImport(apps, args);
