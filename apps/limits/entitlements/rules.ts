@@ -8,7 +8,7 @@ import type {
   GrantInput,
   RecurringInput,
 } from '@usage/lib/limits/api/entitlementSchemas.ts';
-import { Instants, intervalFault, type Recurrence } from '@usage/lib/limits/engine/recurrence.ts';
+import { instantsOf, intervalFault, type Recurrence } from '@usage/lib/limits/engine/recurrence.ts';
 import { checkZone } from '@usage/lib/windows/windows.ts';
 
 /** What a request says of an entitlement, checked as far as it can be without the database. */
@@ -139,7 +139,7 @@ function startOf(
 ): number {
   if (measureUsageFrom == null || measureUsageFrom === 'NOW') return nowUs;
   if (measureUsageFrom === 'CURRENT_PERIOD_START')
-    return usagePeriod ? new Instants(usagePeriod).periodAt(nowUs).fromUs : nowUs;
+    return usagePeriod ? instantsOf(usagePeriod).periodAt(nowUs).fromUs : nowUs;
   return timeOf(measureUsageFrom, 'measureUsageFrom', faults) ?? nowUs;
 }
 

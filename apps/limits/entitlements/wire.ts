@@ -2,7 +2,12 @@ import type { EntitlementState } from '@usage/db/limits/entitlementStates.ts';
 import type { StoredGrant } from '@usage/db/limits/grants.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { endOf } from '@usage/lib/limits/engine/grants.ts';
-import { Instants, intervalIso, type Period, type Recurrence } from '@usage/lib/limits/engine/recurrence.ts';
+import {
+  instantsOf,
+  intervalIso,
+  type Period,
+  type Recurrence,
+} from '@usage/lib/limits/engine/recurrence.ts';
 import { resetsOf } from '../checks/balances.ts';
 import { amount } from '../checks/value.ts';
 import type { WireVersion } from './rules.ts';
@@ -30,7 +35,7 @@ export function entitlementWire(state: EntitlementState, version: WireVersion, n
     ...(one.type !== 'metered' &&
       one.usagePeriod && {
         usagePeriod: recurringWire(one.usagePeriod),
-        currentUsagePeriod: periodWire(new Instants(one.usagePeriod).periodAt(nowUs)),
+        currentUsagePeriod: periodWire(instantsOf(one.usagePeriod).periodAt(nowUs)),
       }),
     ...managedWire(one),
     ...(one.deletedAtUs !== undefined && { deletedAt: formatTimeUs(one.deletedAtUs) }),
@@ -84,7 +89,7 @@ export function grantWire(grant: StoredGrant, nowUs: number) {
 }
 
 function nextOf(grant: StoredGrant, recurrence: Recurrence, nowUs: number): number | undefined {
-  const next = new Instants(recurrence).periodAt(Math.max(nowUs, grant.effectiveAtUs)).toUs;
+  const next = instantsOf(recurrence).periodAt(Math.max(nowUs, grant.effectiveAtUs)).toUs;
   return next < endOf(grant) ? next : undefined;
 }
 

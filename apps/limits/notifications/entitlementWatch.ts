@@ -6,7 +6,7 @@ import { type LookedAt, noteLookedAt, resetsSeen } from '@usage/db/notifications
 import type { Rule } from '@usage/db/notifications/rules.ts';
 import { addDecimals } from '@usage/lib/decimal/decimal.ts';
 import { endOf } from '@usage/lib/limits/engine/grants.ts';
-import { Instants } from '@usage/lib/limits/engine/recurrence.ts';
+import { instantsOf } from '@usage/lib/limits/engine/recurrence.ts';
 import { type Balance, balancesOf } from '../checks/balances.ts';
 import type { CheckRunner } from '../checks/runner.ts';
 import { type EntitlementValue, toValue } from '../checks/value.ts';
@@ -161,7 +161,7 @@ function nextChangeOf({ grants }: EntitlementState, { period }: Balance, atUs: n
   for (const grant of grants) {
     changes.push(grant.effectiveAtUs, endOf(grant));
     if (grant.recurrence && grant.effectiveAtUs <= atUs && atUs < endOf(grant))
-      changes.push(new Instants(grant.recurrence).periodAt(atUs).toUs);
+      changes.push(instantsOf(grant.recurrence).periodAt(atUs).toUs);
   }
   return Math.min(...changes.filter((us) => us > atUs));
 }

@@ -1,5 +1,5 @@
 import type { Decimal } from '../../decimal/decimal.ts';
-import { Instants, type Recurrence } from './recurrence.ts';
+import { instantsOf, type Recurrence } from './recurrence.ts';
 
 /** An amount that usage is taken from, while it is active. Times in µs since 1970. */
 export interface Grant {
@@ -44,5 +44,5 @@ export function recurrencesOf(grant: Grant, fromUs: number, toUs: number): numbe
   if (!grant.recurrence) return [];
   const since = Math.max(grant.effectiveAtUs, fromUs);
   const until = Math.min(endOf(grant) - 1, toUs);
-  return since > until ? [] : new Instants(grant.recurrence).between(since, until);
+  return since > until ? [] : instantsOf(grant.recurrence).between(since, until);
 }

@@ -43,6 +43,22 @@ export function intervalFault(interval: string): string | undefined {
   return lengthUs > 100 * 366 * dayUs ? 'must not be longer than a hundred years' : undefined;
 }
 
+const recurrencesHeldMax = 1_000;
+const instantsHeldMax = 10_000;
+const held = new Map<string, Instants>();
+
+/** Those of a recurrence. Most entitlements share theirs with others: working an instant out by the calendar takes microseconds. */
+export function instantsOf(recurrence: Recurrence): Instants {
+  const key = `${recurrence.interval} ${recurrence.anchorUs} ${recurrence.zone}`;
+  let instants = held.get(key);
+  if (!instants) {
+    if (held.size >= recurrencesHeldMax) held.clear();
+    instants = new Instants(recurrence);
+    held.set(key, instants);
+  }
+  return instants;
+}
+
 /** The instants of a recurrence by their number: 0 is the anchor. */
 export class Instants {
   readonly #duration: Temporal.Duration;
@@ -59,6 +75,7 @@ export class Instants {
   at(n: number): number {
     let us = this.#known.get(n);
     if (us === undefined) {
+      if (this.#known.size >= instantsHeldMax) this.#known.clear();
       us = Number(this.#anchor.add(times(this.#duration, n)).epochNanoseconds / 1_000n);
       this.#known.set(n, us);
     }

@@ -1,4 +1,4 @@
-import { Instants, type Period, type Recurrence } from './recurrence.ts';
+import { type Instants, instantsOf, type Period, type Recurrence } from './recurrence.ts';
 
 /** When the usage of an entitlement begins anew: by its recurrence, and where somebody reset it by hand. */
 export interface UsagePeriods {
@@ -47,7 +47,7 @@ export class Resets {
     this.#stretches = begins.map((begin, i) => ({
       fromUs: begin.fromUs,
       toUs: begins[i + 1]?.fromUs ?? Number.POSITIVE_INFINITY,
-      instants: new Instants(begin.recurrence),
+      instants: instantsOf(begin.recurrence),
     }));
   }
 
