@@ -63,13 +63,14 @@ function Live({ filter }: { filter: EventFilter }) {
         </Badge>
         <span class="muted small" role="status" data-testid="tail-rate">
           {tail.perSecond !== undefined && `${rate(tail.perSecond, 1)} events/s stored`}
+          {tail.error && events.length > 0 && ' (the last look failed; the next one follows)'}
           {tail.isSampled && '; more come than can be read: this is a sample, 100 of each second'}
         </span>
       </div>
       <List
         events={events}
         isPending={tail.isPending}
-        error={tail.error}
+        error={events.length === 0 ? tail.error : null}
         empty="No event yet. The next one appears here by itself."
         onOpen={() => setOn(false)}
       />
