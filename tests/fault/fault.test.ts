@@ -84,7 +84,12 @@ describe(`accepted events are stored once and counted once (seed ${seed})`, () =
         const options = { number: index, events: 2_000, rate: 4_000, quick: true, random: random.fork() };
         const report = await runRound(stack!, { ...options, fault: { ...fault, strikesMax: 1 } });
         expect(report.broken).toEqual([]);
-        expect(report).toMatchObject({ lost: 0, doubled: 0, stuck: false, stored: report.accepted - report.takenAway });
+        expect(report).toMatchObject({
+          lost: 0,
+          doubled: 0,
+          stuck: false,
+          stored: report.accepted - report.takenAway,
+        });
       },
       roundMsMax,
     );
