@@ -8,7 +8,7 @@ const pollMs = 50;
 
 /** Picks a shard, holds one of its replicas up for a while, so that it lags, and kills the primary for good. */
 async function killPrimary(arena: Arena): Promise<ClusterNode> {
-  const { stack, random, pause, note, broken } = arena;
+  const { stack, load, random, pause, note, broken } = arena;
   const cluster = stack.cluster!;
   const shard = random.between(0, 2);
   const key = `{${shardTag('usage', shard)}}:events`;
@@ -16,7 +16,9 @@ async function killPrimary(arena: Arena): Promise<ClusterNode> {
   const replicas = await cluster.replicasOf(primary);
   const lagging = random.pick(replicas);
   process.kill(lagging.server.pid, 'SIGSTOP');
+  load.hurry();
   await pause(500, 1_200);
+  load.calmDown();
   await primary.kill();
   await pause(50, 150);
   process.kill(lagging.server.pid, 'SIGCONT');
@@ -55,8 +57,12 @@ export const shardFaults: Fault[] = [
     strikesMax: 1,
     stack: { redisReplicasEach: 1 },
     async strike(arena) {
+      // What is stored already can't be lost: the frames have to wait.
+      const processor = arena.stack.app('processor');
+      await processor.stop();
       await killPrimary(arena);
       arena.mayLose(arena.load.totals.accepted);
+      processor.start();
     },
   },
   {
