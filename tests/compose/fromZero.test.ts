@@ -8,7 +8,7 @@ test('every counter that an alert or a panel reads is there from the start, befo
   const [processor, aggregator] = await Promise.all([freePort(), freePort()]);
   const apps = await startApps({ PROCESSOR_PORT: `${processor}`, AGGREGATOR_PORT: `${aggregator}` });
   const ports = [`http://127.0.0.1:${processor}`, `http://127.0.0.1:${aggregator}`];
-  const exposed = await scrape([apps.url, apps.queryUrl, ...ports]);
+  const exposed = await scrape([apps.url, apps.queryUrl, apps.limitsUrl, ...ports]);
   await apps.stop();
   const read = [...(await alerts()), ...(await panelQueries('prometheus'))];
   const counters = new Set(read.flatMap(({ text }) => text.match(/\busage_\w+_total\b/g) ?? []));
