@@ -30,6 +30,8 @@ export const retryAfterMs = [
 ];
 const disableAfterHours = 72;
 const pauseMs = 100;
+/** Beyond the time that an attempt may take: then whoever took the delivery is gone, and another service sends it. */
+const leaseMarginMs = 5 * secondMs;
 const backlogEveryMs = 5_000;
 /** Deliveries under way, in all and to one channel: a slow endpoint takes no more than its own. */
 const inFlightMax = 64;
@@ -71,7 +73,7 @@ export class Deliveries {
     const room = inFlightMax - this.#running.size;
     if (room <= 0) return pauseMs;
     const busy = [...this.#inFlight.keys()];
-    const leaseMs = this.options.msMax + minuteMs;
+    const leaseMs = this.options.msMax + leaseMarginMs;
     const due = await takeDueDeliveries(this.sql, {
       rowsMax: room,
       perChannel: perChannelMax,
