@@ -14,11 +14,21 @@ const base64 = /^[A-Za-z0-9+/]*={0,2}$/;
  * The JSON text of an event, made valid: `data_base64` that holds a JSON object becomes `data`, every digit as it came.
  * undefined where it isn't valid all the same.
  */
-export function completed(text: string, { versionOptional }: Completion): string | undefined {
+export function completed(text: string, completion: Completion): string | undefined {
+  try {
+    return complete(text, completion);
+  } catch {
+    return undefined; // nested too deep to be written again, or no JSON
+  }
+}
+
+function complete(text: string, { versionOptional }: Completion): string | undefined {
   const event = parseJson(text);
   if (typeof event !== 'object' || event === null || Array.isArray(event)) return undefined;
   const { data_base64: packed, ...members } = event as Record<string, unknown>;
-  if (versionOptional) members.specversion ??= '1.0';
+  const lacksVersion = versionOptional && members.specversion === undefined;
+  if (!lacksVersion && (packed === undefined || packed === null)) return undefined;
+  if (lacksVersion) members.specversion = '1.0';
   const data = packed === undefined || packed === null ? undefined : unpacked(packed);
   if (data === undefined && packed !== undefined && packed !== null) return undefined;
   if (data !== undefined && members.data !== undefined) return undefined;

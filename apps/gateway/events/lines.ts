@@ -100,7 +100,7 @@ class EventLines {
       return undefined;
     }
     const faults = faultsOfLine(text);
-    const whole = faults.length === 0 ? text : completedLine(text, this.#completion);
+    const whole = faults.length === 0 ? text : completed(text, this.#completion);
     if (whole === undefined) {
       this.#reject(faults);
       return undefined;
@@ -186,14 +186,6 @@ class EventLines {
 class BadLine extends Error {
   constructor(readonly faults: readonly EventFault[]) {
     super('bad line');
-  }
-}
-
-function completedLine(text: string, completion: Completion): string | undefined {
-  try {
-    return completed(text, completion);
-  } catch {
-    return undefined;
   }
 }
 
