@@ -5,7 +5,7 @@ import { pageWithTable } from '../scripts/settingsTable.ts';
 
 /** Rules of this codebase that a machine can hold. Each test names the files that break one. */
 const root = join(import.meta.dirname, '..');
-const linesMax = 300;
+const linesMax = 250;
 
 const sources = await read('{apps,lib,db,scripts,load,tests}/**/*.{ts,tsx}');
 const texts = [

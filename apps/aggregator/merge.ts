@@ -122,7 +122,7 @@ type SeriesIdOf = (subject: number, group: number) => number;
 
 async function idsOfSeries(
   tx: Transaction,
-  build: bigint,
+  generation: bigint,
   { subjects, groups, columns }: CellTable,
 ): Promise<SeriesIdOf> {
   const places = new Map<number, number>();
@@ -135,7 +135,7 @@ async function idsOfSeries(
     places.set(placeOf(subject, group), series.length);
     series.push({ subject: name, groups: values });
   });
-  const found = await seriesIds(tx, build, series);
+  const found = await seriesIds(tx, generation, series);
   return (subject, group) => found[places.get(placeOf(subject, group))!]!;
 }
 

@@ -14,11 +14,9 @@ import { freshnessOf } from './checks/freshness.ts';
 import { type CheckLimits, CheckRunner } from './checks/runner.ts';
 import type { LimitsConfig } from './config.ts';
 import { customerHandlers } from './customers/handlers.ts';
-import {
-  type EntitlementParts,
-  entitlementHandlers,
-  ownedEntitlementHandlers,
-} from './entitlements/handlers.ts';
+import { entitlementHandlers } from './entitlements/handlers.ts';
+import { ownedEntitlementHandlers } from './entitlements/ownedHandlers.ts';
+import type { EntitlementParts } from './entitlements/valueAnswer.ts';
 import { featureHandlers } from './features/handlers.ts';
 import { apiRoutes } from './http/routes.ts';
 import { limitsMetrics } from './metrics.ts';

@@ -7,8 +7,8 @@ import { AccessQuery, customersPerQueryMax, featuresPerQueryMax } from '@usage/l
 import { balancesOf } from '../checks/balances.ts';
 import { type EntitlementValue, toValue } from '../checks/value.ts';
 import { toWire } from '../customers/handlers.ts';
-import { type EntitlementParts, isActive } from '../entitlements/handlers.ts';
 import { liveCustomer } from '../entitlements/owner.ts';
+import { type EntitlementParts, isActive } from '../entitlements/valueAnswer.ts';
 import { type Ask, bodyOf } from '../http/ask.ts';
 
 const entitlementsMax = customersPerQueryMax * featuresPerQueryMax;

@@ -4,7 +4,7 @@ import { getMeter } from '@usage/db/meters/findMeters.ts';
 import { channelsById } from '@usage/db/notifications/channels.ts';
 import type { RuleFields, WatchedUsage } from '@usage/db/notifications/rules.ts';
 import { type Fault, invalid } from '@usage/lib/http/faults.ts';
-import type { RuleInput } from '@usage/lib/limits/api/notifications.ts';
+import type { RuleInput } from '@usage/lib/limits/api/notificationSchemas.ts';
 import { checkZone } from '@usage/lib/windows/windows.ts';
 
 /** What a request says of a rule, checked against what there is. Throws a Problem that names every fault. */

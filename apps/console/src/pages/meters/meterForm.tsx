@@ -1,12 +1,13 @@
 import { useQueryClient } from '@tanstack/preact-query';
-import { useId, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { Link, useLocation } from 'wouter-preact';
 import { ApiError, api, dataOf } from '../../api/client.ts';
-import { type Meter, useActivity } from '../../api/queries.ts';
+import type { Meter } from '../../api/queries.ts';
 import { SelectField, TextField } from '../../ui/form.tsx';
-import { Icon } from '../../ui/icons.tsx';
 import { Card, Fault, Notice, toast } from '../../ui/parts.tsx';
 import { aggregations, type Draft, groupByOf, nameOfPath, slugFor, valueOfMeter } from './draft.ts';
+import { EventTypeField } from './eventTypeField.tsx';
+import { Groups } from './groups.tsx';
 import { Paths, Preview } from './preview.tsx';
 
 /** Creates a meter, or changes what can change of one; with a preview against real events beside it. */
@@ -173,89 +174,4 @@ async function save(draft: Draft, meter: Meter | undefined): Promise<Meter> {
 function sameGroups(a: Record<string, string>, b: Record<string, string>): boolean {
   const text = (groups: Record<string, string>) => JSON.stringify(Object.entries(groups).sort());
   return text(a) === text(b);
-}
-
-const typesPollMs = 10_000;
-
-/** With the types of the last hour to choose from. */
-function EventTypeField(props: {
-  value: string;
-  onValue: (value: string) => void;
-  fault: string | undefined;
-}) {
-  const id = useId();
-  const activity = useActivity(60, typesPollMs);
-  const types = activity.data?.busiest.types ?? [];
-  return (
-    <div class="stack tight">
-      <TextField label="Event type" placeholder="prompt" list={id} {...props} />
-      <datalist id={id}>
-        {types.map(({ type }) => (
-          <option key={type} value={type} />
-        ))}
-      </datalist>
-      {props.value === '' && types.length > 0 && (
-        <div class="row tight">
-          <span class="muted small">came of late:</span>
-          {types.slice(0, 6).map(({ type }) => (
-            <button type="button" class="chip" key={type} onClick={() => props.onValue(type)}>
-              <span>{type}</span>
-            </button>
-          ))}
-        </div>
-      )}
-    </div>
-  );
-}
-
-function Groups(props: { draft: Draft; onChange: (groupBy: Draft['groupBy']) => void; faults: string[] }) {
-  const { groupBy } = props.draft;
-  const changeAt = (at: number, changes: Partial<Draft['groupBy'][number]>) =>
-    props.onChange(groupBy.map((one, n) => (n === at ? { ...one, ...changes } : one)));
-  return (
-    <fieldset class="field" style={{ border: 0, padding: 0, margin: 0 }}>
-      <legend class="label">Group by</legend>
-      {groupBy.map(({ name, path }, at) => (
-        <div class="row" key={at} style={{ flexWrap: 'nowrap' }}>
-          <TextField
-            label={`Name of group ${at + 1}`}
-            hideLabel
-            placeholder="model"
-            value={name}
-            onValue={(value) => changeAt(at, { name: value })}
-          />
-          <TextField
-            label={`Path of group ${at + 1}`}
-            hideLabel
-            placeholder="$.model"
-            class="mono"
-            value={path}
-            onValue={(value) => changeAt(at, { path: value })}
-          />
-          <button
-            type="button"
-            class="button quiet icon"
-            aria-label={`Take group ${at + 1} out`}
-            onClick={() => props.onChange(groupBy.filter((_, n) => n !== at))}
-          >
-            <Icon name="close" />
-          </button>
-        </div>
-      ))}
-      {props.faults.map((fault) => (
-        <span class="fault" key={fault}>
-          {fault}
-        </span>
-      ))}
-      <div>
-        <button
-          type="button"
-          class="button small"
-          onClick={() => props.onChange([...groupBy, { name: '', path: '' }])}
-        >
-          <Icon name="plus" /> Add a group
-        </button>
-      </div>
-    </fieldset>
-  );
 }

@@ -1,0 +1,60 @@
+import { TextField } from '../../ui/form.tsx';
+import { Icon } from '../../ui/icons.tsx';
+import type { Draft } from './draft.ts';
+
+/** The names and paths that a meter groups by; each can be changed or taken out. */
+export function Groups(props: {
+  draft: Draft;
+  onChange: (groupBy: Draft['groupBy']) => void;
+  faults: string[];
+}) {
+  const { groupBy } = props.draft;
+  const changeAt = (at: number, changes: Partial<Draft['groupBy'][number]>) =>
+    props.onChange(groupBy.map((one, n) => (n === at ? { ...one, ...changes } : one)));
+  return (
+    <fieldset class="field" style={{ border: 0, padding: 0, margin: 0 }}>
+      <legend class="label">Group by</legend>
+      {groupBy.map(({ name, path }, at) => (
+        <div class="row" key={at} style={{ flexWrap: 'nowrap' }}>
+          <TextField
+            label={`Name of group ${at + 1}`}
+            hideLabel
+            placeholder="model"
+            value={name}
+            onValue={(value) => changeAt(at, { name: value })}
+          />
+          <TextField
+            label={`Path of group ${at + 1}`}
+            hideLabel
+            placeholder="$.model"
+            class="mono"
+            value={path}
+            onValue={(value) => changeAt(at, { path: value })}
+          />
+          <button
+            type="button"
+            class="button quiet icon"
+            aria-label={`Take group ${at + 1} out`}
+            onClick={() => props.onChange(groupBy.filter((_, n) => n !== at))}
+          >
+            <Icon name="close" />
+          </button>
+        </div>
+      ))}
+      {props.faults.map((fault) => (
+        <span class="fault" key={fault}>
+          {fault}
+        </span>
+      ))}
+      <div>
+        <button
+          type="button"
+          class="button small"
+          onClick={() => props.onChange([...groupBy, { name: '', path: '' }])}
+        >
+          <Icon name="plus" /> Add a group
+        </button>
+      </div>
+    </fieldset>
+  );
+}
