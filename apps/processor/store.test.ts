@@ -259,7 +259,9 @@ test('a constraint that no duplicate explains: the row becomes a dead letter, th
   for (;;) {
     const outcome = await by.store(prepared).catch((error) => void tries.push(error.code));
     if (!outcome) continue;
-    expect(outcome.refused.map(({ reason }) => reason)).toEqual([expect.stringContaining('violates unique constraint')]);
+    expect(outcome.refused.map(({ reason }) => reason)).toEqual([
+      expect.stringContaining('violates unique constraint'),
+    ]);
     expect([outcome.stored, outcome.duplicates.length]).toEqual([50, 1]);
     break;
   }

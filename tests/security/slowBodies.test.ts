@@ -73,8 +73,11 @@ test(
     const answers = await Promise.all(
       Array.from({ length: clients }, () => sendWithoutEnd(head(`Content-Length: ${bodyBytes}`), sockets)),
     );
+    // A client that is still sending when the connection is closed may see the reset before the answer.
     const refused = answers.filter((answer) => answer.startsWith('HTTP/1.1 503'));
-    expect(refused.length).toBeGreaterThan(clients / 2);
+    const reset = answers.filter((answer) => answer === 'closed');
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.length + reset.length).toBeGreaterThan(clients / 2);
     for (const answer of refused) {
       expect(answer).toMatch(/retry-after: 1\r\n/i);
       expect(answer).toMatch(/connection: close\r\n/i);
