@@ -20,7 +20,9 @@ export function readBody(request: Request, bytesMax: number, reader = readerByDe
   const { inTime } = reader;
   if (!encoding) return inTime.bound(whole, (bytes) => textOf(bytes, bytesMax));
   const packed = inTime.bound(whole, (bytes) => withinLimit(bytes, bytesMax));
-  return packed.then((bytes) => unpack(bytes, encoding, bytesMax)).then((bytes) => textOf(bytes, bytesMax));
+  return packed
+    .then((bytes) => unpack(bytes, encoding, bytesMax))
+    .then((bytes) => textOf(bytes, bytesMax, true));
 }
 
 /** The body as it comes, packed or not; fails as readBody does. */
@@ -29,15 +31,29 @@ export function readRawBody(request: Request, bytesMax: number): Promise<Uint8Ar
   return inTime.bound(readerByDefault.bytes(request, bytesMax), (bytes) => withinLimit(bytes, bytesMax));
 }
 
-function textOf(bytes: Uint8Array, bytesMax: number): Body {
+/** `isUnpacked` = the bytes may be a part of a larger buffer, which nothing else uses. */
+function textOf(bytes: Uint8Array, bytesMax: number, isUnpacked = false): Body {
   withinLimit(bytes, bytesMax);
   try {
     const body = { text: utf8.decode(bytes), bytes: bytes.length };
-    release(bytes);
+    release(isUnpacked ? new Uint8Array(bytes.buffer) : bytes);
+    countLarge(body.bytes);
     return body;
   } catch {
     throw new Problem('malformed_json', 'The body is not valid UTF-8.');
   }
+}
+
+/** Large bodies are collected after so many bytes of them: the collector alone lets several times as much lie about. */
+const largeBytesUncollectedMax = 16 * 1024 * 1024;
+let largeBytesUncollected = 0;
+
+function countLarge(bytes: number): void {
+  if (bytes <= wholeBytesMax) return;
+  largeBytesUncollected += bytes;
+  if (largeBytesUncollected < largeBytesUncollectedMax) return;
+  largeBytesUncollected = 0;
+  Bun.gc(true);
 }
 
 function withinLimit(bytes: Uint8Array, bytesMax: number): Uint8Array {

@@ -34,21 +34,22 @@ const smallBytesMax = 256 * 1024;
 let largeDone: Promise<unknown> = Promise.resolve();
 
 async function unpackedWithin(packed: Uint8Array, encoding: Encoding, bytesMax: number): Promise<Uint8Array> {
-  const unpackUpTo = async (maxOutputLength: number) =>
-    (await encodings[encoding].unpack(packed, { maxOutputLength })) as Uint8Array;
+  const unpackUpTo = async (maxOutputLength: number, chunkSize?: number) =>
+    (await encodings[encoding].unpack(packed, { maxOutputLength, chunkSize })) as Uint8Array;
   try {
     return await unpackUpTo(Math.min(smallBytesMax, bytesMax));
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_BUFFER_TOO_LARGE' || bytesMax <= smallBytesMax)
       throw error;
   }
-  const unpacked = largeDone.then(() => unpackUpTo(bytesMax));
+  // Into one chunk: 512 chunks of 16 kB and their concatenation would wait for the garbage collector, 16 MB a body.
+  const unpacked = largeDone.then(() => unpackUpTo(bytesMax, bytesMax + 1));
   largeDone = unpacked.catch(() => {});
   return unpacked;
 }
 
 /**
- * The unpacked body. Stops as soon as there is more than `bytesMax` of it (413); 400 for what is damaged or cut off.
+ * The unpacked body, in memory that it shares with nothing. Stops as soon as there is more than `bytesMax` of it (413); 400 for what is damaged or cut off.
  */
 export async function unpack(packed: Uint8Array, encoding: Encoding, bytesMax: number): Promise<Uint8Array> {
   if (encoding === 'zstd') checkWhole(packed);
