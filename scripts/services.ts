@@ -1,5 +1,6 @@
 import { settings as aggregatorSettings } from '../apps/aggregator/config.ts';
 import { gatewaySettings } from '../apps/gateway/config.ts';
+import { kafkaSettings } from '../apps/kafka/config.ts';
 import { limitsSettings } from '../apps/limits/config.ts';
 import { settings as processorSettings } from '../apps/processor/config.ts';
 import { querySettings } from '../apps/query/config.ts';
@@ -32,6 +33,7 @@ export const startSettings = {
 /** Who reads which settings. */
 export const settingsByReader: { name: string; settings: Settings }[] = [
   ...services,
+  { name: 'kafka', settings: kafkaSettings },
   { name: 'migrate', settings: migrateSettings },
   { name: '`npm start`', settings: startSettings },
 ];

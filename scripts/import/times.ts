@@ -1,3 +1,4 @@
+import { epochRange, epochTime, isEpochText } from '@usage/lib/event/epochTime.ts';
 import { timeFault } from '@usage/lib/event/time.ts';
 import { quoted, RowFault } from './faults.ts';
 
@@ -22,41 +23,24 @@ const isoForm =
 const goTail = /([+-]\d{4}) (?:[A-Z]{2,5}|[+-]\d{2,4})(?: m=[+-][\d.]+)?$/;
 const dayFirstForm =
   /^(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?:,?\s+(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*([AP]M)?)?$/i;
-const numberForm = /^\d+(?:\.\d+)?$/;
-
-/** Seconds, ms, µs and ns since 1970 by their size, which leaves no doubt from 2001 to 2199; the names are for messages. */
-const epochUnits: readonly [from: bigint, to: bigint, digits: number][] = [
-  [100_000_000n, 7_258_118_400n, 0],
-  [1_000_000_000_000n, 7_258_118_400_000n, 3],
-  [1_000_000_000_000_000n, 7_258_118_400_000_000n, 6],
-  [1_000_000_000_000_000_000n, 7_258_118_400_000_000_000n, 9],
-];
 const excelDaysMax = 110_000;
 
 /** The time of a cell as RFC 3339; throws a RowFault that says how to write it, or which option is missing. */
 export function readTime(cell: string, reading: TimeReading): ReadTime {
-  const time = numberForm.test(cell) ? fromEpoch(cell) : fromCalendar(cell, reading);
+  const time = isEpochText(cell) ? fromEpoch(cell) : fromCalendar(cell, reading);
   const fault = timeFault(time.text);
   if (fault !== undefined) throw new RowFault(`the time ${quoted(cell)}: ${fault}`);
   return time;
 }
 
 function fromEpoch(cell: string): ReadTime {
-  const [whole = '', fraction = ''] = cell.split('.');
-  const value = BigInt(whole);
-  const unit = epochUnits.find(([from, to]) => value >= from && value < to);
-  if (!unit) {
-    const excel =
-      value < excelDaysMax ? ': is it a serial date of Excel? Format the column as yyyy-mm-dd hh:mm:ss' : '';
-    throw new RowFault(
-      `the time ${quoted(cell)} is no number of seconds, ms, µs or ns since 1970 in the years 1973 (ms: 2001) to 2199${excel}`,
-    );
-  }
-  const digits = unit[2];
-  const scale = 10n ** BigInt(digits);
-  const seconds = new Date(Number(value / scale) * 1_000).toISOString().slice(0, 19);
-  const part = (digits === 0 ? '' : String(value % scale).padStart(digits, '0')) + fraction;
-  return { text: `${seconds}${/[1-9]/.test(part) ? `.${part}` : ''}Z`, isLocal: false };
+  const text = epochTime(cell);
+  if (text !== undefined) return { text, isLocal: false };
+  const excel =
+    Number(cell) < excelDaysMax
+      ? ': is it a serial date of Excel? Format the column as yyyy-mm-dd hh:mm:ss'
+      : '';
+  throw new RowFault(`the time ${quoted(cell)} is no number of ${epochRange}${excel}`);
 }
 
 function fromCalendar(cell: string, reading: TimeReading): ReadTime {

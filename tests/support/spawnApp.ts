@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { stopWithParent } from '../../scripts/local/server.ts';
 
-export type AppName = 'gateway' | 'query' | 'processor' | 'aggregator' | 'limits';
+export type AppName = 'gateway' | 'query' | 'processor' | 'aggregator' | 'limits' | 'kafka';
 
 const root = join(import.meta.dirname, '../..');
 
