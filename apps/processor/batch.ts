@@ -28,6 +28,8 @@ export interface Frame extends AckedFrame {
   /** Names it in dead letters and outcomes. */
   ref: string;
   bytes: number;
+  /** A processor had it before, and may have stored it without saying so. */
+  isRedelivered: boolean;
   /** Requests that wait for the outcome of their part. */
   waiting: { token: string; fromPosition: number; toPosition: number }[];
 }
@@ -115,8 +117,10 @@ export class Batch {
 
   #addFrame(entry: StreamEntry): Frame {
     const { shard, id, mark, events } = entry;
+    const isRedelivered = entry.deliveries > 1;
     const ref = refOf(entry);
-    const frame: Frame = { shard, id, mark, ref, events, bytes: entry.frame.length, waiting: [] };
+    const bytes = entry.frame.length;
+    const frame: Frame = { shard, id, mark, ref, events, bytes, isRedelivered, waiting: [] };
     this.frames.push(frame);
     this.isSuspect ||= isSuspect(entry);
     return frame;

@@ -24,6 +24,7 @@ import {
 } from './prepared.ts';
 import { CopyBuffers } from './reading/copyBuffers.ts';
 import { RecentKeys } from './recentKeys.ts';
+import { countAsStored, storedBefore } from './redelivered.ts';
 import { Remembered } from './remembered.ts';
 
 /** About a millisecond's work: the batch before is on its way to PostgreSQL, whose socket must not run dry. */
@@ -95,7 +96,8 @@ export class Store {
 
   /**
    * Rejects with transient faults only, and the same call may be made again. What an attempt before has stored (its commit
-   * was not answered, or only a part of the rows got so far) counts as stored and not as duplicates.
+   * was not answered, or only a part of the rows got so far) counts as stored and not as duplicates. So does what another
+   * processor has stored of a frame, and ended before it said so, where a request waits for it.
    */
   async store(prepared: Prepared): Promise<Stored> {
     const outcome: Stored = { stored: 0, duplicates: [], refused: [] };
@@ -104,6 +106,7 @@ export class Store {
     try {
       await this.#storeRows(prepared.rows, prepared.plan, { prepared, outcome, restarts: 0 });
       if (!isFirst && outcome.duplicates.length > 0) await this.#countEarlier(prepared, outcome);
+      countAsStored(outcome, await storedBefore(outcome.duplicates, (run) => this.#ask(() => run(this.sql))));
     } catch (error) {
       if (error instanceof NoAnswer) prepared.attempts++;
       // Somebody holds these very rows: a processor whose frames were taken over, or a connection of ours that is dead.
@@ -226,9 +229,6 @@ export class Store {
   async #countEarlier({ sent }: Prepared, outcome: Stored): Promise<void> {
     const ids = [...sent.keys()];
     const committed = await this.#ask(() => committedBatches(this.sql, this.processor, ids));
-    const stored = new Set(committed.flatMap((id) => sent.get(id)!));
-    const duplicates = outcome.duplicates.filter((row) => !stored.has(row));
-    outcome.stored += outcome.duplicates.length - duplicates.length;
-    outcome.duplicates = duplicates;
+    countAsStored(outcome, new Set(committed.flatMap((id) => sent.get(id)!)));
   }
 }

@@ -1,6 +1,7 @@
 import type { Executor } from '../connection/connect.ts';
 import { timeOf } from '../connection/times.ts';
 import { eventStorage } from '../schema/storagePolicies.ts';
+import { eventsOfBatches } from './tenantBatches.ts';
 
 export interface StoredId {
   id: string;
@@ -25,6 +26,30 @@ export async function storedIds(
     SELECT id, source FROM events
     WHERE id = ANY(${[...ids]}::text[]) AND namespace = ${namespace} ${inTime}`;
 }
+
+/** Of a namespace's stored events that arrived in that very millisecond: the identities that have one of these ids. */
+export async function idsArrivedAt(
+  tx: Executor,
+  namespace: string,
+  arrivedMs: number,
+  ids: readonly string[],
+): Promise<StoredId[]> {
+  const arrival = timeOf(tx, arrivedMs * 1_000);
+  const found = await tx<{ id: bigint }[]>`
+    SELECT id FROM batches WHERE arrived_to >= ${arrival} AND arrived_from <= ${arrival} AND events > 0`;
+  if (found.length === 0) return [];
+  const condition = tx`e.namespace = ${namespace} AND e.ingested_at = ${arrival} AND e.id = ANY(${[...ids]}::text[])`;
+  return tx<StoredId[]>`
+    SELECT id, source FROM ${eventsOfBatches(
+      tx,
+      found.map(({ id }) => id),
+      condition,
+      batchesSearchedMax,
+    )} stored`;
+}
+
+/** Batches whose arrivals overlap: as many as processors stored at once, and what was stored late. */
+const batchesSearchedMax = 64;
 
 /**
  * Since which arrival all events are kept, in µs since 1970; undefined while nothing has been dropped. The chunks or
