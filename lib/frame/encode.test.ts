@@ -19,6 +19,30 @@ test('frames of any length come back as they were', () => {
   );
 });
 
+test('single events that came together share a part; namespace, arrival, order and tokens stay', () => {
+  const part = fc.record({
+    namespace: fc.constantFrom('a', 'b'),
+    receivedMs: fc.constantFrom(1, 2),
+    shape: fc.constantFrom('one', 'array', 'awaited'),
+  });
+  fc.assert(
+    fc.property(fc.array(part, { minLength: 1, maxLength: 20 }), (shapes) => {
+      const parts = shapes.map(({ shape, ...rest }, n) => {
+        const events = shape === 'array' ? `[{"id":"${n}"}]` : `{"id":"${n}"}`;
+        return { ...rest, events, count: 1, ...(shape === 'awaited' ? { waitToken: `t${n}` } : {}) };
+      });
+      const read = JSON.parse(unpackFrame(encodeFrame(parts)).toString()).flatMap(
+        ({ events, ...rest }: { events: { id: string } | { id: string }[] }) =>
+          (Array.isArray(events) ? events : [events]).map(({ id }) => ({ ...rest, id })),
+      );
+      expect(read).toEqual(parts.map(({ events: _, count: __, ...rest }, n) => ({ ...rest, id: String(n) })));
+    }),
+  );
+  const one = { namespace: 'a', receivedMs: 1, count: 1 };
+  const frame = encodeFrame([1, 2, 3].map((n) => ({ ...one, events: `{"id":"${n}"}` })));
+  expect(JSON.parse(unpackFrame(frame).toString())).toHaveLength(1);
+});
+
 test('a bomb is not unpacked: it states too much', () => {
   const bomb = frameOf(zlib.zstdCompressSync(Buffer.alloc(129 * 1024 * 1024)));
   const before = process.memoryUsage.rss();

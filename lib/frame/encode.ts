@@ -29,16 +29,42 @@ const compressBytesMin = 512;
 const zstdLevel = 1;
 
 export function encodeFrame(parts: readonly FramePart[], newest: FrameVersion = 2): Buffer {
-  const body = Buffer.from(`[${parts.map(partText).join(',')}]`);
+  const body = Buffer.from(`[${partTexts(parts)}]`);
   if (newest === 1 || body.length < compressBytesMin) return Buffer.concat([Uint8Array.of(1), body]);
   const packed = Bun.zstdCompressSync(body, { level: zstdLevel });
   release(body);
   return Buffer.concat([Uint8Array.of(2), packed]);
 }
 
-function partText(part: FramePart): string {
-  const wait = part.waitToken === undefined ? '' : `,"waitToken":${JSON.stringify(part.waitToken)}`;
-  return `{"namespace":${JSON.stringify(part.namespace)},"receivedMs":${part.receivedMs}${wait},"events":${part.events}}`;
+/** Single events of one namespace that came in one millisecond become one part: reading a part costs as much as reading an event. */
+function partTexts(parts: readonly FramePart[]): string {
+  let text = '';
+  for (let at = 0; at < parts.length; ) {
+    const part = parts[at++]!;
+    let { events } = part;
+    if (isMergeable(part)) {
+      const from = at;
+      for (; at < parts.length && areOne(part, parts[at]!); at++) events += `,${parts[at]!.events}`;
+      if (at > from) events = `[${events}]`;
+    }
+    text += `${text === '' ? '' : ','}${partText(part, events)}`;
+  }
+  return text;
+}
+
+const brace = 123;
+
+function isMergeable({ events, waitToken }: FramePart): boolean {
+  return waitToken === undefined && events.charCodeAt(0) === brace;
+}
+
+function areOne(part: FramePart, next: FramePart): boolean {
+  return part.receivedMs === next.receivedMs && part.namespace === next.namespace && isMergeable(next);
+}
+
+function partText({ namespace, receivedMs, waitToken }: FramePart, events: string): string {
+  const wait = waitToken === undefined ? '' : `,"waitToken":${JSON.stringify(waitToken)}`;
+  return `{"namespace":${JSON.stringify(namespace)},"receivedMs":${receivedMs}${wait},"events":${events}}`;
 }
 
 /** The frame's JSON. Throws an Error with the reason for a version that isn't known, and for more than unpackedBytesMax. */
