@@ -1,6 +1,6 @@
 import type { Logger } from '../service/log.ts';
 import type { ActiveKey } from './key.ts';
-import { isHashOf, isKeyToken, isSameText, prefixIn } from './token.ts';
+import { isHashOf, isKeyToken, prefixIn } from './token.ts';
 
 /** Where the keys are kept. Both must settle within loadMsMax or be given up. */
 export interface KeySource {
@@ -27,8 +27,6 @@ export class KeyRing {
   readonly #source: KeySource;
   readonly #log: Logger;
   #keys = new Map<string, ActiveKey>();
-  /** Tokens that were found to be keys, by prefix; forgotten when the keys are loaded again. */
-  #found = new Map<string, { token: string; key: ActiveKey }>();
   #state: string | undefined;
   /** Looks that were begun, and the newest of those that have ended. */
   #looks = 0;
@@ -60,18 +58,10 @@ export class KeyRing {
       : (performance.now() - this.#lookedAtMs) / 1_000;
   }
 
-  /**
-   * The active key that this is. By its hash the first time; after that by its text, which takes half as long. Neither
-   * comparison tells by its time how much of a wrong secret is right.
-   */
+  /** The active key that this is; takes a time that doesn't tell how much of a wrong secret is right. */
   find(token: string): ActiveKey | undefined {
-    const prefix = prefixIn(token);
-    const found = this.#found.get(prefix);
-    if (found !== undefined && isSameText(found.token, token)) return found.key;
-    const key = this.#keys.get(prefix);
-    if (!key || !isKeyToken(token) || !isHashOf(key.secretHash, token)) return undefined;
-    this.#found.set(prefix, { token, key });
-    return key;
+    const key = this.#keys.get(prefixIn(token));
+    return key && isKeyToken(token) && isHashOf(key.secretHash, token) ? key : undefined;
   }
 
   /** Looks once, then goes on by itself. Never throws. */
@@ -120,7 +110,6 @@ export class KeyRing {
     if (!keys) return;
     const before = this.#keys;
     this.#keys = new Map(keys.map((key) => [key.prefix, sameOr(before.get(key.prefix), key)]));
-    this.#found = new Map();
     this.#state = state;
   }
 }

@@ -2,9 +2,8 @@ import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 
 /**
  * A key is `usage_<prefix>_<secret>`: a prefix of 8 characters that people and logs may see, and 256 random bits as
- * base64url. Only the SHA-256 of the whole is stored; a key is compared by it the first time after each load of the keys, by
- * its text after that (keyRing.ts). A slow hash (argon2, bcrypt) guards guessable passwords; nobody guesses 256 random bits,
- * so a quick one is as safe, and takes 0.14 µs instead of 50 ms.
+ * base64url. Only the SHA-256 of the whole is stored and kept in memory. A slow hash (argon2, bcrypt) guards guessable
+ * passwords; nobody guesses 256 random bits, so a quick one is as safe, and takes 0.14 µs instead of 50 ms.
  */
 export interface NewToken {
   /** Shown once. */
@@ -56,14 +55,6 @@ export function hashToken(token: string): Uint8Array {
 export function isHashOf(hash: Uint8Array, token: string): boolean {
   Bun.SHA256.hash(token, hashed);
   return hash.length === hashed.length && timingSafeEqual(hash, hashed);
-}
-
-/** Whether two texts are the same; takes a time that depends on their lengths alone. */
-export function isSameText(a: string, b: string): boolean {
-  if (a.length !== b.length) return false;
-  let differing = 0;
-  for (let at = 0; at < a.length; at++) differing |= a.charCodeAt(at) ^ b.charCodeAt(at);
-  return differing === 0;
 }
 
 /** Written over by every comparison: a buffer for each takes half as long again. */
