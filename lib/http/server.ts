@@ -63,11 +63,8 @@ export function createServer(options: ServerOptions) {
       const isShort = Number(request.headers.get('content-length')) <= bodyBytesMax;
       if (!isShort && !isStreamed?.(request.headers)) throw bodyTooLarge(bodyBytesMax);
       answerExpect(request, () => server?.requestIP(request), server?.port);
-    })
-    .onBeforeHandle({ as: 'global' }, ({ request, route }) => {
       // Every other route reads its parameters by their schema (parameters.ts).
-      if (request.url.includes('?') && takesNoParameters(app.routes, request.method, route))
-        readNoParameters(request);
+      if (request.url.includes('?') && takesNoParameters(app.routes, request)) readNoParameters(request);
     })
     .onError({ as: 'global' }, ({ error, code, request, route, startedMs, requestId, set }) => {
       const id = requestId || requestIdOf(request);
@@ -126,12 +123,14 @@ type Route = {
 };
 
 /** Whether it is a route of the API whose description has no parameter in the query. */
-function takesNoParameters(routes: readonly Route[], method: string, path: string): boolean {
+function takesNoParameters(routes: readonly Route[], request: Request): boolean {
+  const pathname = parsedUrlOf(request)?.pathname;
   // A browser's preflight names the request that is to come, parameters and all.
-  if (!path.startsWith('/api/') || method === 'OPTIONS') return false;
-  const parameters = routes.find((one) => one.path === path && one.method === method)?.hooks?.detail
-    ?.parameters;
-  return !parameters?.some((one) => one.in === 'query');
+  if (!pathname?.startsWith('/api/') || request.method === 'OPTIONS') return false;
+  const found = routes.filter(({ method, path }) => method === request.method && matches(path, pathname));
+  // Of a path with a name in it and one without, Elysia takes the latter.
+  const route = found.find(({ path }) => path === pathname) ?? found[0];
+  return route !== undefined && !route.hooks?.detail?.parameters?.some((one) => one.in === 'query');
 }
 
 /** 405 with Allow where the path has other methods, else 404. */
@@ -152,7 +151,7 @@ function noRoute(routes: readonly { method: string; path: string }[], request: R
   });
 }
 
-/** Only for paths that met no route, so that speed doesn't matter. */
+/** Only for requests with parameters and paths that met no route, so that speed doesn't matter. */
 function matches(template: string, pathname: string): boolean {
   const expected = template.split('/');
   const given = pathname.split('/');
