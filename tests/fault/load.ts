@@ -5,6 +5,7 @@ export interface LoadOptions {
   type: string;
   /** Gateways that run now. */
   urls: () => string[];
+  headers?: Record<string, string>;
   random: Random;
   /** Events to send at the least; numbering goes on until stop() is called. */
   eventsMin: number;
@@ -223,7 +224,7 @@ export class Load {
       if (url === undefined) throw new Error('no gateway runs');
       const response = await fetch(`${url}/api/v1/events`, {
         method: 'POST',
-        headers: { 'Content-Type': 'application/cloudevents-batch+json' },
+        headers: { 'Content-Type': 'application/cloudevents-batch+json', ...this.#options.headers },
         body: bodyOf(this.#options.type, batch, timeMs),
         signal: AbortSignal.timeout(answerMsMax),
       });

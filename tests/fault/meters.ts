@@ -22,13 +22,18 @@ export function metersOf(type: string): RoundMeter[] {
 const triesMax = 200;
 const pauseMs = 100;
 
-/** Makes the meter through the gateway, again and again while something is down. */
-export async function createMeter(stack: Stack, type: string, meter: RoundMeter): Promise<void> {
+/** `key`: a tenant's; the operator's where undefined. Makes the meter through the gateway, again and again while something is down. */
+export async function createMeter(
+  stack: Stack,
+  type: string,
+  meter: RoundMeter,
+  key?: string,
+): Promise<void> {
   const body = JSON.stringify({ ...meter, eventType: type });
   for (let tries = 0; tries < triesMax; tries++) {
     const answer = await fetch(`${stack.app('gateway').url}/api/v1/meters`, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
+      headers: { 'Content-Type': 'application/json', ...stack.headers(key) },
       body,
       signal: AbortSignal.timeout(10_000),
     }).catch(() => undefined);
@@ -42,13 +47,17 @@ export async function createMeter(stack: Stack, type: string, meter: RoundMeter)
 
 export async function deleteMeters(stack: Stack, meters: readonly RoundMeter[]): Promise<void> {
   for (const { slug } of meters)
-    await fetch(`${stack.app('gateway').url}/api/v1/meters/${slug}`, { method: 'DELETE' });
+    await fetch(`${stack.app('gateway').url}/api/v1/meters/${slug}`, {
+      method: 'DELETE',
+      headers: stack.headers(),
+    });
 }
 
 /** What the whole way answers: gateway, query service, rollups. In windows of hours or days, or in one. */
 export async function askTotal(stack: Stack, slug: string, windowSize?: 'HOUR' | 'DAY'): Promise<number> {
   const windows = windowSize ? `?windowSize=${windowSize}` : '';
   const answer = await fetch(`${stack.app('gateway').url}/api/v1/meters/${slug}/query${windows}`, {
+    headers: stack.headers(),
     signal: AbortSignal.timeout(30_000),
   });
   if (!answer.ok) throw new Error(`the query of ${slug} answered ${answer.status}: ${await answer.text()}`);

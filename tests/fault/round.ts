@@ -80,6 +80,7 @@ export async function runRound(stack: Stack, options: RoundOptions): Promise<Rou
   const load = new Load({
     type,
     urls: () => stack.gatewayUrls,
+    headers: stack.headers(),
     random: random.fork(),
     eventsMin: options.events,
     eventsMax: options.events * 20,

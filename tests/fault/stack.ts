@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -48,6 +49,9 @@ export class Stack {
   relations!: Set<string>;
   /** Where apps that are made from now on run from; this repository where undefined. */
   build: string | undefined;
+  /** Where every request needs a key: acts in the namespace `default`. */
+  readonly #operatorKey = randomBytes(32).toString('hex');
+  readonly #keys = new Map<string, string>();
 
   private constructor(
     readonly folder: string,
@@ -104,6 +108,26 @@ export class Stack {
     return stack;
   }
 
+  /** What a request to the apps needs: as the operator, or with a key. */
+  headers(key = this.#operatorKey): Record<string, string> {
+    return this.options.keys ? { Authorization: `Bearer ${key}` } : {};
+  }
+
+  /** A tenant's key, made by its first caller. */
+  async keyOf(namespace: string): Promise<string> {
+    const made = this.#keys.get(namespace);
+    if (made !== undefined) return made;
+    const answer = await fetch(`${this.app('gateway').url}/api/v1/keys`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', ...this.headers() },
+      body: JSON.stringify({ name: 'fault suite', namespace, scopes: ['ingest', 'read', 'admin'] }),
+    });
+    if (!answer.ok) throw new Error(`no key: ${answer.status} ${await answer.text()}`);
+    const { key } = (await answer.json()) as { key: string };
+    this.#keys.set(namespace, key);
+    return key;
+  }
+
   get gatewayUrls(): string[] {
     const gateways = [this.apps.get('gateway'), this.apps.get('gateway2')];
     return gateways.flatMap((app) => (app?.running ? [app.url] : []));
@@ -133,7 +157,7 @@ export class Stack {
           LIMITS_PORT: port,
           QUERY_URL: `http://127.0.0.1:${this.ports.query}`,
           LIMITS_URL: `http://127.0.0.1:${this.ports.limits}`,
-          AUTH: 'off',
+          ...(this.options.keys ? { AUTH: 'keys', ADMIN_API_KEY: this.#operatorKey } : { AUTH: 'off' }),
           MERGE_WAIT_MS: '100',
           ...(this.options.clocks ? fakedClock(this.#clockFile(name)) : {}),
           ...this.options.settings,

@@ -17,6 +17,8 @@ export interface StackOptions {
   timescale?: boolean;
   /** PostgreSQL's data lie on a disk of this size (tmpfs), which can be filled up. */
   postgresDiskMegabytes?: number;
+  /** AUTH=keys: the round's load comes with the operator's key, tenants with their own (keyOf). */
+  keys?: boolean;
   /** Settings of all apps. */
   settings?: Record<string, string>;
   /** Servers as `npm start` runs them, and no proxies before them: for measuring. */
