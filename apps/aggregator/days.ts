@@ -11,13 +11,15 @@ import {
   generationsWithOpenDays,
   setDaysClosed,
 } from '@usage/db/rollups/rollupDays.ts';
-import { keptValues } from '@usage/lib/meter/meter.ts';
+import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { dayMs, dayUs } from '@usage/lib/windows/units.ts';
 
 /** A UTC day is closed this long after its end: events that come later still are added to its day rows one by one. */
 const closedAfterMs = 3 * 3_600_000;
 const hoursADay = 24;
+/** Hour cells that one with a sketch costs as much as. */
+const sketchCost = 16;
 /** Accepted times lie from here on. */
 const beginning: DaysClosed = { beforeUs: 0, closing: undefined };
 
@@ -82,7 +84,7 @@ async function begin(
   const fromUs = firstUs === undefined ? untilUs : Math.floor(firstUs / dayUs) * dayUs;
   if (fromUs >= untilUs) return { beforeUs: untilUs, closing: undefined };
   const series = (await seriesInOrder(tx, generation, 0n, seriesMax)).length;
-  const days = Math.max(1, Math.floor(rowsMax / (hoursADay * series)));
+  const days = Math.max(1, Math.floor(rowsMax / (hoursADay * costOf(aggregation) * series)));
   const toUs = Math.min(untilUs, fromUs + days * dayUs);
   const hasUniques = keptValues[aggregation] === 'distinct';
   return { beforeUs: fromUs, closing: { toUs, unique: undefined, cellsSeries: hasUniques ? undefined : 0n } };
@@ -106,7 +108,7 @@ async function makePiece(
     else if (ids.length === seriesMax) unique = endOf(ids.at(-1)!);
     else cellsSeries = 0n;
   }
-  const perSeries = hoursADay * ((span.toUs - span.fromUs) / dayUs);
+  const perSeries = hoursADay * costOf(aggregation) * ((span.toUs - span.fromUs) / dayUs);
   while (cellsSeries !== undefined && rows < rowsMax) {
     const ids = await seriesInOrder(tx, generation, cellsSeries, seriesMax);
     await makeDayCells(tx, span, aggregation, ids);
@@ -116,6 +118,10 @@ async function makePiece(
     rows += ids.length * perSeries;
   }
   return { beforeUs: fromUs, closing: { toUs: span.toUs, unique, cellsSeries } };
+}
+
+function costOf(aggregation: Aggregation): number {
+  return keptValues[aggregation] === 'sketch' ? sketchCost : 1;
 }
 
 const endOfSeries = 'infinity';

@@ -163,7 +163,7 @@ function alreadyMade(cells: OrderedCells, closed: DaysClosed | undefined): Order
 }
 
 function rollupColumns({ cells: { columns }, series, order }: OrderedCells): RollupColumns {
-  const { minute, firstUs, lastUs, count, value } = columns;
+  const { minute, firstUs, lastUs, count, value, sketches } = columns;
   return {
     series: order.map((cell) => series[cell]!),
     startMinutes: order.map((cell) => minute[cell]!),
@@ -171,6 +171,8 @@ function rollupColumns({ cells: { columns }, series, order }: OrderedCells): Rol
     lastUs: order.map((cell) => lastUs[cell]!),
     counts: order.map((cell) => count[cell]!),
     values: order.map((cell) => (value[cell] === undefined ? null : formatDecimal(value[cell]))),
+    sketches:
+      sketches.length === 0 ? [] : order.map((cell) => JSON.stringify(Object.fromEntries(sketches[cell]!))),
   };
 }
 

@@ -2,7 +2,7 @@ import type { Aggregation } from '@usage/lib/meter/meter.ts';
 import type { Transaction } from '../connection/connect.ts';
 import { timeOf } from '../connection/times.ts';
 import type { Closing } from './rollupDays.ts';
-import { summedValue } from './rollups.ts';
+import { moreNames, summedMore, summedValue } from './rollups.ts';
 
 /** Which days of a generation are made; µs since 1970, midnights UTC. */
 export interface DaySpan {
@@ -31,8 +31,9 @@ export async function makeDayCells(
   series: readonly bigint[],
 ): Promise<void> {
   await tx`
-    INSERT INTO rollup_days (series_id, start, first_at, last_at, count, value)
+    INSERT INTO rollup_days (series_id, start, first_at, last_at, count, value ${moreNames(tx, aggregation)})
     SELECT series_id, date_trunc('day', start, 'UTC') AS day, min(first_at), max(last_at), sum(count), ${summedValue(tx, aggregation)}
+           ${summedMore(tx, aggregation)}
     FROM rollup_hours
     WHERE series_id = ANY(${arrayText(series)}::text::bigint[]) AND start >= ${timeOf(tx, fromUs)} AND start < ${timeOf(tx, toUs)}
     GROUP BY series_id, day ORDER BY series_id, day`;

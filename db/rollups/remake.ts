@@ -1,7 +1,7 @@
 import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
 import type { Transaction } from '../connection/connect.ts';
 import { timeOf, timesOf } from '../connection/times.ts';
-import { type Grain, rollupTable, summedValue, uniqueTable } from './rollups.ts';
+import { type Grain, moreNames, rollupTable, summedMore, summedValue, uniqueTable } from './rollups.ts';
 
 /** Deletes the cells and distinct values of a generation's minutes (µs since 1970); returns the series that had some. */
 export async function deleteMinutes(
@@ -49,8 +49,9 @@ async function remake(
   const within = tx`${ofSeries} AND start >= ${start} AND start < ${start} + ${length}::text::interval`;
   await tx`DELETE FROM ${rollupTable(tx, to)} WHERE ${ofSeries} AND start = ${start}`;
   await tx`
-    INSERT INTO ${rollupTable(tx, to)} (series_id, start, first_at, last_at, count, value)
+    INSERT INTO ${rollupTable(tx, to)} (series_id, start, first_at, last_at, count, value ${moreNames(tx, aggregation)})
     SELECT series_id, ${start}, min(first_at), max(last_at), sum(count), ${summedValue(tx, aggregation)}
+           ${summedMore(tx, aggregation)}
     FROM ${rollupTable(tx, from)} WHERE ${within} GROUP BY series_id ORDER BY series_id`;
   if (keptValues[aggregation] !== 'distinct') return;
   await tx`DELETE FROM ${uniqueTable(tx, to)} WHERE ${ofSeries} AND start = ${start}`;

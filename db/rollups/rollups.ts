@@ -1,4 +1,4 @@
-import type { Aggregation } from '@usage/lib/meter/meter.ts';
+import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
 import type { Executor, Transaction } from '../connection/connect.ts';
 
 /** Cells to be added to a rollup table, column by column, sorted by series and start. */
@@ -9,8 +9,10 @@ export interface RollupColumns {
   firstUs: number[];
   lastUs: number[];
   counts: number[];
-  /** Decimal text; null for COUNT and UNIQUE_COUNT. */
+  /** Decimal text; null for COUNT, UNIQUE_COUNT and PERCENTILE. */
   values: (string | null)[];
+  /** PERCENTILE: JSON of bins and counts; else empty. */
+  sketches: string[];
 }
 
 export type Grain = 'minute' | 'hour' | 'day';
@@ -50,20 +52,26 @@ export async function addToRollups(
   cells: RollupColumns,
 ): Promise<void> {
   if (cells.series.length === 0) return;
+  const hasSketches = keptValues[aggregation] === 'sketch';
+  const sketch = moreNames(tx, aggregation);
+  const sketches = hasSketches ? tx`, ${cells.sketches}::text[]::jsonb[]` : tx``;
+  const mergedSketch = hasSketches
+    ? tx`, sketch = merged_sketch(jsonb_build_array(r.sketch, excluded.sketch))`
+    : tx``;
   await tx`
-    INSERT INTO ${rollupTable(tx, grain)} AS r (series_id, start, first_at, last_at, count, value)
+    INSERT INTO ${rollupTable(tx, grain)} AS r (series_id, start, first_at, last_at, count, value ${sketch})
     SELECT series_id, to_timestamp(start_minute::float8 * 60),
            TIMESTAMPTZ 'epoch' + first_us * INTERVAL '1 microsecond', TIMESTAMPTZ 'epoch' + last_us * INTERVAL '1 microsecond',
-           count, value
+           count, value ${sketch}
     FROM unnest(${arrayText(cells.series)}::text::bigint[], ${arrayText(cells.startMinutes)}::text::int[],
                 ${arrayText(cells.firstUs)}::text::float8[], ${arrayText(cells.lastUs)}::text::float8[],
-                ${arrayText(cells.counts)}::text::bigint[], ${arrayText(cells.values)}::text::numeric[])
-      AS c (series_id, start_minute, first_us, last_us, count, value)
+                ${arrayText(cells.counts)}::text::bigint[], ${arrayText(cells.values)}::text::numeric[] ${sketches})
+      AS c (series_id, start_minute, first_us, last_us, count, value ${sketch})
     ON CONFLICT (series_id, start) DO UPDATE SET
       first_at = least(r.first_at, excluded.first_at),
       last_at = greatest(r.last_at, excluded.last_at),
       count = r.count + excluded.count,
-      value = ${mergedValue(tx, aggregation)}`;
+      value = ${mergedValue(tx, aggregation)} ${mergedSketch}`;
 }
 
 /** An array of numbers as PostgreSQL writes it; postgres.js would quote and escape every element. */
@@ -84,6 +92,7 @@ function mergedValue(tx: Transaction, aggregation: Aggregation) {
       return tx`CASE WHEN (excluded.last_at, excluded.value) > (r.last_at, r.value) THEN excluded.value ELSE r.value END`;
     case 'COUNT':
     case 'UNIQUE_COUNT':
+    case 'PERCENTILE':
       return tx`NULL`;
     default:
       return aggregation satisfies never;
@@ -104,10 +113,21 @@ export function summedValue(tx: Executor, aggregation: Aggregation) {
       return tx`(array_agg(value ORDER BY last_at DESC, value DESC))[1]`;
     case 'COUNT':
     case 'UNIQUE_COUNT':
+    case 'PERCENTILE':
       return tx`NULL::numeric`;
     default:
       return aggregation satisfies never;
   }
+}
+
+/** The names of what cells keep beside their value, each after a comma; nothing for most aggregations. */
+export function moreNames(tx: Executor, aggregation: Aggregation) {
+  return keptValues[aggregation] === 'sketch' ? tx`, sketch` : tx``;
+}
+
+/** The same of many cells together, beside summedValue. */
+export function summedMore(tx: Executor, aggregation: Aggregation) {
+  return keptValues[aggregation] === 'sketch' ? tx`, merged_sketch(jsonb_agg(sketch)) AS sketch` : tx``;
 }
 
 export interface UniqueColumns {

@@ -1,12 +1,12 @@
-import { type Cell, mergeCell } from '@usage/lib/cells/cell.ts';
+import { type Cell, copyOf, mergeCell } from '@usage/lib/cells/cell.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import type { Aggregation } from '@usage/lib/meter/meter.ts';
 import type { UniqueValue, UsageRow } from './sql/rollupSums.ts';
 
 /** An answer with so many rows is about 15 MB of JSON. */
 export const rowsMax = 100_000;
-/** Distinct values held in memory while they are not in rollups yet: about 50 MB. */
-const uniquesMax = 500_000;
+/** Distinct values held in memory while they are not in rollups yet, and bins of sketches: about 50 MB. */
+const keptMax = 500_000;
 
 /** What one group comes to in one bucket, from all pieces. */
 export interface Total {
@@ -20,7 +20,7 @@ export interface Total {
 /** Adds up the pieces of a query: rollup rows, cells of deltas, raw events. */
 export class Accumulator {
   #totals = new Map<string, Total>();
-  #uniques = 0;
+  #kept = 0;
 
   constructor(readonly aggregation: Aggregation) {}
 
@@ -28,15 +28,15 @@ export class Accumulator {
   add(bucket: number, key: readonly string[], cell: Cell): void {
     const name = nameOf(bucket, key);
     const total = this.#totals.get(name);
-    const uniquesBefore = total?.cell.uniques?.size ?? 0;
+    const keptBefore = total ? keptBy(total.cell) : 0;
     if (total) mergeCell(this.aggregation, total.cell, cell);
     else this.#begin(name, bucket, key, cell);
-    this.#uniques += (this.#totals.get(name)!.cell.uniques?.size ?? 0) - uniquesBefore;
-    if (this.#uniques > uniquesMax) throw tooManyUniques();
+    this.#kept += keptBy(this.#totals.get(name)!.cell) - keptBefore;
+    if (this.#kept > keptMax) throw cell.sketch ? tooManyBins() : tooManyUniques();
   }
 
-  addRow({ bucket, key, count, value, firstUs, lastUs }: UsageRow): void {
-    this.add(bucket, key, { count, value, firstUs, lastUs, uniques: undefined });
+  addRow({ bucket, key, count, value, firstUs, lastUs, sketch }: UsageRow): void {
+    this.add(bucket, key, { count, value, firstUs, lastUs, uniques: undefined, sketch });
   }
 
   /** Distinct values that came from deltas and raw events. */
@@ -66,8 +66,7 @@ export class Accumulator {
 
   #begin(name: string, bucket: number, key: readonly string[], cell: Cell): void {
     if (this.#totals.size >= rowsMax) throw tooManyRows();
-    const own = { ...cell, uniques: cell.uniques && new Set(cell.uniques) };
-    this.#totals.set(name, { bucket, key, cell: own, distinct: 0 });
+    this.#totals.set(name, { bucket, key, cell: copyOf(cell), distinct: 0 });
   }
 }
 
@@ -80,9 +79,20 @@ export function tooManyRows(): Problem {
 
 function tooManyUniques(): Problem {
   return unavailable(
-    `More than ${uniquesMax} distinct values are not in the rollups yet: try again when the aggregation has caught up.`,
+    `More than ${keptMax} distinct values are not in the rollups yet: try again when the aggregation has caught up.`,
     10,
   );
+}
+
+function tooManyBins(): Problem {
+  return new Problem(
+    'bad_request',
+    'The percentiles of so many windows and groups would take too much memory: ask for a shorter time range, larger windows or fewer groups.',
+  );
+}
+
+function keptBy({ uniques, sketch }: Cell): number {
+  return (uniques?.size ?? 0) + (sketch?.size ?? 0);
 }
 
 function nameOf(bucket: number, key: readonly string[]): string {

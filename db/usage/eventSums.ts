@@ -63,7 +63,11 @@ export class EventSums {
         const { time_us: timeUs, subject, data } = event;
         const measured = this.#measure.measure(data === null ? undefined : parseJson(data), event);
         if (typeof measured !== 'object' || !this.#accepts(subject, measured.groups)) continue;
-        this.addCell(accumulator, { subject, groups: measured.groups, cell: cellOf(timeUs, measured) });
+        this.addCell(accumulator, {
+          subject,
+          groups: measured.groups,
+          cell: cellOf(meter.aggregation, timeUs, measured),
+        });
         if (!found) continue;
         const minute = floorTo(timeUs, minuteUs);
         found.set(minute, (found.get(minute) ?? 0) + 1);

@@ -17,6 +17,7 @@ export interface GrafanaQuery {
 }
 
 export function grafanaQuery(query: GrafanaQuery): string {
+  if (query.aggregation === 'PERCENTILE') return '-- Percentiles are worked out by the API, not in SQL.';
   const { window, zone, groupBy, aggregation } = query;
   const unique = aggregation === 'UNIQUE_COUNT';
   const part = /^PT(\d+)([MH])$/.exec(window);

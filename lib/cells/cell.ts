@@ -1,6 +1,7 @@
 import { addDecimals, compareDecimals, type Decimal } from '../decimal/decimal.ts';
 import type { Measurement } from '../meter/evaluate.ts';
-import type { Aggregation } from '../meter/meter.ts';
+import { type Aggregation, keptValues } from '../meter/meter.ts';
+import { addToSketch, binOf, type Sketch } from './sketch.ts';
 
 /**
  * What some events of one series and window add up to. Cells of disjoint sets of events merge in any order to the
@@ -11,6 +12,7 @@ import type { Aggregation } from '../meter/meter.ts';
  *   LATEST        value = value of the event with the greatest time; at the same time the greater value
  *   COUNT         value undefined
  *   UNIQUE_COUNT  value undefined, `uniques` holds the distinct values
+ *   PERCENTILE    value undefined, `sketch` says how many values there are of which size
  */
 export interface Cell {
   count: number;
@@ -19,12 +21,24 @@ export interface Cell {
   firstUs: number;
   lastUs: number;
   uniques: Set<string> | undefined;
+  sketch: Sketch | undefined;
 }
 
 /** The cell of one event. */
-export function cellOf(timeUs: number, { value, unique }: Measurement): Cell {
+export function cellOf(aggregation: Aggregation, timeUs: number, { value, unique }: Measurement): Cell {
   const uniques = unique === undefined ? undefined : new Set([unique]);
-  return { count: 1, value, firstUs: timeUs, lastUs: timeUs, uniques };
+  const cell: Cell = { count: 1, value, firstUs: timeUs, lastUs: timeUs, uniques, sketch: undefined };
+  if (keptValues[aggregation] !== 'sketch') return cell;
+  return { ...cell, value: undefined, sketch: new Map([[binOf(value!), 1]]) };
+}
+
+/** One that can be added to while the other stays as it is. */
+export function copyOf(cell: Cell): Cell {
+  return {
+    ...cell,
+    uniques: cell.uniques && new Set(cell.uniques),
+    sketch: cell.sketch && new Map(cell.sketch),
+  };
 }
 
 /** Adds `from` to `into`. */
@@ -36,6 +50,10 @@ export function mergeCell(aggregation: Aggregation, into: Cell, from: Cell): voi
   if (from.uniques) {
     into.uniques ??= new Set();
     for (const value of from.uniques) into.uniques.add(value);
+  }
+  if (from.sketch) {
+    into.sketch ??= new Map();
+    addToSketch(into.sketch, from.sketch);
   }
 }
 
@@ -61,6 +79,7 @@ export function mergeValues(
       return compareDecimals(a, b) >= 0 ? a : b;
     case 'COUNT':
     case 'UNIQUE_COUNT':
+    case 'PERCENTILE':
       return undefined;
     default:
       return aggregation satisfies never;

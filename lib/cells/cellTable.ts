@@ -1,9 +1,10 @@
 import type { Decimal } from '../decimal/decimal.ts';
 import type { Measurement } from '../meter/evaluate.ts';
-import type { Aggregation } from '../meter/meter.ts';
+import { type Aggregation, keptValues } from '../meter/meter.ts';
 import { minuteUs } from '../windows/units.ts';
 import { mergeValues } from './cell.ts';
 import { Cells } from './cells.ts';
+import { addToSketch, binOf, type Sketch } from './sketch.ts';
 
 /** The subject of all subjects together: no event's is empty. */
 export const allSubjects = '';
@@ -35,6 +36,7 @@ interface GrowingColumns {
   firstUs: number[];
   lastUs: number[];
   uniques: Set<string>[];
+  sketches: Sketch[];
 }
 
 /** Cells that are added up: what an event, or another table, adds to a cell that is there goes into that. */
@@ -46,17 +48,24 @@ export class CellTable extends Cells {
   /** The window that was asked for last, which is the next one's as a rule. */
   #windowMinute = Number.NaN;
   #window = new Map<number, number>();
+  readonly #hasSketches: boolean;
 
   constructor(aggregation: Aggregation) {
     const columns = { minute: [], subject: [], group: [], count: [], value: [], firstUs: [], lastUs: [] };
-    super(aggregation, [], [], { ...columns, uniques: [] });
+    super(aggregation, [], [], { ...columns, uniques: [], sketches: [] });
+    this.#hasSketches = keptValues[aggregation] === 'sketch';
   }
 
   /** Adds one event, measured. */
   addEvent(subject: string, timeUs: number, { value, unique, groups }: Measurement): void {
     const minute = Math.floor(timeUs / minuteUs);
     const cell = this.#cellAt(minute, this.#subjectNumber(subject), this.#groupNumber(groups));
-    this.#add(cell, 1, value, timeUs, timeUs);
+    this.#add(cell, 1, this.#hasSketches ? undefined : value, timeUs, timeUs);
+    if (this.#hasSketches) {
+      const sketch = this.#sketchOf(cell);
+      const bin = binOf(value!);
+      sketch.set(bin, (sketch.get(bin) ?? 0) + 1);
+    }
     if (unique !== undefined) this.#uniquesOf(cell).add(unique);
   }
 
@@ -68,13 +77,14 @@ export class CellTable extends Cells {
     const all = one === undefined ? undefined : this.#subjectNumber(one);
     const subjects = all === undefined ? from.subjects.map((subject) => this.#subjectNumber(subject)) : [];
     const groups = from.groups.map((values) => this.#groupNumber(values));
-    const { minute, subject, group, count, value, firstUs, lastUs, uniques } = from.columns;
+    const { minute, subject, group, count, value, firstUs, lastUs, uniques, sketches } = from.columns;
     for (let i = 0; i < from.size; i++) {
       if (minute[i]! >= beforeMinute || exceptMinutes?.has(minute[i]!)) continue;
       const start = minute[i]! - (minute[i]! % windowMinutes);
       const cell = this.#cellAt(start, all ?? subjects[subject[i]!]!, groups[group[i]!]!);
       this.#add(cell, count[i]!, value[i], firstUs[i]!, lastUs[i]!);
       if (uniques[i]) for (const unique of uniques[i]!) this.#uniquesOf(cell).add(unique);
+      if (sketches[i]) addToSketch(this.#sketchOf(cell), sketches[i]!);
     }
   }
 
@@ -114,6 +124,12 @@ export class CellTable extends Cells {
     const { uniques } = this.columns;
     uniques[cell] ??= new Set();
     return uniques[cell];
+  }
+
+  #sketchOf(cell: number): Sketch {
+    const { sketches } = this.columns;
+    sketches[cell] ??= new Map();
+    return sketches[cell];
   }
 
   #subjectNumber(subject: string): number {

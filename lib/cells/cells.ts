@@ -1,6 +1,7 @@
 import type { Decimal } from '../decimal/decimal.ts';
 import type { Aggregation } from '../meter/meter.ts';
 import type { Cell } from './cell.ts';
+import type { Sketch } from './sketch.ts';
 
 /** A cell with what it is a cell of. */
 export interface NamedCell {
@@ -23,6 +24,8 @@ export interface CellColumns {
   readonly lastUs: ArrayLike<number>;
   /** Empty where the meter counts no distinct values. */
   readonly uniques: ArrayLike<Set<string>>;
+  /** Empty where the meter has no percentiles. */
+  readonly sketches: ArrayLike<Sketch>;
 }
 
 /**
@@ -41,11 +44,12 @@ export class Cells {
     return this.columns.count.length;
   }
 
-  /** What it costs to hold and to merge: its cells and their distinct values. */
+  /** What it costs to hold and to merge: its cells, their distinct values and the bins of their sketches. */
   get weight(): number {
-    const { uniques } = this.columns;
+    const { uniques, sketches } = this.columns;
     let weight = this.size;
     for (let cell = 0; cell < uniques.length; cell++) weight += uniques[cell]?.size ?? 0;
+    for (let cell = 0; cell < sketches.length; cell++) weight += sketches[cell]?.size ?? 0;
     return weight;
   }
 
@@ -70,13 +74,14 @@ export class Cells {
   }
 
   cell(index: number): Cell {
-    const { count, value, firstUs, lastUs, uniques } = this.columns;
+    const { count, value, firstUs, lastUs, uniques, sketches } = this.columns;
     return {
       count: count[index]!,
       value: value[index],
       firstUs: firstUs[index]!,
       lastUs: lastUs[index]!,
       uniques: uniques[index],
+      sketch: sketches[index],
     };
   }
 }

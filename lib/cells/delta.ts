@@ -2,6 +2,7 @@ import { type Decimal, formatDecimal, readDecimal } from '../decimal/decimal.ts'
 import { type Aggregation, keptValues } from '../meter/meter.ts';
 import { minuteUs } from '../windows/units.ts';
 import { Cells } from './cells.ts';
+import type { Sketch } from './sketch.ts';
 
 /**
  * The payload of a row of `deltas`: zstd over
@@ -12,7 +13,8 @@ import { Cells } from './cells.ts';
  *   float64[] values, where there are any; NaN stands for one of header.decimals
  *
  * all of them little-endian, each column beginning at a multiple of 8 bytes. That is version 1, known by the first byte of
- * zstd's own mark; a later version begins with its number.
+ * zstd's own mark; a later version begins with its number. Version 2 is a byte 2 and the same: it says that the header holds
+ * sketches, which apps that only know version 1 would lose.
  */
 interface Header {
   aggregation: Aggregation;
@@ -23,19 +25,23 @@ interface Header {
   decimals: [cell: number, value: string][];
   /** By cell, where it keeps distinct values. */
   uniques?: string[][];
+  /** By cell, where it keeps a sketch: bin, count, bin, count, … */
+  sketches?: number[][];
 }
 
 const zstdLevel = 1;
 const zstdMark = 0x28;
+const secondVersion = 2;
 const integerColumns = 6;
 
 export function encodeDelta({ aggregation, size: cells, subjects, groups, columns }: Cells): Buffer {
-  const { minute, value, uniques } = columns;
+  const { minute, value, uniques, sketches } = columns;
   const decimals: Header['decimals'] = [];
   const kept = keptValues[aggregation];
   const values = kept === 'one' ? doublesOf(value, cells, decimals) : undefined;
   const header: Header = { aggregation, cells, subjects, groups, decimals };
   if (kept === 'distinct') header.uniques = Array.from(uniques, (distinct) => [...distinct]);
+  if (kept === 'sketch') header.sketches = Array.from(sketches, (sketch) => [...sketch].flat());
   const headerBytes = Buffer.from(JSON.stringify(header));
   const columnsAt = aligned(4 + headerBytes.length);
   const columnBytes = aligned(cells * 4);
@@ -56,12 +62,14 @@ export function encodeDelta({ aggregation, size: cells, subjects, groups, column
     new Int32Array(bytes.buffer, columnsAt + n * columnBytes, cells).set(column);
   });
   if (values) new Float64Array(bytes.buffer, valuesAt, cells).set(values);
-  return Bun.zstdCompressSync(bytes, { level: zstdLevel });
+  const compressed = Bun.zstdCompressSync(bytes, { level: zstdLevel });
+  return kept === 'sketch' ? Buffer.concat([Buffer.of(secondVersion), compressed]) : compressed;
 }
 
 /** Throws an Error for a version that isn't known: such deltas wait for an app that knows it. */
 export function decodeDelta(payload: Uint8Array): Cells {
-  if (payload[0] !== zstdMark)
+  if (payload[0] === secondVersion) payload = payload.subarray(1);
+  else if (payload[0] !== zstdMark)
     throw new Error(`delta version ${payload[0] ?? 'none'} is unknown: what wrote it is newer than this app`);
   // Copied, so that the columns are aligned.
   const bytes = new Uint8Array(Bun.zstdDecompressSync(payload as Uint8Array<ArrayBuffer>));
@@ -83,7 +91,14 @@ export function decodeDelta(payload: Uint8Array): Cells {
     lastUs: timesOf(minute, column(5)),
     value: hasValues ? valuesOf(new Float64Array(bytes.buffer, valuesAt, cells), header) : new Array(cells),
     uniques: header.uniques?.map((uniques) => new Set(uniques)) ?? [],
+    sketches: header.sketches?.map(sketchOf) ?? [],
   });
+}
+
+function sketchOf(binsAndCounts: readonly number[]): Sketch {
+  const sketch: Sketch = new Map();
+  for (let at = 0; at < binsAndCounts.length; at += 2) sketch.set(binsAndCounts[at]!, binsAndCounts[at + 1]!);
+  return sketch;
 }
 
 function timesOf(minute: Int32Array, afterUs: Int32Array): Float64Array {

@@ -9,6 +9,7 @@ import { urlOf } from './url.ts';
  * The query of a request: an object's schema says which parameters there are, how each is written and what is valid.
  *
  *   type integer, boolean   as digits; as true or false
+ *   type number             as digits with a decimal point
  *   type array              repeated; `separated`: with commas as well
  *   type object             name[key]=value, name[key][key]=value; `jsonText`: JSON
  *   any other               the text that it is
@@ -96,6 +97,8 @@ function put(given: Members, [name, ...rest]: string[], text: string): void {
 function converted(schema: TSchema, value: unknown): unknown {
   if (schema.type === 'integer')
     return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+  if (schema.type === 'number')
+    return typeof value === 'string' && /^\d{1,15}(?:\.\d{1,15})?$/.test(value) ? Number(value) : value;
   if (schema.type === 'boolean') return value === 'true' ? true : value === 'false' ? false : value;
   if (schema.type !== 'object' || asJson in schema || !schema.properties) return value;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;

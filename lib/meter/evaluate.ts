@@ -1,7 +1,7 @@
 import { type Decimal, formatDecimal } from '../decimal/decimal.ts';
 import { compileEventFilters, type EventAttributes } from './eventFilters.ts';
 import { compileExpression } from './expression.ts';
-import { groupByNames, keptValues, type Meter } from './meter.ts';
+import { groupByNames, type KeptValues, keptValues, type Meter } from './meter.ts';
 import { decimalOf, typeName } from './number.ts';
 import { compilePath, firstMember, type Lookup } from './path.ts';
 import { scalarText } from './scalar.ts';
@@ -76,7 +76,7 @@ function compileValue({ slug, aggregation, valueProperty, valueExpression }: Met
       const raw = valueAt(data);
       if (raw === undefined) return `missing value property: "${valueProperty}"`;
       if (raw === null) return 'value cannot be null';
-      if (kept === 'one') return named(kept, decimalOf(raw));
+      if (kept !== 'distinct') return named(kept, decimalOf(raw));
       const text = scalarText(raw);
       if (text === undefined) return `unsupported value property type: ${typeName(raw)}`;
       return { value: undefined, unique: shorten(text) };
@@ -84,11 +84,11 @@ function compileValue({ slug, aggregation, valueProperty, valueExpression }: Met
   };
 }
 
-function named(kept: 'one' | 'distinct', value: Decimal | string): Value {
+function named(kept: KeptValues, value: Decimal | string): Value {
   if (typeof value === 'string') return value;
-  return kept === 'one'
-    ? { value, unique: undefined }
-    : { value: undefined, unique: shorten(formatDecimal(value)) };
+  return kept === 'distinct'
+    ? { value: undefined, unique: shorten(formatDecimal(value)) }
+    : { value, unique: undefined };
 }
 
 /** All the members; undefined where one of the lists doesn't say which. */

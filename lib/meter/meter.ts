@@ -1,10 +1,23 @@
 /** A meter as OpenMeter defines it: which events it takes, what it measures, by what it can be grouped. */
 
-export const aggregations = ['SUM', 'COUNT', 'AVG', 'MIN', 'MAX', 'UNIQUE_COUNT', 'LATEST'] as const;
+export const aggregations = [
+  'SUM',
+  'COUNT',
+  'AVG',
+  'MIN',
+  'MAX',
+  'UNIQUE_COUNT',
+  'LATEST',
+  'PERCENTILE',
+] as const;
 export type Aggregation = (typeof aggregations)[number];
 
-/** What a cell keeps of its events' values: the one that they come to, each distinct one, or none of them. */
-export const keptValues: Readonly<Record<Aggregation, 'one' | 'distinct' | 'none'>> = {
+/**
+ * What a cell keeps of its events' values: the one that they come to, each distinct one, how many there are of which size
+ * (lib/cells/sketch.ts), or none of them.
+ */
+export type KeptValues = 'one' | 'distinct' | 'sketch' | 'none';
+export const keptValues: Readonly<Record<Aggregation, KeptValues>> = {
   SUM: 'one',
   COUNT: 'none',
   AVG: 'one',
@@ -12,6 +25,7 @@ export const keptValues: Readonly<Record<Aggregation, 'one' | 'distinct' | 'none
   MAX: 'one',
   UNIQUE_COUNT: 'distinct',
   LATEST: 'one',
+  PERCENTILE: 'sketch',
 };
 
 /** What the evaluation of events needs of a meter. */

@@ -1,9 +1,11 @@
 import { Type } from '@sinclair/typebox';
+import { percentileDecimalsMax } from '../cells/sketch.ts';
 import { TextFilterJson } from '../filter/schema.ts';
 import { jsonText, separated } from '../http/parameters.ts';
 import {
   choice,
   closedObject,
+  decimalNumber,
   dictionary,
   judged,
   nullable,
@@ -109,6 +111,16 @@ const groupBy = texts(
 
 const topNMax = 100;
 
+const percentile = decimalNumber(
+  { above: 0, maximum: 100, decimals: percentileDecimalsMax },
+  {
+    default: 50,
+    description:
+      'Of a PERCENTILE meter: which one. Within 1 % of the value that so many percent are not above.',
+    examples: [99.9],
+  },
+);
+
 export const MeterQueryBody = closedObject({
   ...windows,
   topN: Type.Optional(
@@ -121,6 +133,7 @@ export const MeterQueryBody = closedObject({
       },
     ),
   ),
+  percentile: Type.Optional(percentile),
   subject,
   groupBy: Type.Optional(groupBy),
   filterGroupBy: Type.Optional(filterGroupBy),

@@ -68,6 +68,22 @@ export function wholeNumber(
   );
 }
 
+/** A number of at most so many decimals. */
+export function decimalNumber(
+  { above, maximum, decimals }: { above: number; maximum: number; decimals: number },
+  shown: SchemaOptions = {},
+): TUnsafe<number> {
+  const unit = 10 ** decimals;
+  return judged<number>({ type: 'number', exclusiveMinimum: above, maximum, ...shown }, (value) =>
+    typeof value === 'number' &&
+    value > above &&
+    value <= maximum &&
+    Math.round(value * unit) / unit === value
+      ? undefined
+      : `must be a number above ${above}, at most ${maximum}, of at most ${decimals} decimals`,
+  );
+}
+
 export function flag(shown: SchemaOptions = {}): TUnsafe<boolean> {
   return judged<boolean>({ type: 'boolean', ...shown }, (value) =>
     typeof value === 'boolean' ? undefined : 'must be true or false',

@@ -242,6 +242,7 @@ describe('every aggregation', () => {
     ['MIN', '$.n', { usage: 2, balance: 98 }],
     ['AVG', '$.n', { balanceExact: '96.3333333333333333333' }],
     ['LATEST', '$.n', { usage: 2, balance: 98 }],
+    ['PERCENTILE', '$.n', { usage: 1.99229, balance: 98.00771 }],
   ] as const;
   test.each(cases)('%s', async (aggregation, valueProperty, expected) => {
     const name = aggregation.toLowerCase();

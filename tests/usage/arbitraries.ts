@@ -109,8 +109,9 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.constantFrom(...moments).cha
         maxLength: 3,
       }),
       filter: fc.constantFrom(undefined, undefined, 'in', 'like'),
+      percentile: fc.constantFrom(undefined, 0.1, 50, 75, 95, 99.9, 100),
     })
-    .map(({ fromUs, toUs, size, zone, subjects, groupBy, filter }) => {
+    .map(({ fromUs, toUs, size, zone, subjects, groupBy, filter, percentile }) => {
       const ordered =
         fromUs !== undefined && toUs !== undefined && fromUs >= toUs ? [toUs, fromUs + 1] : [fromUs, toUs];
       return {
@@ -121,6 +122,7 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.constantFrom(...moments).cha
         groupBy,
         models: filter === 'in' ? ['gpt-4o', 'claude', ''] : undefined,
         modelLike: filter === 'like' ? 'gpt-4o' : undefined,
+        percentile,
       };
     });
   return fc.record({

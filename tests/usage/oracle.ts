@@ -23,6 +23,8 @@ export interface OracleQuery {
   groupBy: ('subject' | 'model' | 'region')[];
   models: string[] | undefined;
   modelLike: string | undefined;
+  /** Of PERCENTILE. */
+  percentile: number | undefined;
 }
 
 export interface OracleRow {
@@ -85,7 +87,7 @@ export function oracle(
       row.windowStartUs = Math.floor(Math.min(...times) / 60e6) * 60e6;
       row.windowEndUs = Math.floor(Math.max(...times) / 60e6) * 60e6 + 60e6;
     }
-    row.value = valueOfGroup(aggregation, taken);
+    row.value = valueOfGroup(aggregation, taken, query);
     return row;
   });
   const orderKey = (row: OracleRow) => [row.subject ?? '', ...Object.values(row.groupBy)];
@@ -106,6 +108,7 @@ function windowOf(timeUs: number, window: OracleQuery['window']) {
 function valueOfGroup(
   aggregation: Aggregation,
   taken: { event: OracleEvent; fraction: Fraction | undefined }[],
+  { percentile = 50 }: OracleQuery,
 ): string {
   const fractions = taken.map(({ fraction }) => fraction!);
   switch (aggregation) {
@@ -128,12 +131,32 @@ function valueOfGroup(
       return print(fractions.reduce((a, b) => (compare(b, a) < 0 ? b : a)));
     case 'MAX':
       return print(fractions.reduce((a, b) => (compare(b, a) > 0 ? b : a)));
+    case 'PERCENTILE': {
+      const thousandths = Math.round(percentile * 1_000);
+      const least = fractions.findIndex((one) => {
+        const notAbove = fractions.filter((other) => compare(other, one) <= 0).length;
+        const below = fractions.filter((other) => compare(other, one) < 0).length;
+        return (
+          notAbove * 100_000 >= thousandths * taken.length && below * 100_000 < thousandths * taken.length
+        );
+      });
+      return print(fractions[least]!);
+    }
     case 'LATEST': {
       const last = Math.max(...taken.map(({ event }) => event.timeUs));
       const latest = taken.filter(({ event }) => event.timeUs === last).map(({ fraction }) => fraction!);
       return print(latest.reduce((a, b) => (compare(b, a) > 0 ? b : a)));
     }
   }
+}
+
+/** Whether a text is within 1 % of another, as numbers. */
+export function isNear(found: string, exact: string): boolean {
+  const [a, b] = [numberOf(found)!, numberOf(exact)!];
+  const scale = Math.max(a.scale, b.scale);
+  const [x, y] = [at(a, scale), at(b, scale)];
+  const [error, whole] = [x > y ? x - y : y - x, y < 0n ? -y : y];
+  return error * 100n <= whole;
 }
 
 /** What the expression `$.v * 3 - 0.25` makes of a JSON token; undefined where it is no number. */

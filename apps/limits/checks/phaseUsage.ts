@@ -22,6 +22,7 @@ export const usageKinds: Readonly<Record<Aggregation, 'adds' | 'distinct' | 'lev
   MIN: 'level',
   MAX: 'level',
   LATEST: 'level',
+  PERCENTILE: 'level',
 };
 
 /** Ranges of time that usage is wanted for, of some subjects together. */

@@ -28,15 +28,15 @@ export function toRows(
   meter: StoredMeter,
   query: UsageQuery,
   { boundaries, totals }: UsageTotals,
-  topN?: number,
+  { topN, percentile }: { topN?: number | undefined; percentile?: number | undefined } = {},
 ): AnswerRow[] {
   const { top, other } =
-    topN === undefined ? { top: totals, other: [] } : topGroups(meter.aggregation, totals, topN);
+    topN === undefined ? { top: totals, other: [] } : topGroups(meter.aggregation, totals, topN, percentile);
   const others = other.map((total) => ({
     ...boundsOf(total, boundaries),
     subject: undefined,
     groups: [],
-    value: measuredValue(meter.aggregation, total),
+    value: measuredValue(meter.aggregation, total, percentile),
     isOther: true,
   }));
   const rows: AnswerRow[] = top.map((total) => {
@@ -47,7 +47,7 @@ export function toRows(
       ...boundsOf(total, boundaries),
       subject,
       groups,
-      value: measuredValue(meter.aggregation, total),
+      value: measuredValue(meter.aggregation, total, percentile),
     };
   });
   return [...rows, ...others].sort(

@@ -25,6 +25,8 @@ export interface QueryRequest {
   asOfUs: number | undefined;
   /** So many groups, and one row for all the others. undefined = all groups. */
   topN: number | undefined;
+  /** Of a PERCENTILE meter; undefined = the median. */
+  percentile: number | undefined;
   /** undefined = not given; OpenMeter groups by subject as soon as the field is there. */
   subjects: string[] | undefined;
   groupBy: string[];
@@ -73,6 +75,7 @@ function toQueryRequest(given: Static<typeof MeterQueryBody>, source: FaultSourc
     windowTimeZone: windowTimeZone || 'UTC',
     windowAnchor,
     topN: given.topN,
+    percentile: given.percentile,
     asOfUs: given.asOf === undefined ? undefined : parseTimeUs(given.asOf),
     subjects: subject && [...new Set(subject)],
     customerIds: given.filterCustomerId && [...new Set(given.filterCustomerId)],

@@ -52,7 +52,7 @@ export async function queryMeter(
     const query = toUsageQuery(meter, request);
     const rows =
       request.customerIds === undefined
-        ? toRows(meter, query, await usageOf(tx, runner, found, query, deadlineMs), request.topN)
+        ? toRows(meter, query, await usageOf(tx, runner, found, query, deadlineMs), request)
         : await rowsByCustomer(tx, runner, found, query, request, deadlineMs);
     runner.metrics.rows.observe({ kind: 'meter' }, rows.length);
     const names = () => subjectNames(tx, namespace, subjectsOf(rows));
@@ -68,10 +68,11 @@ async function rowsByCustomer(
   runner: QueryRunner,
   found: MeterToRead,
   query: UsageQuery,
-  { customerIds = [], fields, source }: QueryRequest,
+  request: QueryRequest,
   deadlineMs: number,
 ): Promise<AnswerRow[]> {
   const { meter } = found;
+  const { customerIds = [], fields, source, percentile } = request;
   const subjectsBy = await subjectsOfCustomers(tx, meter.namespace, customerIds);
   const unknown = customerIds.filter((id) => !subjectsBy.has(id));
   if (unknown.length > 0) {
@@ -84,7 +85,7 @@ async function rowsByCustomer(
     const wanted = query.subjects && new Set(query.subjects);
     const subjects = subjectsBy.get(customerId)!.filter((subject) => wanted?.has(subject) ?? true);
     const own = await usageOf(tx, runner, found, { ...query, subjects }, deadlineMs);
-    for (const row of toRows(meter, query, own)) rows.push({ ...row, customerId });
+    for (const row of toRows(meter, query, own, { percentile })) rows.push({ ...row, customerId });
     if (rows.length > rowsMax) throw tooManyRows();
   }
   return rows;
@@ -208,6 +209,10 @@ function toUsageQuery(meter: StoredMeter, request: QueryRequest): UsageQuery {
   if (request.topN !== undefined && meter.aggregation === 'UNIQUE_COUNT') {
     const reason = 'is not for UNIQUE_COUNT: distinct values that groups share cannot be added up';
     faults.push({ field: 'topN', reason });
+  }
+  if (request.percentile !== undefined && meter.aggregation !== 'PERCENTILE') {
+    const reason = `is for PERCENTILE meters, and ${meter.slug} is a ${meter.aggregation}`;
+    faults.push({ field: 'percentile', reason });
   }
   if (faults.length > 0) throw invalid('query', faults, source);
   const { fromUs, toUs, windowSize, windowTimeZone, windowAnchor, subjects, groupBy, filters } = request;

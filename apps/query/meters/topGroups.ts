@@ -1,6 +1,6 @@
 import type { Total } from '@usage/db/usage/accumulator.ts';
 import { measuredValue } from '@usage/db/usage/value.ts';
-import { type Cell, mergeCell } from '@usage/lib/cells/cell.ts';
+import { copyOf, mergeCell } from '@usage/lib/cells/cell.ts';
 import { compareDecimals } from '@usage/lib/decimal/decimal.ts';
 import type { Aggregation } from '@usage/lib/meter/meter.ts';
 
@@ -15,11 +15,16 @@ export interface TopGroups {
  * Keeps the `topN` groups whose values over all windows are the largest, and adds the others up. Not for UNIQUE_COUNT: what
  * groups have in common is not known any more. Of equal values the one that comes first in `totals` is kept.
  */
-export function topGroups(aggregation: Aggregation, totals: readonly Total[], topN: number): TopGroups {
+export function topGroups(
+  aggregation: Aggregation,
+  totals: readonly Total[],
+  topN: number,
+  percentile?: number,
+): TopGroups {
   const groups = new Map<string, Total>();
   for (const total of totals) addTo(aggregation, groups, JSON.stringify(total.key), total);
   const ranked = [...groups]
-    .map(([name, total]) => ({ name, value: measuredValue(aggregation, total) }))
+    .map(([name, total]) => ({ name, value: measuredValue(aggregation, total, percentile) }))
     .sort((a, b) => compareDecimals(b.value, a.value));
   const kept = new Set(ranked.slice(0, topN).map(({ name }) => name));
   const top: Total[] = [];
@@ -35,9 +40,4 @@ function addTo(aggregation: Aggregation, sums: Map<string, Total>, name: string,
   const known = sums.get(name);
   if (known) mergeCell(aggregation, known.cell, total.cell);
   else sums.set(name, { ...total, cell: copyOf(total.cell) });
-}
-
-/** Cells of deltas are shared: what is added to is a copy. */
-function copyOf(cell: Cell): Cell {
-  return { ...cell, uniques: cell.uniques && new Set(cell.uniques) };
 }

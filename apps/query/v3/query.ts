@@ -33,6 +33,7 @@ export function readV3Query(body: unknown): QueryRequest {
     windowAnchor: undefined,
     asOfUs: undefined,
     topN: undefined,
+    percentile: undefined,
     subjects: listed.get('subject'),
     customerIds: listed.get(customerGroup),
     groupBy: [...new Set(group_by_dimensions)],

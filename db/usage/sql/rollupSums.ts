@@ -1,8 +1,9 @@
+import type { Sketch } from '@usage/lib/cells/sketch.ts';
 import { type Decimal, readDecimal } from '@usage/lib/decimal/decimal.ts';
-import type { Aggregation } from '@usage/lib/meter/meter.ts';
+import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
 import type { Executor } from '../../connection/connect.ts';
 import { timesOf } from '../../connection/times.ts';
-import { rollupTable, summedValue, uniqueTable } from '../../rollups/rollups.ts';
+import { rollupTable, summedMore, summedValue, uniqueTable } from '../../rollups/rollups.ts';
 import { bucketOfRow, cellsOf, grainsOf, type TimeRange, type UsagePieces, unionAll } from './pieces.ts';
 
 /**
@@ -33,6 +34,8 @@ export interface UsageRow {
   value: Decimal | undefined;
   firstUs: number;
   lastUs: number;
+  /** PERCENTILE alone. */
+  sketch: Sketch | undefined;
 }
 
 /** Sums the pieces; at most rowsMax rows, in no order. Each piece is summed by itself, in the order of its index. */
@@ -48,24 +51,25 @@ export async function sumRollups(
   const sums = grainsOf(pieces).map(
     (grain) => tx`
       SELECT ${series} ${bucketOfRow(tx, pieces, grain)} AS bucket, sum(count) AS count, ${summedValue(tx, aggregation)} AS value,
-             min(first_at) AS first_at, max(last_at) AS last_at
+             min(first_at) AS first_at, max(last_at) AS last_at ${summedMore(tx, aggregation)}
       FROM ${cellsOf(tx, pieces, grain, rollupTable(tx, grain))} cells GROUP BY ${series} bucket`,
   );
   if (sums.length === 0) return [];
+  const sketches = keptValues[aggregation] === 'sketch' ? tx`, 'sketch', json_agg(sketch)` : tx``;
   const [found] = await tx<{ columns: SummedColumns }[]>`
     WITH ${parameters(tx, scope, pieces.cuts)},
     summed AS (${unionAll(tx, sums)}),
     answer AS (
       SELECT bucket, ${grouped ? tx`key` : tx`'{}'::text[] AS key`}, sum(count) AS count, ${summedValue(tx, aggregation)}::text AS value,
              (extract(epoch FROM min(first_at)) * 1000000)::bigint AS first_us,
-             (extract(epoch FROM max(last_at)) * 1000000)::bigint AS last_us
+             (extract(epoch FROM max(last_at)) * 1000000)::bigint AS last_us ${summedMore(tx, aggregation)}
       FROM summed ${grouped ? tx`JOIN (SELECT id, ${keyOf(tx, scope)} AS key FROM series) s ON s.id = series_id` : tx``}
       WHERE bucket > 0 AND bucket < ${pieces.cuts.length}
       GROUP BY bucket ${grouped ? tx`, key` : tx``}
       LIMIT ${rowsMax}
     )
     SELECT json_build_object('bucket', json_agg(bucket), 'key', json_agg(key), 'count', json_agg(count), 'value', json_agg(value),
-                             'firstUs', json_agg(first_us), 'lastUs', json_agg(last_us)) AS columns
+                             'firstUs', json_agg(first_us), 'lastUs', json_agg(last_us) ${sketches}) AS columns
     FROM answer`;
   return rowsOf(found!.columns);
 }
@@ -81,9 +85,10 @@ interface SummedColumns {
   value: (string | null)[];
   firstUs: number[];
   lastUs: number[];
+  sketch?: Record<string, number>[];
 }
 
-function rowsOf({ bucket, key, count, value, firstUs, lastUs }: SummedColumns): UsageRow[] {
+function rowsOf({ bucket, key, count, value, firstUs, lastUs, sketch }: SummedColumns): UsageRow[] {
   return (bucket ?? []).map((number, i) => ({
     bucket: number,
     key: key[i]!,
@@ -91,6 +96,7 @@ function rowsOf({ bucket, key, count, value, firstUs, lastUs }: SummedColumns): 
     value: value[i] == null ? undefined : readDecimal(value[i]!),
     firstUs: firstUs[i]!,
     lastUs: lastUs[i]!,
+    sketch: sketch && new Map(Object.entries(sketch[i]!).map(([bin, n]) => [Number(bin), n])),
   }));
 }
 

@@ -22,6 +22,7 @@ export const aggregations: { value: Meter['aggregation']; label: string }[] = [
   { value: 'MAX', label: 'MAX: the largest value' },
   { value: 'UNIQUE_COUNT', label: 'UNIQUE_COUNT: how many different values' },
   { value: 'LATEST', label: 'LATEST: the newest value' },
+  { value: 'PERCENTILE', label: 'PERCENTILE: the median, or another percentile of the values' },
 ];
 
 export function emptyDraft(eventType = ''): Draft {
