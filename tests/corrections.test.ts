@@ -9,7 +9,11 @@ import { Registry } from 'prom-client';
 import { event, openQueryTest, type QueryTest } from './query/app.ts';
 
 let query: QueryTest;
-let call: (method: string, path: string, body?: unknown) => Promise<{ status: number; body: Answer }>;
+let call: (
+  method: string,
+  path: string,
+  body?: unknown,
+) => Promise<{ status: number; text: string; body: Answer }>;
 
 interface Answer {
   events: number;
@@ -18,6 +22,10 @@ interface Answer {
   corrections: string[];
   items: { id: string; action: string; undoneAt?: string }[];
   detail: string;
+}
+
+interface Explained {
+  items: { meters: { slug: string; counted: boolean; value?: string; reason?: string }[] }[];
 }
 
 const arrivedMs = Date.parse('2025-03-05T00:00:00Z');
@@ -31,12 +39,19 @@ beforeAll(async () => {
   }).use(correctionRoutes({ sql: query.sql, access: openAccess() }));
   call = async (method, path, body) => {
     const headers = { 'Content-Type': 'application/json' };
-    const init = body === undefined ? { method } : { method, headers, body: JSON.stringify(body) };
+    const init =
+      body === undefined
+        ? { method }
+        : { method, headers, body: typeof body === 'string' ? body : JSON.stringify(body) };
     const response = await app.handle(new Request(`http://localhost/api/v1/corrections${path}`, init));
-    return { status: response.status, body: (await response.json()) as Answer };
+    const text = await response.text();
+    return { status: response.status, text, body: JSON.parse(text) as Answer };
   };
 }, 60_000);
 afterAll(() => query.close());
+
+const evaluate = async (body: object) =>
+  (await (await query.post('/api/v1/meters/evaluate', body)).json()) as Explained;
 
 let types = 0;
 /** Three events of a type of its own: a 10, b 20 in the same minute, c 5 the next day; a SUM and a MAX of them. */
@@ -112,6 +127,48 @@ describe('an event', () => {
     expect(await ask('sum', 'windowSize=MONTH&groupBy=subject')).toEqual([5, 20, 0.1]);
     await call('POST', '', { action: 'void', reason: 'after all', event: id('a') });
     expect(await ask('sum', 'windowSize=MONTH&groupBy=subject')).toEqual([5, 20]);
+  });
+
+  test('is explained as it counts: voided for no meter, amended as it was amended, undone as it came', async () => {
+    const { type, id } = await threeEvents();
+    const explained = async () => {
+      const { items } = await evaluate({ event: id('a') });
+      return items[0]!.meters.find(({ slug }) => slug === `${type}_sum`);
+    };
+    expect(await explained()).toMatchObject({ counted: true, value: '10' });
+    const reason = 'wrong unit';
+    const data = { tokens: '12345678901234567890.5' };
+    await call('POST', '', { action: 'amend', reason, event: id('a'), data });
+    expect(await explained()).toMatchObject({ counted: true, value: '12345678901234567890.5' });
+    const { body } = await call('POST', '', { action: 'void', reason, event: id('a') });
+    expect(await explained()).toMatchObject({ counted: false, reason: 'the event was voided: wrong unit' });
+    const meter = { eventType: type, aggregation: 'COUNT' };
+    const preview = await evaluate({ meter });
+    expect(preview.items.filter(({ meters }) => meters[0]!.counted)).toHaveLength(2);
+    await call('DELETE', `/${body.corrections[0]}`);
+    expect(await explained()).toMatchObject({ counted: true, value: '10' });
+  });
+
+  test('whose amendment mends its data has no validation error; lists of corrections keep every digit', async () => {
+    const { type, id } = await threeEvents();
+    await query.pipeline.process(
+      [event('acme', '2025-03-01T10:00:30Z', { tokens: 'many' }, { id: `${type}-bad`, type })],
+      arrivedMs,
+    );
+    const validationError = async () => {
+      const path = `/api/v1/events?from=2025-01-01T00:00:00Z&to=2026-01-01T00:00:00Z&id=${type}-bad`;
+      return ((await (await query.get(path)).json()) as { validationError?: string }[])[0]!.validationError;
+    };
+    expect(await validationError()).toContain('many');
+    const amended = { action: 'amend', reason: 'a number', event: id('bad') };
+    await call(
+      'POST',
+      '',
+      `${JSON.stringify(amended).slice(0, -1)},"data":{"tokens":12345678901234567890.5}}`,
+    );
+    expect(await validationError()).toBeUndefined();
+    const listed = await call('GET', `?id=${type}-bad`);
+    expect(listed.text).toContain('12345678901234567890.5');
   });
 
   test('that comes again while it is voided is a duplicate', async () => {

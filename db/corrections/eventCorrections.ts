@@ -8,6 +8,13 @@ export interface EventCorrection {
   correctedAt: string;
 }
 
+/** How an amended event counts: its time in µs since 1970, its data as JSON text. */
+export interface Amendment {
+  time_us: number;
+  subject: string;
+  data: string | null;
+}
+
 /** By the place of the event in the list; events without a correction are left out. */
 export async function correctionsOf(
   sql: Executor,
@@ -28,4 +35,16 @@ export async function correctionsOf(
       { id: String(id), action: kind, reason, correctedAt: at.toISOString() },
     ]),
   );
+}
+
+/** The amendments that are in force, by their ids. */
+export async function amendmentsOf(
+  sql: Executor,
+  namespace: string,
+  ids: readonly string[],
+): Promise<Map<string, Amendment>> {
+  const rows = await sql<(Amendment & { id: bigint })[]>`
+    SELECT id, (extract(epoch FROM time) * 1000000)::float8 AS time_us, subject, data::text AS data
+    FROM corrections WHERE namespace = ${namespace} AND id = ANY(${[...ids]}::bigint[]) AND kind = 'amend'`;
+  return new Map(rows.map(({ id, ...amendment }) => [String(id), amendment]));
 }

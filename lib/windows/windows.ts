@@ -1,4 +1,6 @@
-import { dayUs, hourUs, minuteUs } from './units.ts';
+import { type WindowSize, windowSizes, windowUsTypical } from './sizes.ts';
+
+export { type WindowSize, windowSizes, windowUsTypical };
 
 /**
  * Windows as lists of boundaries. A list b0 < b1 < … of instants in µs since 1970 cuts time into the windows
@@ -12,22 +14,6 @@ import { dayUs, hourUs, minuteUs } from './units.ts';
  *                     a date and time that the caller names (a billing period). Months from the 31st begin on the last day
  *                     of shorter months.
  */
-export const windowSizes = [
-  'MINUTE',
-  'PT5M',
-  'PT15M',
-  'PT30M',
-  'HOUR',
-  'PT3H',
-  'PT6H',
-  'PT12H',
-  'DAY',
-  'WEEK',
-  'MONTH',
-  'QUARTER',
-  'YEAR',
-] as const;
-export type WindowSize = (typeof windowSizes)[number];
 
 /** Sizes that are counted from an anchor. */
 const calendarSteps = {
@@ -71,23 +57,6 @@ export class WindowsError extends Error {
     this.name = 'WindowsError';
   }
 }
-
-/** How long a window is where the clock is left alone. */
-export const windowUsTypical: Readonly<Record<WindowSize, number>> = {
-  MINUTE: minuteUs,
-  PT5M: 5 * minuteUs,
-  PT15M: 15 * minuteUs,
-  PT30M: 30 * minuteUs,
-  HOUR: hourUs,
-  PT3H: 3 * hourUs,
-  PT6H: 6 * hourUs,
-  PT12H: 12 * hourUs,
-  DAY: dayUs,
-  WEEK: 7 * dayUs,
-  MONTH: 30 * dayUs,
-  QUARTER: 91 * dayUs,
-  YEAR: 365 * dayUs,
-};
 
 /** The boundaries of all windows that meet [fromUs, toUs): the first is ≤ fromUs, the last ≥ toUs, none is in excess. */
 export function windowBoundaries({ fromUs, toUs, size, zone, anchor }: WindowRange): number[] {

@@ -78,6 +78,7 @@ describeInBrowser('pages', () => {
         ['/customers', 'Acme Inc.'],
         [`/customers/${customerId}`, 'allowed'],
         ['/notifications', 'Nothing has fired yet'],
+        ['/corrections', 'No corrections'],
         ['/audit', 'Who changed what'],
         ['/trouble', 'No dead letters'],
         ['/keys', 'No keys yet'],

@@ -170,9 +170,11 @@ test('a mended dead letter is checked, keeps every digit and is driven once', as
     frameId: '1-1',
     position: 0,
   } as const;
-  await insertDeadLetter(sql, { ...bad, payload: Buffer.from('{"id":"mended"}') });
+  await insertDeadLetter(sql, { ...bad, payload: Buffer.from('{"id":"mended","n":12345678901234567890.5}') });
   await sql.end();
-  const [{ id }] = (await call('GET', '/api/v1/dead-letters')).body.items;
+  const list = await call('GET', '/api/v1/dead-letters');
+  expect(list.text).toContain('12345678901234567890.5');
+  const [{ id }] = list.body.items;
   const path = `/api/v1/dead-letters/${id}/redrive`;
   const refused = await call('POST', path, { id: 'mended' });
   expect(refused.status).toBe(400);

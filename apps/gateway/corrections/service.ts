@@ -19,6 +19,7 @@ import { readRegistryShared } from '@usage/db/meters/registry.ts';
 import { formatTimeUs, parseTimeUs } from '@usage/lib/event/time.ts';
 import { invalid, readBodyAs } from '@usage/lib/http/faults.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import { parseJson } from '@usage/lib/json/parse.ts';
 import { fromDatabase } from '../database.ts';
 import { type Effect, effectsOf } from './effects.ts';
 import { Correct, eventsMax, listMax } from './model.ts';
@@ -224,7 +225,7 @@ function toWire(stored: StoredCorrection) {
     ...(stored.time_us !== null && {
       amended: {
         ...{ time: formatTimeUs(stored.time_us), subject: stored.subject },
-        ...(stored.data !== null && { data: JSON.parse(stored.data) }),
+        ...(stored.data !== null && { data: parseJson(stored.data) }),
       },
     }),
     correctedAt: stored.corrected_at.toISOString(),

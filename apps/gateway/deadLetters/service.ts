@@ -13,6 +13,7 @@ import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { parseBody } from '@usage/lib/http/body.ts';
 import { invalid, readBodyAs } from '@usage/lib/http/faults.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
+import { parseJson } from '@usage/lib/json/parse.ts';
 import { valueEnd } from '@usage/lib/json/scan.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
 import { fromDatabase } from '../database.ts';
@@ -139,7 +140,7 @@ function eventsIn(frame: Buffer): number {
 function toAnswer(letter: DeadLetter): DeadLetterAnswer {
   const content =
     letter.kind === 'event'
-      ? { event: JSON.parse(letter.payload.toString()) }
+      ? { event: parseJson(letter.payload.toString()) }
       : { frame: letter.payload.toString('base64') };
   return {
     id: letter.id.toString(),

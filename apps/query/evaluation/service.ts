@@ -9,6 +9,7 @@ import { parseJson } from '@usage/lib/json/parse.ts';
 import { type CompiledMeter, compileMeter, type Measurement } from '@usage/lib/meter/evaluate.ts';
 import { groupByNames, type Meter } from '@usage/lib/meter/meter.ts';
 import type { EvaluatedEvent, Evaluation, MeterOutcome } from '@usage/lib/queryApi/evaluation.ts';
+import { type CorrectedEvent, withCorrections } from '../events/corrected.ts';
 import { findEvents } from '../events/service.ts';
 import type { QueryRunner } from '../runner.ts';
 import { pathsIn } from './paths.ts';
@@ -37,9 +38,10 @@ export async function evaluate(
     const meters = meter
       ? [{ ...compileMeter(meter), fromUs: meter.fromUs }]
       : await storedMeters(tx, namespace);
-    const data = events.map((one) => (one.data === null ? undefined : parseJson(one.data)));
+    const corrected = await withCorrections(tx, namespace, events);
+    const data = corrected.map(({ current: { data } }) => (data === null ? undefined : parseJson(data)));
     return {
-      items: events.map((one, at) => evaluated(one, data[at], meters)),
+      items: corrected.map((one, at) => evaluated(one, data[at], meters)),
       paths: pathsIn(data),
     };
   });
@@ -69,8 +71,17 @@ async function storedMeters(tx: Transaction, namespace: string): Promise<Evaluat
   return meters.map((meter) => ({ ...compileMeter(meter), fromUs: meter.eventFromUs }));
 }
 
-function evaluated(event: ListedEvent, data: unknown, meters: readonly EvaluatedMeter[]): EvaluatedEvent {
-  const { id, source, type, subject, time_us: timeUs, arrived_us: arrivedUs } = event;
+/** Of the event as it counts: a voided one counts for no meter, an amended one as it was amended. */
+function evaluated(
+  { correction, current }: CorrectedEvent,
+  data: unknown,
+  meters: readonly EvaluatedMeter[],
+): EvaluatedEvent {
+  const { id, source, type, subject, time_us: timeUs, arrived_us: arrivedUs } = current;
+  const outcome = (meter: EvaluatedMeter): MeterOutcome =>
+    correction?.action === 'void'
+      ? { ...nameOf(meter), counted: false, reason: `the event was voided: ${correction.reason}` }
+      : outcomeOf(meter, data, current);
   return {
     id,
     source,
@@ -78,28 +89,26 @@ function evaluated(event: ListedEvent, data: unknown, meters: readonly Evaluated
     subject,
     time: formatTimeUs(timeUs),
     ingestedAt: formatTimeUs(arrivedUs),
-    meters: meters
-      .filter(({ meter }) => meter.eventType === type)
-      .map((meter) => outcomeOf(meter, data, event)),
+    meters: meters.filter(({ meter }) => meter.eventType === type).map(outcome),
   };
 }
 
-function outcomeOf(
-  { meter, measure, fromUs }: EvaluatedMeter,
-  data: unknown,
-  event: ListedEvent,
-): MeterOutcome {
-  const { slug, aggregation } = meter;
+function nameOf({ meter: { slug, aggregation } }: EvaluatedMeter) {
+  return { slug, aggregation };
+}
+
+function outcomeOf(evaluatedMeter: EvaluatedMeter, data: unknown, event: ListedEvent): MeterOutcome {
+  const { meter, measure, fromUs } = evaluatedMeter;
+  const name = nameOf(evaluatedMeter);
   if (fromUs !== undefined && event.time_us < fromUs) {
     const reason = `its time is before the meter’s eventFrom, ${formatTimeUs(fromUs)}`;
-    return { slug, aggregation, counted: false, reason };
+    return { ...name, counted: false, reason };
   }
   const measured = measure(data, event);
-  if (measured === undefined)
-    return { slug, aggregation, counted: false, reason: 'the meter’s filters leave it out' };
-  if (typeof measured === 'string') return { slug, aggregation, counted: false, reason: measured };
+  if (measured === undefined) return { ...name, counted: false, reason: 'the meter’s filters leave it out' };
+  if (typeof measured === 'string') return { ...name, counted: false, reason: measured };
   const groupBy = Object.fromEntries(groupByNames(meter).map((name, at) => [name, measured.groups[at]!]));
-  return { slug, aggregation, counted: true, value: addedBy(measured), groupBy };
+  return { ...name, counted: true, value: addedBy(measured), groupBy };
 }
 
 function addedBy({ value, unique }: Measurement): string {

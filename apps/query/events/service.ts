@@ -1,5 +1,5 @@
 import type { Transaction } from '@usage/db/connection/connect.ts';
-import { correctionsOf, type EventCorrection } from '@usage/db/corrections/eventCorrections.ts';
+import type { EventCorrection } from '@usage/db/corrections/eventCorrections.ts';
 import {
   batchesStoredAt,
   eventsOfListedBatches,
@@ -20,6 +20,7 @@ import { unavailable } from '@usage/lib/http/problem.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import { type CompiledMeter, compileMeter } from '@usage/lib/meter/evaluate.ts';
 import type { QueryRunner } from '../runner.ts';
+import { withCorrections } from './corrected.ts';
 import type { ListRequest } from './request.ts';
 
 /** An event of a list, with what the answer says of it. */
@@ -50,13 +51,12 @@ export async function listEvents(
     if (events.length === 0) return [];
     const faultsOf = await faultFinder(tx, namespace);
     const storedAt = await batchesStoredAt(tx, [...new Set(events.map((event) => event.batch_id))]);
-    const corrections = await correctionsOf(tx, namespace, events);
-    return events.map((event, i) => ({
+    return (await withCorrections(tx, namespace, events)).map(({ event, correction, current }) => ({
       event,
-      correction: corrections.get(i),
+      correction,
       // Without its batch's row, it was stored when it arrived or little later.
       storedAtUs: storedAt.get(event.batch_id) ?? event.arrived_us,
-      faults: faultsOf(event),
+      faults: faultsOf(current),
     }));
   });
 }

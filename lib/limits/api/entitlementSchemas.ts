@@ -125,20 +125,26 @@ export const EntitlementWire = Type.Object({
   ...managed,
 });
 
+const Exact = Type.Optional(
+  Type.String({ description: 'The exact value, where a double does not hold it.' }),
+);
+
 export const ValueWire = Type.Object({
   hasAccess: Type.Boolean({ description: 'Soft limits always have; others while something is available.' }),
-  balance: Type.Optional(
-    Type.Number({
-      description: 'Left of the grants. Where a double can’t hold it, balanceExact is there as well.',
-    }),
-  ),
+  balance: Type.Optional(Type.Number({ description: 'Left of the grants.' })),
+  balanceExact: Exact,
   usage: Type.Optional(Type.Number({ description: 'In the current usage period.' })),
+  usageExact: Exact,
   overage: Type.Optional(Type.Number({ description: 'Used beyond the grants.' })),
+  overageExact: Exact,
   totalAvailableGrantAmount: Type.Optional(
     Type.Number({ description: 'What the grants of this period come to.' }),
   ),
+  totalAvailableGrantAmountExact: Exact,
   reserved: Type.Optional(Type.Number({ description: 'Held by reservations.' })),
+  reservedExact: Exact,
   available: Type.Optional(Type.Number({ description: 'May be used or reserved still.' })),
+  availableExact: Exact,
   config: Type.Optional(Type.String()),
 });
 
@@ -146,6 +152,7 @@ export const GrantWire = Type.Object({
   id: Id,
   entitlementId: Id,
   amount: Type.Number(),
+  amountExact: Exact,
   priority: Type.Integer(),
   effectiveAt: Time('From when on.'),
   expiration: Type.Optional(Expiration),

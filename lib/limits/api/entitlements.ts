@@ -16,12 +16,12 @@ import { examplePage, flag, orderParameters, pageOf, pageParameters, texts } fro
 
 /** v1 lists them all, v2 page by page. */
 const v1 = ownedRoutes('/api/v1/subjects/:subjectIdOrKey', {
-  schema: Type.Array(EntitlementWire),
-  example: [entitlementExample],
+  entitlements: { schema: Type.Array(EntitlementWire), example: [entitlementExample] },
+  grants: { schema: Type.Array(GrantWire), example: [grantExample] },
 });
 const v2 = ownedRoutes('/api/v2/customers/:customerIdOrKey', {
-  schema: pageOf(EntitlementWire),
-  example: examplePage(entitlementExample),
+  entitlements: { schema: pageOf(EntitlementWire), example: examplePage(entitlementExample) },
+  grants: { schema: pageOf(GrantWire), example: examplePage(grantExample) },
 });
 
 const listParameters = [

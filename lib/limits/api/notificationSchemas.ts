@@ -80,6 +80,7 @@ export const RuleWire = Type.Object({
   thresholds: Type.Optional(Type.Array(Threshold)),
   features: Type.Optional(Type.Array(Type.Object({ id: Id, key: Type.String() }))),
   usage: Type.Optional(WatchedUsage),
+  metadata: Type.Optional(Metadata),
   ...managed,
 });
 

@@ -37,8 +37,13 @@ const historyParameters = [
   parameter('query', 'windowTimeZone', Type.String({ default: 'UTC' }), 'Zone of the windows.'),
 ];
 
+interface Listed {
+  schema: TSchema;
+  example: unknown;
+}
+
 /** The routes of one owner's entitlements; the same for subjects (v1) and customers (v2). */
-export function ownedRoutes(base: `/${string}`, listed: { schema: TSchema; example: unknown }) {
+export function ownedRoutes(base: `/${string}`, listed: { entitlements: Listed; grants: Listed }) {
   const all = `${base}/entitlements` as const;
   const single = `${all}/:entitlementIdOrFeatureKey` as const;
   return {
@@ -57,7 +62,7 @@ export function ownedRoutes(base: `/${string}`, listed: { schema: TSchema; examp
         ...pageParameters,
         ...orderParameters(entitlementOrders),
       ],
-      answer: { description: 'The entitlements.', ...listed },
+      answer: { description: 'The entitlements.', ...listed.entitlements },
       problems: [400, 404],
     }),
     get: route(`GET ${single}`, readers, {
@@ -125,7 +130,7 @@ export function ownedRoutes(base: `/${string}`, listed: { schema: TSchema; examp
         ...pageParameters,
         ...orderParameters(grantOrders),
       ],
-      answer: { description: 'The grants.', schema: Type.Array(GrantWire), example: [grantExample] },
+      answer: { description: 'The grants.', ...listed.grants },
       problems: [400, 404],
     }),
   } satisfies Record<string, ApiRoute>;

@@ -26,8 +26,8 @@ export function useMeters() {
 export type Activity = Answer<'getActivity'>;
 export type Evaluation = Answer<'evaluateMeters'>;
 
-/** What happened to events in the last minutes; asked again every `pollMs`. */
-export function useActivity(minutes: number, pollMs: number, enabled = true) {
+/** What happened to events in the last minutes; asked again every `pollMs`, or once where that is false. */
+export function useActivity(minutes: number, pollMs: number | false, enabled = true) {
   return useQuery({
     queryKey: ['activity', minutes],
     queryFn: ({ signal }) => dataOf(api.GET('/api/v1/activity', { params: { query: { minutes } }, signal })),
@@ -37,9 +37,49 @@ export function useActivity(minutes: number, pollMs: number, enabled = true) {
   });
 }
 
+/** Meters whose types had events in that time, those with most of them first. */
+export function busiestMeters(
+  activity: Activity,
+  meters: readonly Meter[],
+): { meter: Meter; events: number }[] {
+  const byType = new Map(activity.busiest.types.map(({ type, events }) => [type, events]));
+  return meters
+    .map((meter) => ({ meter, events: byType.get(meter.eventType) ?? 0 }))
+    .filter(({ events }) => events > 0)
+    .sort((a, b) => b.events - a.events);
+}
+
 export type Customer = Answer<'listCustomers'>['items'][number];
 export type AuditEntry = Answer<'listAudit'>['items'][number];
 export type Access = Answer<'getCustomerAccess'>['entitlements'][string];
 export type Entitlement = Answer<'listCustomerEntitlementsV2'>['items'][number];
 export type NotificationEvent = Answer<'listNotificationEvents'>['items'][number];
 export type Channel = Answer<'listNotificationChannels'>['items'][number];
+export type NotificationRule = Answer<'listNotificationRules'>['items'][number];
+export type Feature = Answer<'listFeatures'>[number];
+export type Grant = Answer<'listCustomerEntitlementGrantsV2'>['items'][number];
+export type Correction = Answer<'listCorrections'>['items'][number];
+export type Corrected = Answer<'correctEvents'>;
+
+const customersChosenMax = 1_000;
+
+/** The customers that a field can choose from, by name. */
+export function useCustomerNames() {
+  return useQuery({
+    queryKey: ['customers', 'names'],
+    queryFn: async ({ signal }) => {
+      const query = { pageSize: customersChosenMax, orderBy: 'name', order: 'ASC' } as const;
+      return (await dataOf(api.GET('/api/v1/customers', { params: { query }, signal }))).items;
+    },
+  });
+}
+
+const featuresMax = 1_000;
+
+export function useFeatures() {
+  return useQuery({
+    queryKey: ['features'],
+    queryFn: ({ signal }) =>
+      dataOf(api.GET('/api/v1/features', { params: { query: { limit: featuresMax } }, signal })),
+  });
+}

@@ -2,6 +2,7 @@ import type { ComponentType } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { Link, Route, Switch, useLocation } from 'wouter-preact';
 import { Audit } from '../pages/audit/audit.tsx';
+import { Corrections } from '../pages/corrections/corrections.tsx';
 import { CustomerPage } from '../pages/customers/customerPage.tsx';
 import { Customers } from '../pages/customers/customers.tsx';
 import { Events } from '../pages/events/events.tsx';
@@ -38,6 +39,7 @@ const pages: Page[] = [
   { path: '/subject', title: 'Subject', scope: 'read', page: SubjectPage },
   { path: '/customers', title: 'Customers', scope: 'read', page: Customers },
   { path: '/customers/:id', title: 'Customer', scope: 'read', page: CustomerPage },
+  { path: '/corrections', title: 'Corrections', scope: 'read', page: Corrections },
   { path: '/audit', title: 'Audit', scope: 'admin', page: Audit },
   { path: '/notifications', title: 'Notifications', scope: 'read', page: Notifications },
   { path: '/trouble', title: 'Trouble', scope: 'admin', page: Trouble },

@@ -31,6 +31,7 @@ const groups: { title: string | undefined; places: Place[] }[] = [
     places: [
       { path: '/send', label: 'Send an event', icon: 'send', scope: 'ingest' },
       { path: '/trouble', label: 'Trouble', icon: 'trouble', scope: 'admin' },
+      { path: '/corrections', label: 'Corrections', icon: 'edit', scope: 'read' },
       { path: '/notifications', label: 'Notifications', icon: 'bell', scope: 'read' },
       { path: '/keys', label: 'API keys', icon: 'keys', scope: 'admin' },
       { path: '/audit', label: 'Audit', icon: 'audit', scope: 'admin' },
@@ -170,7 +171,7 @@ const themes: { value: Theme; label: string; icon: IconName }[] = [
 
 function ThemeChoice() {
   return (
-    <fieldset class="segmented" style={{ border: 0, margin: 0 }} aria-label="Colours">
+    <fieldset class="segmented" aria-label="Colours">
       {themes.map(({ value, label, icon }) => (
         <button
           key={value}

@@ -1,11 +1,9 @@
+import { dayMs } from '@usage/lib/windows/units.ts';
+import type { operations } from '../../generated/api.d.ts';
+
 /** What the panel asks of the API with a portal token, and how it lies by day. */
-export interface UsageRow {
-  value: number;
-  /** The exact value, where a double does not hold it. */
-  valueExact?: string;
-  windowStart: string;
-  groupBy: Record<string, string>;
-}
+type Answer = operations['queryPortalMeter']['responses'][200]['content']['application/json'];
+export type UsageRow = Answer['data'][number];
 
 export interface UsageQuestion {
   origin: string;
@@ -15,8 +13,6 @@ export interface UsageQuestion {
   groupBy: string | undefined;
   zone: string;
 }
-
-const dayMs = 86_400_000;
 
 /** The rows of the last days, up to now. Throws an Error with the `status` of an answer that is none. */
 export async function rowsOf(question: UsageQuestion, signal: AbortSignal): Promise<UsageRow[]> {

@@ -190,7 +190,7 @@ export function Segmented<T extends string>(props: {
   onChange: (value: T) => void;
 }) {
   return (
-    <fieldset class="segmented" style={{ border: 0, margin: 0 }} aria-label={props.label}>
+    <fieldset class="segmented" aria-label={props.label}>
       {props.options.map(({ value, label, icon }) => (
         <button
           key={value}

@@ -1,33 +1,23 @@
-import { useInfiniteQuery } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
 import { api, dataOf } from '../../api/client.ts';
 import type { AuditEntry } from '../../api/queries.ts';
 import { useUrlState } from '../../app/search.ts';
 import { Dialog, TextField } from '../../ui/form.tsx';
 import { JsonView, oneLine } from '../../ui/json.tsx';
+import { MoreButton, pageSize, useChunks } from '../../ui/lists.tsx';
 import { Badge, Card, Empty, Fault, PageHead, SkeletonRows, Time } from '../../ui/parts.tsx';
-
-const pageSize = 50;
 
 /** Who changed what, the newest first. */
 export function Audit() {
   const url = useUrlState();
   const resource = url.get('resource');
   const [open, setOpen] = useState<AuditEntry>();
-  const entries = useInfiniteQuery({
-    queryKey: ['audit', resource],
-    queryFn: ({ pageParam, signal }) => {
-      const query = {
-        limit: pageSize,
-        ...(resource && { resource }),
-        ...(pageParam && { cursor: pageParam }),
-      };
-      return dataOf(api.GET('/api/v1/audit', { params: { query }, signal }));
-    },
-    initialPageParam: '',
-    getNextPageParam: (page) => (page as { nextCursor?: string }).nextCursor,
+  const entries = useChunks(['audit', resource], async (cursor, signal) => {
+    const query = { limit: pageSize, ...(resource && { resource }), ...(cursor && { cursor }) };
+    const { items, nextCursor } = await dataOf(api.GET('/api/v1/audit', { params: { query }, signal }));
+    return { items, next: nextCursor };
   });
-  const items = entries.data?.pages.flatMap((page) => page.items) ?? [];
+  const { items } = entries;
   return (
     <>
       <PageHead title="Audit" about="Who changed what. Entries are never changed or deleted." />
@@ -87,11 +77,7 @@ export function Audit() {
           </div>
         )}
       </Card>
-      {entries.hasNextPage && (
-        <button type="button" class="button" onClick={() => void entries.fetchNextPage()}>
-          Show older ones
-        </button>
-      )}
+      <MoreButton list={entries} label="Show older changes" />
       {open && (
         <Dialog title={`${open.action} ${open.resource}`} wide onClose={() => setOpen(undefined)}>
           <div class="body">

@@ -1,16 +1,17 @@
-import { useQuery } from '@tanstack/preact-query';
-import { Link } from 'wouter-preact';
+import { useQuery, useQueryClient } from '@tanstack/preact-query';
+import { useState } from 'preact/hooks';
+import { Link, useLocation } from 'wouter-preact';
 import { api, dataOf } from '../../api/client.ts';
-import { type Meter, useMeters } from '../../api/queries.ts';
-import { exactNumber } from '../../app/format.ts';
+import { type Customer, useMeters } from '../../api/queries.ts';
 import { linkTo } from '../../app/search.ts';
-import { zone } from '../../app/settings.ts';
+import { may } from '../../app/session.ts';
 import { seriesColor } from '../../chart/colors.ts';
-import { Sparkline } from '../../chart/sparkline.tsx';
+import { FormDialog } from '../../ui/formDialog.tsx';
+import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { Badge, Card, Empty, Fault, PageHead, Skeleton, SkeletonRows, Time } from '../../ui/parts.tsx';
-import { rangeOf } from '../explore/range.ts';
-import { exactOf, sumOfRows } from '../explore/usage.ts';
+import { Card, Empty, Fault, PageHead, SkeletonRows, Time, toast } from '../../ui/parts.tsx';
+import { UsageCard } from '../explore/usageCard.tsx';
+import { CustomerForm } from './customerForm.tsx';
 import { Entitlements } from './entitlements.tsx';
 
 /** One customer: its subjects, what it used in the last 30 days, and what it may use. */
@@ -23,6 +24,7 @@ export function CustomerPage({ id }: { id: string }) {
       ),
   });
   const meters = useMeters();
+  const [dialog, setDialog] = useState<'change' | 'delete'>();
   const { data } = customer;
   const subjects = data?.usageAttribution?.subjectKeys ?? [];
   return (
@@ -30,7 +32,23 @@ export function CustomerPage({ id }: { id: string }) {
       <PageHead
         title={data ? oneLine(data.name) : 'Customer'}
         about={data?.description && oneLine(data.description)}
-      />
+      >
+        {data && (
+          <Link class="button" href={linkTo('/events', { customer: data.id })}>
+            <Icon name="events" /> Its events
+          </Link>
+        )}
+        {data && may.admin.value && (
+          <>
+            <button type="button" class="button" onClick={() => setDialog('change')}>
+              <Icon name="edit" /> Change
+            </button>
+            <button type="button" class="button danger" onClick={() => setDialog('delete')}>
+              <Icon name="trash" /> Delete
+            </button>
+          </>
+        )}
+      </PageHead>
       {customer.error && <Fault error={customer.error} retry={() => void customer.refetch()} />}
       {data ? (
         <>
@@ -61,11 +79,12 @@ export function CustomerPage({ id }: { id: string }) {
           )}
           <div class="grid-3">
             {(meters.data ?? []).map((meter, at) => (
-              <CustomerUsage
+              <UsageCard
                 key={meter.slug}
                 meter={meter}
-                customerId={data.id}
+                of={{ filterCustomerId: [data.id] }}
                 subjects={subjects}
+                rangeName="30d"
                 color={seriesColor(at)}
               />
             ))}
@@ -92,44 +111,32 @@ export function CustomerPage({ id }: { id: string }) {
       ) : (
         !customer.error && <SkeletonRows rows={8} />
       )}
+      {data && dialog === 'change' && <CustomerForm customer={data} onClose={() => setDialog(undefined)} />}
+      {data && dialog === 'delete' && <DeleteCustomer customer={data} onClose={() => setDialog(undefined)} />}
     </>
   );
 }
 
-function CustomerUsage(props: { meter: Meter; customerId: string; subjects: string[]; color: string }) {
-  const { meter, customerId, subjects, color } = props;
-  const range = rangeOf('30d', 'DAY', zone.value, Date.now(), {});
-  const params = { path: { meterIdOrSlug: meter.slug } };
-  const of = { ...range, filterCustomerId: [customerId] };
-  const total = useQuery({
-    queryKey: ['customer usage', meter.slug, customerId, range],
-    queryFn: ({ signal }) =>
-      dataOf(api.POST('/api/v1/meters/{meterIdOrSlug}/query', { params, body: of, signal })),
-  });
-  const course = useQuery({
-    queryKey: ['customer course', meter.slug, customerId, range],
-    queryFn: ({ signal }) => {
-      const body = { ...of, windowSize: 'DAY' as const, windowTimeZone: zone.value };
-      return dataOf(api.POST('/api/v1/meters/{meterIdOrSlug}/query', { params, body, signal }));
-    },
-  });
-  const row = total.data?.data[0];
+function DeleteCustomer({ customer, onClose }: { customer: Customer; onClose: () => void }) {
+  const client = useQueryClient();
+  const [, navigate] = useLocation();
+  const remove = async () => {
+    const params = { path: { customerIdOrKey: customer.id } };
+    await api.DELETE('/api/v1/customers/{customerIdOrKey}', { params });
+    await client.invalidateQueries({ queryKey: ['customers'] });
+    toast(`${customer.name} is deleted.`);
+    navigate('/customers');
+  };
   return (
-    <Link
-      class="card stat meter-card"
-      href={linkTo('/explore', { meter: meter.slug, subject: subjects, range: '30d' })}
+    <FormDialog
+      title={`Delete ${oneLine(customer.name)}?`}
+      action="Delete the customer"
+      cancel="Keep it"
+      danger
+      onClose={onClose}
+      onSubmit={remove}
     >
-      <span class="label">
-        <i class="swatch" style={{ background: color }} />
-        <span class="clip">{oneLine(meter.name ?? meter.slug)}</span>
-        <Badge>{meter.aggregation}</Badge>
-      </span>
-      <span class="value number clip">
-        {!total.data ? <Skeleton height={24} width="60%" /> : row ? exactNumber(exactOf(row)!) : '0'}
-      </span>
-      <span style={{ minHeight: '30px' }}>
-        {course.data && <Sparkline values={sumOfRows(course.data.data)} label={`${meter.slug} by day`} />}
-      </span>
-    </Link>
+      <p>The events and the usage of its subjects stay. Its entitlements must be ended first.</p>
+    </FormDialog>
   );
 }

@@ -1,23 +1,24 @@
-import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/preact-query';
+import { keepPreviousData, useQuery } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
-import { Link, useLocation } from 'wouter-preact';
-import { ApiError, api, dataOf } from '../../api/client.ts';
+import { Link } from 'wouter-preact';
+import { api, dataOf } from '../../api/client.ts';
 import type { Customer } from '../../api/queries.ts';
 import { wholeNumber } from '../../app/format.ts';
 import { useUrlState } from '../../app/search.ts';
 import { may } from '../../app/session.ts';
-import { Dialog, TextField } from '../../ui/form.tsx';
+import { TextField } from '../../ui/form.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { Badge, Card, Empty, Fault, PageHead, SkeletonRows, Time, toast } from '../../ui/parts.tsx';
+import { PageTurner, pageIn, pageSize } from '../../ui/lists.tsx';
+import { Badge, Card, Empty, Fault, PageHead, SkeletonRows, Time } from '../../ui/parts.tsx';
+import { CustomerForm } from './customerForm.tsx';
 
-const pageSize = 50;
 const subjectsShown = 4;
 
 /** Customers: each is one or many subjects. */
 export function Customers() {
   const url = useUrlState();
-  const page = Math.max(1, Number(url.get('page')) || 1);
+  const page = pageIn(url);
   const name = url.get('name');
   const [isCreating, setCreating] = useState(false);
   const customers = useQuery({
@@ -67,28 +68,8 @@ export function Customers() {
           <CustomerTable customers={data.items} />
         )}
       </Card>
-      {data && data.totalCount > pageSize && (
-        <div class="row">
-          <button
-            type="button"
-            class="button"
-            disabled={page === 1}
-            onClick={() => url.set({ page: String(page - 1) })}
-          >
-            Before
-          </button>
-          <span class="muted">page {page}</span>
-          <button
-            type="button"
-            class="button"
-            disabled={page * pageSize >= data.totalCount}
-            onClick={() => url.set({ page: String(page + 1) })}
-          >
-            Next
-          </button>
-        </div>
-      )}
-      {isCreating && <CreateCustomer onClose={() => setCreating(false)} />}
+      {data && <PageTurner url={url} totalCount={data.totalCount} before="Before" next="Next" />}
+      {isCreating && <CustomerForm onClose={() => setCreating(false)} />}
     </>
   );
 }
@@ -135,69 +116,5 @@ function CustomerTable({ customers }: { customers: Customer[] }) {
         </tbody>
       </table>
     </div>
-  );
-}
-
-function CreateCustomer({ onClose }: { onClose: () => void }) {
-  const client = useQueryClient();
-  const [, navigate] = useLocation();
-  const [name, setName] = useState('');
-  const [key, setKey] = useState('');
-  const [subjects, setSubjects] = useState('');
-  const [error, setError] = useState<unknown>();
-  const faultOf = (field: string) =>
-    error instanceof ApiError
-      ? error.faults.find((fault) => fault.field.startsWith(field))?.reason
-      : undefined;
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    const subjectKeys = subjects
-      .split(',')
-      .map((one) => one.trim())
-      .filter(Boolean);
-    try {
-      const body = { name, ...(key && { key }), usageAttribution: { subjectKeys } };
-      const customer = await dataOf(api.POST('/api/v1/customers', { body }));
-      await client.invalidateQueries({ queryKey: ['customers'] });
-      toast(`${name} is there.`);
-      navigate(`/customers/${customer.id}`);
-    } catch (fault) {
-      setError(fault);
-    }
-  };
-  return (
-    <Dialog title="Create a customer" onClose={onClose}>
-      <form onSubmit={submit}>
-        <div class="body">
-          <TextField label="Name" value={name} onValue={setName} fault={faultOf('name')} />
-          <TextField
-            label="Key"
-            hint="Your own id of it; may be left out"
-            class="mono"
-            value={key}
-            onValue={setKey}
-            fault={faultOf('key')}
-          />
-          <TextField
-            label="Subjects"
-            hint="Their keys, with commas between them"
-            value={subjects}
-            onValue={setSubjects}
-            fault={faultOf('usageAttribution')}
-          />
-          {error !== undefined && !(error instanceof ApiError && error.faults.length > 0) && (
-            <Fault error={error} />
-          )}
-        </div>
-        <footer>
-          <button type="button" class="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="button primary">
-            Create the customer
-          </button>
-        </footer>
-      </form>
-    </Dialog>
   );
 }

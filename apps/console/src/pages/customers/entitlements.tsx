@@ -1,9 +1,15 @@
 import { useQuery } from '@tanstack/preact-query';
+import { useState } from 'preact/hooks';
 import { api, dataOf } from '../../api/client.ts';
 import type { Access, Entitlement } from '../../api/queries.ts';
 import { exactNumber } from '../../app/format.ts';
+import { may } from '../../app/session.ts';
+import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
 import { Badge, Card, Empty, Fault, SkeletonRows, Time } from '../../ui/parts.tsx';
+import { ChangeEntitlement, type EntitlementChange } from './changeEntitlement.tsx';
+import { EntitlementForm } from './entitlementForm.tsx';
+import { Grants } from './grants.tsx';
 
 const pollMs = 5_000;
 
@@ -22,8 +28,20 @@ export function Entitlements({ customerId }: { customerId: string }) {
     refetchInterval: pollMs,
   });
   const error = entitlements.error ?? access.error;
+  const [dialog, setDialog] = useState<EntitlementDialog>();
+  const close = () => setDialog(undefined);
   return (
-    <Card title="Entitlements" flush>
+    <Card
+      title="Entitlements"
+      flush
+      actions={
+        may.admin.value && (
+          <button type="button" class="button small" onClick={() => setDialog({ kind: 'give' })}>
+            <Icon name="plus" /> Give an entitlement
+          </button>
+        )
+      }
+    >
       {error ? (
         <div style={{ padding: '16px' }}>
           <Fault error={error} retry={() => void access.refetch()} />
@@ -32,7 +50,7 @@ export function Entitlements({ customerId }: { customerId: string }) {
         <SkeletonRows rows={3} />
       ) : entitlements.data.items.length === 0 ? (
         <Empty icon="keys" title="No entitlements">
-          What it may use of a feature is set with <code>POST /api/v2/customers/…/entitlements</code>.
+          An entitlement says whether the customer may use a feature, and how much of it.
         </Empty>
       ) : (
         <div class="table-scroll">
@@ -45,6 +63,9 @@ export function Entitlements({ customerId }: { customerId: string }) {
                 <th class="right">Left</th>
                 <th>Of the period</th>
                 <th>Resets</th>
+                <th>
+                  <span class="visually-hidden">Actions</span>
+                </th>
               </tr>
             </thead>
             <tbody>
@@ -53,19 +74,34 @@ export function Entitlements({ customerId }: { customerId: string }) {
                   key={one.id}
                   entitlement={one}
                   access={access.data.entitlements[one.featureKey]}
+                  onOpen={setDialog}
                 />
               ))}
             </tbody>
           </table>
         </div>
       )}
+      {dialog?.kind === 'give' && <EntitlementForm customerId={customerId} onClose={close} />}
+      {dialog?.kind === 'grants' && (
+        <Grants customerId={customerId} entitlement={dialog.entitlement} onClose={close} />
+      )}
+      {(dialog?.kind === 'reset' || dialog?.kind === 'end') && (
+        <ChangeEntitlement customerId={customerId} change={dialog} onClose={close} />
+      )}
     </Card>
   );
 }
 
-function EntitlementRow({ entitlement, access }: { entitlement: Entitlement; access: Access | undefined }) {
+type EntitlementDialog = { kind: 'give' } | { kind: 'grants'; entitlement: Entitlement } | EntitlementChange;
+
+function EntitlementRow(props: {
+  entitlement: Entitlement;
+  access: Access | undefined;
+  onOpen: (dialog: EntitlementDialog) => void;
+}) {
+  const { entitlement, access, onOpen } = props;
   const { featureKey, type, isSoftLimit, currentUsagePeriod } = entitlement;
-  const { usage, balance, totalAvailableGrantAmount: granted } = access ?? {};
+  const { usage, usageExact, balance, balanceExact, totalAvailableGrantAmount: granted } = access ?? {};
   const whole = granted ?? (usage ?? 0) + (balance ?? 0);
   const share = whole > 0 ? Math.min(1, (usage ?? 0) / whole) : 0;
   return (
@@ -82,8 +118,10 @@ function EntitlementRow({ entitlement, access }: { entitlement: Entitlement; acc
           </span>
         </span>
       </td>
-      <td class="right number">{usage === undefined ? '' : exactNumber(String(usage))}</td>
-      <td class="right number">{balance === undefined ? '' : exactNumber(String(balance))}</td>
+      <td class="right number">{usage === undefined ? '' : exactNumber(usageExact ?? String(usage))}</td>
+      <td class="right number">
+        {balance === undefined ? '' : exactNumber(balanceExact ?? String(balance))}
+      </td>
       <td style={{ minWidth: '140px' }}>
         {type === 'metered' && (
           <div
@@ -100,6 +138,33 @@ function EntitlementRow({ entitlement, access }: { entitlement: Entitlement; acc
         {type === 'static' && <span class="mono small clip">{oneLine(access?.config ?? '')}</span>}
       </td>
       <td class="soft nowrap">{currentUsagePeriod && <Time at={currentUsagePeriod.to} />}</td>
+      <td class="right">
+        <span class="row tight end">
+          {type === 'metered' && (
+            <button
+              type="button"
+              class="button small"
+              onClick={() => onOpen({ kind: 'grants', entitlement })}
+            >
+              Grants
+            </button>
+          )}
+          {may.admin.value && type === 'metered' && (
+            <button type="button" class="button small" onClick={() => onOpen({ kind: 'reset', entitlement })}>
+              Reset
+            </button>
+          )}
+          {may.admin.value && (
+            <button
+              type="button"
+              class="button small danger"
+              onClick={() => onOpen({ kind: 'end', entitlement })}
+            >
+              End
+            </button>
+          )}
+        </span>
+      </td>
     </tr>
   );
 }

@@ -1,4 +1,3 @@
-import { useInfiniteQuery } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import { api, dataOf } from '../../api/client.ts';
@@ -7,12 +6,12 @@ import { rate, wholeNumber } from '../../app/format.ts';
 import { useUrlState } from '../../app/search.ts';
 import { may } from '../../app/session.ts';
 import { Icon } from '../../ui/icons.tsx';
+import { MoreButton, pageSize, useChunks } from '../../ui/lists.tsx';
 import { Badge, Card, Empty, Fault, PageHead, Segmented, SkeletonRows } from '../../ui/parts.tsx';
 import { EventRow, keyOf } from './eventRow.tsx';
 import { apiFilter, type EventFilter, FilterBar, filterIn } from './filters.tsx';
 import { useTail } from './tail.ts';
 
-const pageSize = 50;
 const modes = [
   { value: 'live', label: 'Live', icon: 'play' },
   { value: 'search', label: 'Search', icon: 'search' },
@@ -80,25 +79,12 @@ function Live({ filter }: { filter: EventFilter }) {
 
 function Search({ filter }: { filter: EventFilter }) {
   const text = apiFilter(filter);
-  const pages = useInfiniteQuery({
-    queryKey: ['events', text],
-    queryFn: ({ pageParam, signal }) =>
-      dataOf(
-        api.GET('/api/v2/events', {
-          params: {
-            query: {
-              limit: pageSize,
-              ...(text && { filter: text }),
-              ...(pageParam && { cursor: pageParam }),
-            },
-          },
-          signal,
-        }),
-      ),
-    initialPageParam: '',
-    getNextPageParam: (page) => page.nextCursor,
+  const pages = useChunks(['events', text], async (cursor, signal) => {
+    const query = { limit: pageSize, ...(text && { filter: text }), ...(cursor && { cursor }) };
+    const { items, nextCursor } = await dataOf(api.GET('/api/v2/events', { params: { query }, signal }));
+    return { items, next: nextCursor };
   });
-  const all = pages.data?.pages.flatMap(({ items }) => items) ?? [];
+  const all = pages.items;
   const events = all.filter((item) => passes(item, filter));
   return (
     <>
@@ -120,14 +106,7 @@ function Search({ filter }: { filter: EventFilter }) {
             {filter.show !== 'all' && `, of ${wholeNumber(all.length)} looked at`}
           </span>
           {pages.hasNextPage ? (
-            <button
-              type="button"
-              class="button small"
-              disabled={pages.isFetchingNextPage}
-              onClick={() => void pages.fetchNextPage()}
-            >
-              {pages.isFetchingNextPage ? 'Loading …' : 'Show older events'}
-            </button>
+            <MoreButton list={pages} label="Show older events" small />
           ) : (
             <span class="muted small">These are all.</span>
           )}

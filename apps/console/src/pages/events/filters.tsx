@@ -1,8 +1,11 @@
 import { useState } from 'preact/hooks';
+import { useCustomerNames } from '../../api/queries.ts';
+import { instantOf, localTime } from '../../app/clock.ts';
 import type { UrlState } from '../../app/search.ts';
 import { zone } from '../../app/settings.ts';
 import { SelectField, TextField } from '../../ui/form.tsx';
 import { Icon } from '../../ui/icons.tsx';
+import { oneLine } from '../../ui/json.tsx';
 
 /** What the list is narrowed to; each part lives in the URL. */
 export interface EventFilter {
@@ -10,6 +13,8 @@ export interface EventFilter {
   subject?: string | undefined;
   source?: string | undefined;
   id?: string | undefined;
+  /** Id of a customer: the events of its subjects. */
+  customer?: string | undefined;
   /** Times of the event, RFC 3339. */
   from?: string | undefined;
   to?: string | undefined;
@@ -30,6 +35,7 @@ export function filterIn(url: UrlState): EventFilter {
     subject: url.get('subject'),
     source: url.get('source'),
     id: url.get('id'),
+    customer: url.get('customer'),
     from: url.get('from'),
     to: url.get('to'),
     show,
@@ -44,6 +50,7 @@ export function apiFilter(filter: EventFilter): string | undefined {
     if (text) all[name] = { $ilike: `%${text.replace(/[\\%_]/g, '\\$&')}%` };
   }
   const bounds = [filter.from && { $gte: filter.from }, filter.to && { $lt: filter.to }].filter(Boolean);
+  if (filter.customer) all.customerId = { $eq: filter.customer };
   if (bounds.length > 0) all.time = bounds.length === 1 ? bounds[0] : { $and: bounds };
   return Object.keys(all).length > 0 ? JSON.stringify(all) : undefined;
 }
@@ -64,7 +71,8 @@ export function FilterBar({
     );
     setDraft({});
   };
-  const isNarrowed = [...texts, 'from', 'to'].some((name) => filter[name as 'type']) || filter.show !== 'all';
+  const isNarrowed =
+    [...texts, 'customer', 'from', 'to'].some((name) => filter[name as 'type']) || filter.show !== 'all';
   return (
     <search>
       <form class="filters" onSubmit={submit} aria-label="Events">
@@ -91,6 +99,10 @@ export function FilterBar({
           value={localTime(textIn('to'))}
           onValue={(value) => setDraft({ ...draft, to: instantOf(value) })}
         />
+        <CustomerField
+          value={filter.customer ?? ''}
+          onValue={(customer) => onChange({ customer: customer || undefined })}
+        />
         <SelectField
           label="Show"
           value={filter.show}
@@ -111,6 +123,7 @@ export function FilterBar({
                 subject: undefined,
                 source: undefined,
                 id: undefined,
+                customer: undefined,
                 from: undefined,
                 to: undefined,
                 show: undefined,
@@ -125,39 +138,18 @@ export function FilterBar({
   );
 }
 
-/** An instant as the fields of a clock in the chosen zone, and back. */
-export function localTime(instant: string, timeZone = zone.value): string {
-  if (instant === '' || Number.isNaN(Date.parse(instant))) return '';
-  const at = new Date(instant);
-  return new Date(at.getTime() + offsetMs(at, timeZone)).toISOString().slice(0, 19);
-}
-
-export function instantOf(local: string, timeZone = zone.value): string {
-  const ms = Date.parse(`${local}Z`);
-  if (Number.isNaN(ms)) return '';
-  const first = ms - offsetMs(new Date(ms), timeZone);
-  return new Date(ms - offsetMs(new Date(first), timeZone)).toISOString();
-}
-
-/** How far the zone's clocks are ahead of UTC at this instant. */
-function offsetMs(at: Date, timeZone: string): number {
-  const fields = {
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-  } as const;
-  const parts = new Intl.DateTimeFormat('en-US', { ...fields, timeZone, hourCycle: 'h23' }).formatToParts(at);
-  const part = (type: string) => Number(parts.find((one) => one.type === type)?.value);
-  const local = Date.UTC(
-    part('year'),
-    part('month') - 1,
-    part('day'),
-    part('hour'),
-    part('minute'),
-    part('second'),
+/** Nothing where there are no customers to choose from. */
+function CustomerField({ value, onValue }: { value: string; onValue: (id: string) => void }) {
+  const customers = useCustomerNames();
+  const names = (customers.data ?? []).map(({ id, name }) => ({ value: id, label: oneLine(name) }));
+  if (names.length === 0 && value === '') return null;
+  const known = names.some((one) => one.value === value) || value === '';
+  return (
+    <SelectField
+      label="Customer"
+      value={value}
+      options={[{ value: '', label: 'any' }, ...(known ? [] : [{ value, label: value }]), ...names]}
+      onValue={onValue}
+    />
   );
-  return local - Math.floor(at.getTime() / 1_000) * 1_000;
 }

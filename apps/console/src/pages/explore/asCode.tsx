@@ -34,6 +34,7 @@ export function AsCode({
             For a panel of Grafana’s PostgreSQL source (the reader of compose may read these tables). It reads
             the rollups: some seconds behind, by whole {/^MINUTE|M$/.test(state.window) ? 'minutes' : 'hours'}
             ; the API’s answer is exact at once.
+            {(state.asOf || state.top) && ' It knows neither “as of” nor the largest groups.'}
           </p>
         )}
       </div>

@@ -2,7 +2,7 @@ import type { UsageRow } from '../../api/queries.ts';
 import { exactNumber } from '../../app/format.ts';
 import { seriesColor, seriesColorsMax } from '../../chart/colors.ts';
 import type { ChartSeries } from '../../chart/timeChart.tsx';
-import { exactOf, groupOf } from './usage.ts';
+import { exactOf, groupOf, otherGroups } from './usage.ts';
 
 export interface ChartData {
   /** ms since 1970 at which windows begin. */
@@ -30,7 +30,11 @@ export function chartData(
   const placeOf = new Map(times.map((time, at) => [time, at]));
   const groups = new Map<string, { values: (number | null)[]; texts: (string | undefined)[]; sum: number }>();
   for (const row of rows) {
-    const label = groupBy.length > 0 ? groupLabel(groupOf(row, groupBy)) : fallbackLabel;
+    const label = row.other
+      ? otherGroups
+      : groupBy.length > 0
+        ? groupLabel(groupOf(row, groupBy))
+        : fallbackLabel;
     let group = groups.get(label);
     if (!group) {
       group = { values: times.map(() => (additive ? 0 : null)), texts: [], sum: 0 };

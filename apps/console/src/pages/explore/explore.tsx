@@ -1,6 +1,6 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
-import { type Meter, useMeters } from '../../api/queries.ts';
+import { busiestMeters, type Meter, useActivity, useMeters } from '../../api/queries.ts';
 import { dateTime, windowName } from '../../app/format.ts';
 import { linkTo, useUrlState } from '../../app/search.ts';
 import { may } from '../../app/session.ts';
@@ -13,7 +13,7 @@ import { chartData, withBefore } from './chartData.ts';
 import { downloadCsv } from './download.ts';
 import { ExploreBar } from './exploreBar.tsx';
 import { windowLabels } from './range.ts';
-import { type ExploreState, isAdditive, stateIn } from './state.ts';
+import { type ExploreState, hasTop, isAdditive, stateIn } from './state.ts';
 import { GroupTable, Total, WindowTable } from './tables.tsx';
 import { useExplored } from './usage.ts';
 
@@ -28,9 +28,11 @@ const charts = [
 export function Explore() {
   const meters = useMeters();
   const url = useUrlState();
+  const { busiest, isPending } = useBusiestMeter(url.get('meter') === undefined, meters.data);
   if (meters.error) return <Fault error={meters.error} retry={() => void meters.refetch()} />;
-  if (!meters.data) return <SkeletonRows rows={8} height={26} />;
-  const meter = meters.data.find(({ slug }) => slug === url.get('meter')) ?? meters.data[0];
+  if (!meters.data || isPending) return <SkeletonRows rows={8} height={26} />;
+  const asked = url.get('meter');
+  const meter = meters.data.find(({ slug }) => slug === asked) ?? busiest ?? meters.data[0];
   if (!meter) {
     return (
       <>
@@ -54,11 +56,26 @@ export function Explore() {
   return <ExploreMeter meter={meter} meters={meters.data} />;
 }
 
+/** The meter with most events in the last hour; the one that was chosen stays, whatever comes meanwhile. */
+function useBusiestMeter(isWanted: boolean, meters: Meter[] | undefined) {
+  const activity = useActivity(60, false, isWanted);
+  const chosen = useRef<Meter>();
+  if (isWanted && activity.data && meters) chosen.current ??= busiestMeters(activity.data, meters)[0]?.meter;
+  return { busiest: chosen.current, isPending: isWanted && activity.isPending };
+}
+
 function ExploreMeter({ meter, meters }: { meter: Meter; meters: Meter[] }) {
   const url = useUrlState();
   // Held while the page is open: ranges that end now would ask anew with every render.
   const [nowMs, setNow] = useState(() => Date.now());
-  const state = { ...stateIn(url, nowMs), meter: meter.slug };
+  const given = stateIn(url, nowMs);
+  const top = hasTop(meter, given.groupBy) ? given.top : undefined;
+  const state = { ...given, top, meter: meter.slug };
+  const isNamed = url.get('meter') === meter.slug;
+  // So that the address can be sent to somebody else.
+  useEffect(() => {
+    if (!isNamed) url.set({ meter: meter.slug }, { replace: true });
+  }, [isNamed]);
   const explored = useExplored(state);
   const [isCode, setCode] = useState(false);
   const error = explored.windows.error ?? explored.groups.error ?? explored.total.error;

@@ -1,15 +1,11 @@
-import { useQuery } from '@tanstack/preact-query';
-import { useId, useState } from 'preact/hooks';
-import { api, dataOf } from '../../api/client.ts';
 import type { Meter } from '../../api/queries.ts';
 import { useUrlState } from '../../app/search.ts';
 import { browserZone, zoneNames } from '../../app/settings.ts';
-import { CheckField, SelectField, TextField } from '../../ui/form.tsx';
-import { Icon } from '../../ui/icons.tsx';
-import { oneLine } from '../../ui/json.tsx';
-import { instantOf, localTime } from '../events/filters.tsx';
-import { type RangeName, rangeNames, windowFor, windowLabels, windowsFor } from './range.ts';
-import { type ExploreState, filterParameters } from './state.ts';
+import { CheckField, SelectField } from '../../ui/form.tsx';
+import { Filters } from './filters.tsx';
+import { type RangeName, rangeNames, windowLabels, windowsFor } from './range.ts';
+import { type ExploreState, hasTop, topChoices } from './state.ts';
+import { AsOf, CustomRange } from './times.tsx';
 
 const rangeLabels: Record<RangeName, string> = {
   '1h': 'Last hour',
@@ -42,7 +38,7 @@ export function ExploreBar({ meter, meters, state }: { meter: Meter; meters: Met
           label="Meter"
           value={meter.slug}
           options={meters.map(({ slug }) => ({ value: slug, label: slug }))}
-          onValue={(slug) => url.set({ meter: slug, group: undefined, filter: undefined })}
+          onValue={(slug) => url.set({ meter: slug, group: undefined, filter: undefined, top: undefined })}
         />
         <SelectField
           label="Range"
@@ -69,6 +65,18 @@ export function ExploreBar({ meter, meters, state }: { meter: Meter; meters: Met
           }))}
           onValue={(value) => url.set({ zone: value })}
         />
+        <AsOf state={state} />
+        {hasTop(meter, chosen) && (
+          <SelectField
+            label="Groups"
+            value={String(state.top ?? '')}
+            options={[
+              { value: '', label: 'all' },
+              ...topChoices.map((count) => ({ value: String(count), label: `the ${count} largest` })),
+            ]}
+            onValue={(top) => url.set({ top })}
+          />
+        )}
         <div class="field" style={{ maxWidth: 'none' }}>
           <span class="label" id="group-by">
             Group by
@@ -88,124 +96,5 @@ export function ExploreBar({ meter, meters, state }: { meter: Meter; meters: Met
       </div>
       <Filters meter={meter} state={state} groups={groups} />
     </>
-  );
-}
-
-function CustomRange({ state }: { state: ExploreState }) {
-  const url = useUrlState();
-  const change = (name: 'from' | 'to', local: string) => {
-    const instant = instantOf(local, state.zone);
-    if (!instant) return;
-    const next = { from: state.range.from, to: state.range.to, [name]: instant };
-    if (next.from < next.to) url.set({ ...next, range: 'custom', window: windowFor('custom', next) });
-  };
-  return (
-    <>
-      <TextField
-        label="From"
-        type="datetime-local"
-        value={localTime(state.range.from, state.zone).slice(0, 16)}
-        onValue={() => {}}
-        onChange={(event) => change('from', `${event.currentTarget.value}:00`)}
-      />
-      <TextField
-        label="To"
-        type="datetime-local"
-        value={localTime(state.range.to, state.zone).slice(0, 16)}
-        onValue={() => {}}
-        onChange={(event) => change('to', `${event.currentTarget.value}:00`)}
-      />
-    </>
-  );
-}
-
-/** What usage is narrowed to: chips to take out, and a field to add one, with the values that exist. */
-function Filters({ meter, state, groups }: { meter: Meter; state: ExploreState; groups: string[] }) {
-  const url = useUrlState();
-  const [name, setName] = useState('subject');
-  const [value, setValue] = useState('');
-  const id = useId();
-  const field = groups.includes(name) ? name : 'subject';
-  const values = useQuery({
-    queryKey: ['values', meter.slug, field, state.range.from, state.range.to],
-    queryFn: ({ signal }) => {
-      const query = state.range;
-      return field === 'subject'
-        ? dataOf(
-            api.GET('/api/v1/meters/{meterIdOrSlug}/subjects', {
-              params: { path: { meterIdOrSlug: meter.slug }, query },
-              signal,
-            }),
-          )
-        : dataOf(
-            api.GET('/api/v1/meters/{meterIdOrSlug}/group-by/{groupByKey}/values', {
-              params: { path: { meterIdOrSlug: meter.slug, groupByKey: field }, query },
-              signal,
-            }),
-          );
-    },
-  });
-  const add = (event: Event) => {
-    event.preventDefault();
-    if (value === '' && field === 'subject') return;
-    if (field === 'subject') url.set({ subject: [...new Set([...state.subjects, value])] });
-    else url.set({ filter: [...new Set([...filterParameters(state.filters), `${field}=${value}`])] });
-    setValue('');
-  };
-  const chips = [
-    ...state.subjects.map((subject) => ({
-      text: `subject = ${subject}`,
-      remove: () => url.set({ subject: state.subjects.filter((one) => one !== subject) }),
-    })),
-    ...filterParameters(state.filters).map((text) => ({
-      text: text.replace('=', ' = '),
-      remove: () => url.set({ filter: filterParameters(state.filters).filter((one) => one !== text) }),
-    })),
-  ];
-  return (
-    <form
-      class="explore-bar"
-      style={{ borderTop: '1px solid var(--line)', alignItems: 'center', paddingBlock: '10px' }}
-      onSubmit={add}
-      aria-label="Filters"
-    >
-      {chips.map(({ text, remove }) => (
-        <span class="chip" key={text}>
-          <span>{oneLine(text)}</span>
-          <button type="button" aria-label={`Take the filter ${oneLine(text)} out`} onClick={remove}>
-            ×
-          </button>
-        </span>
-      ))}
-      <SelectField
-        label="Filter by"
-        hideLabel
-        value={field}
-        options={groups.map((value) => ({ value, label: value }))}
-        onValue={setName}
-      />
-      <TextField
-        label="Value to filter by"
-        hideLabel
-        placeholder="value"
-        list={id}
-        value={value}
-        onValue={setValue}
-      />
-      <datalist id={id}>
-        {(values.data ?? []).slice(0, 200).map((one) => (
-          <option key={one} value={one} />
-        ))}
-      </datalist>
-      <button type="submit" class="button small">
-        <Icon name="plus" /> Add filter
-      </button>
-      <span class="spring" />
-      <CheckField
-        label="Compare with the period before"
-        checked={state.compare}
-        onValue={(on) => url.set({ compare: on ? '1' : undefined })}
-      />
-    </form>
   );
 }

@@ -1,21 +1,6 @@
-import { instantOf, localTime } from '../events/filters.tsx';
-
-export const windowSizes = [
-  'MINUTE',
-  'PT5M',
-  'PT15M',
-  'PT30M',
-  'HOUR',
-  'PT3H',
-  'PT6H',
-  'PT12H',
-  'DAY',
-  'WEEK',
-  'MONTH',
-  'QUARTER',
-  'YEAR',
-] as const;
-export type WindowSize = (typeof windowSizes)[number];
+import { type WindowSize, windowSizes, windowUsTypical } from '@usage/lib/windows/sizes.ts';
+import { dayMs, hourMs } from '@usage/lib/windows/units.ts';
+import { instantOf, localTime } from '../../app/clock.ts';
 
 export const rangeNames = ['1h', '24h', '7d', '30d', '90d', '12m', 'custom'] as const;
 export type RangeName = (typeof rangeNames)[number];
@@ -26,9 +11,6 @@ export interface Range {
   to: string;
 }
 
-const minuteMs = 60_000;
-const hourMs = 60 * minuteMs;
-const dayMs = 24 * hourMs;
 /** With more windows a chart says nothing and an answer is refused. */
 const windowsWanted = 400;
 
@@ -39,22 +21,6 @@ const lengths: Record<Exclude<RangeName, 'custom'>, { ms: number; months: number
   '30d': { ms: 30 * dayMs, months: 0 },
   '90d': { ms: 90 * dayMs, months: 0 },
   '12m': { ms: 0, months: 12 },
-};
-
-const windowMs: Record<WindowSize, number> = {
-  MINUTE: minuteMs,
-  PT5M: 5 * minuteMs,
-  PT15M: 15 * minuteMs,
-  PT30M: 30 * minuteMs,
-  HOUR: hourMs,
-  PT3H: 3 * hourMs,
-  PT6H: 6 * hourMs,
-  PT12H: 12 * hourMs,
-  DAY: dayMs,
-  WEEK: 7 * dayMs,
-  MONTH: 30 * dayMs,
-  QUARTER: 91 * dayMs,
-  YEAR: 365 * dayMs,
 };
 
 /** What a window is called beside “by”. */
@@ -89,7 +55,7 @@ export function windowFor(name: RangeName, custom: Partial<Range>): WindowSize {
 /** Windows that are worth offering: not thousands of them. */
 export function windowsFor({ from, to }: Range): WindowSize[] {
   const ms = Date.parse(to) - Date.parse(from);
-  return windowSizes.filter((size) => ms / windowMs[size] <= 5_000);
+  return windowSizes.filter((size) => ms / windowMs(size) <= 5_000);
 }
 
 /** Up to the end of the window that now lies in, by the clock of the zone. */
@@ -118,12 +84,12 @@ export function rangeBefore({ from, to }: Range, name: RangeName, zone: string):
 
 /** What the range ends with: a day where the window is one or longer, an hour where the range is one of days. */
 function coarser(window: WindowSize, ms: number): WindowSize {
-  if (windowMs[window] >= dayMs) return 'DAY';
+  if (windowMs(window) >= dayMs) return 'DAY';
   return ms > 2 * dayMs ? 'HOUR' : window;
 }
 
 function ceiling(clock: number, size: WindowSize): number {
-  if (size !== 'MONTH') return Math.ceil((clock + 1) / windowMs[size]) * windowMs[size];
+  if (size !== 'MONTH') return Math.ceil((clock + 1) / windowMs(size)) * windowMs(size);
   const at = new Date(clock);
   return Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + 1, 1);
 }
@@ -139,4 +105,9 @@ function clockOf(instant: string, zone: string): number {
 
 function toInstant(clock: number, zone: string): string {
   return instantOf(new Date(clock).toISOString().slice(0, 19), zone);
+}
+
+/** How long a window is where the clock is left alone. */
+function windowMs(size: WindowSize): number {
+  return windowUsTypical[size] / 1_000;
 }

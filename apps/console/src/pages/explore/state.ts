@@ -1,16 +1,9 @@
+import { type WindowSize, windowSizes } from '@usage/lib/windows/sizes.ts';
 import type { Meter } from '../../api/queries.ts';
 import type { UrlState } from '../../app/search.ts';
 import { zone } from '../../app/settings.ts';
 import type { ChartKind } from '../../chart/timeChart.tsx';
-import {
-  type Range,
-  type RangeName,
-  rangeNames,
-  rangeOf,
-  type WindowSize,
-  windowFor,
-  windowSizes,
-} from './range.ts';
+import { type Range, type RangeName, rangeNames, rangeOf, windowFor } from './range.ts';
 
 /** What Explore shows: all of it lives in the URL. */
 export interface ExploreState {
@@ -25,7 +18,13 @@ export interface ExploreState {
   filters: Record<string, string[]>;
   chart: ChartKind;
   compare: boolean;
+  /** Only so many groups, and one for all others; undefined = all. */
+  top: number | undefined;
+  /** As of this moment of arrival, RFC 3339; undefined = now. */
+  asOf: string | undefined;
 }
+
+export const topChoices = [5, 10, 20, 50] as const;
 
 export function stateIn(url: UrlState, nowMs: number): ExploreState {
   const custom = { from: url.get('from'), to: url.get('to') };
@@ -50,6 +49,8 @@ export function stateIn(url: UrlState, nowMs: number): ExploreState {
     filters,
     chart: (['line', 'bar', 'stacked'] as const).find((kind) => kind === url.get('chart')) ?? 'bar',
     compare: url.get('compare') === '1',
+    top: topChoices.find((count) => String(count) === url.get('top')),
+    asOf: url.get('asof'),
   };
 }
 
@@ -69,6 +70,8 @@ export function queryBody(
     to,
     ...(of.window && { windowSize: of.window, windowTimeZone: state.zone }),
     ...(of.groupBy.length > 0 && { groupBy: of.groupBy }),
+    ...(of.groupBy.length > 0 && state.top && { topN: state.top }),
+    ...(state.asOf && { asOf: state.asOf }),
     ...(state.subjects.length > 0 && { subject: state.subjects }),
     ...(Object.keys(filterGroupBy).length > 0 && { filterGroupBy }),
   };
@@ -77,4 +80,9 @@ export function queryBody(
 /** Whether parts add up to the whole: else an "other" or a sum of windows would be wrong. */
 export function isAdditive({ aggregation }: Meter): boolean {
   return aggregation === 'SUM' || aggregation === 'COUNT';
+}
+
+/** Whether the groups beyond the largest can be one: distinct values that groups share cannot be added up. */
+export function hasTop({ aggregation }: Meter, groupBy: readonly string[]): boolean {
+  return groupBy.length > 0 && aggregation !== 'UNIQUE_COUNT';
 }

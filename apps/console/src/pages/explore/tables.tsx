@@ -8,7 +8,7 @@ import { type Column, VirtualTable } from '../../ui/virtualTable.tsx';
 import { measured } from '../meters/draft.ts';
 import { windowLabels } from './range.ts';
 import { type ExploreState, filterParameters, isAdditive } from './state.ts';
-import { exactOf, groupOf, type useExplored } from './usage.ts';
+import { exactOf, groupOf, otherGroups, type useExplored } from './usage.ts';
 
 type Explored = ReturnType<typeof useExplored>;
 interface Props {
@@ -42,6 +42,7 @@ export function Total({ meter, state, explored }: Props) {
           <span class="muted small">
             {dateTime(state.range.from, state.zone)} to {dateTime(state.range.to, state.zone)} ({state.zone},{' '}
             {zoneShort(state.zone, new Date(state.range.to))})
+            {state.asOf && `, as of ${dateTime(state.asOf, state.zone)}`}
           </span>
         </div>
         {before && totalBefore.data && (
@@ -90,7 +91,9 @@ export function GroupTable({ meter, state, explored }: Props) {
   const { groupBy } = state;
   const rows = explored.groups.data;
   if (!rows) return <SkeletonRows rows={4} />;
-  const sorted = [...rows].sort((a, b) => b.value - a.value);
+  const sorted = [...rows].sort(
+    (a, b) => Number(a.other ?? false) - Number(b.other ?? false) || b.value - a.value,
+  );
   const whole = isAdditive(meter) ? sorted.reduce((sum, row) => sum + row.value, 0) : 0;
   const into = (name: string, value: string) => {
     const group = groupBy.filter((one) => one !== name);
@@ -103,6 +106,7 @@ export function GroupTable({ meter, state, explored }: Props) {
       width: 'minmax(140px, 1fr)',
       cell: (row: UsageRow) => {
         const value = groupOf(row, groupBy)[at]!;
+        if (row.other) return <span class="muted">{value}</span>;
         return (
           <button
             type="button"
@@ -135,14 +139,19 @@ export function GroupTable({ meter, state, explored }: Props) {
       title: 'events',
       width: '110px',
       right: true,
-      cell: (row) => <EventsLink meter={meter} state={state} row={row} />,
+      cell: (row) => !row.other && <EventsLink meter={meter} state={state} row={row} />,
     },
   ];
   return (
-    <Card title="By group" flush footer={`${wholeNumber(rows.length)} groups`}>
+    <Card title="By group" flush footer={groupsText(rows)}>
       <VirtualTable rows={sorted} columns={columns} height={groupsHeight} label="Usage by group" />
     </Card>
   );
+}
+
+function groupsText(rows: readonly UsageRow[]): string {
+  const groups = rows.filter(({ other }) => !other).length;
+  return `${wholeNumber(groups)} groups${groups < rows.length ? ', the largest; all others are one' : ''}`;
 }
 
 function EventsLink({ meter, state, row }: { meter: Meter; state: ExploreState; row: UsageRow }) {
@@ -175,14 +184,14 @@ export function WindowTable({ meter, state, explored }: Props) {
           {
             title: 'subject',
             width: 'minmax(140px, 1fr)',
-            cell: (row: UsageRow) => oneLine(row.subject ?? ''),
+            cell: (row: UsageRow) => (row.other ? otherGroups : oneLine(row.subject ?? '')),
           },
         ]
       : []),
     ...groups.map((name) => ({
       title: name,
       width: 'minmax(120px, 1fr)',
-      cell: (row: UsageRow) => oneLine(row.groupBy?.[name] ?? '') || '(none)',
+      cell: (row: UsageRow) => (row.other ? otherGroups : oneLine(row.groupBy?.[name] ?? '') || '(none)'),
     })),
     {
       title: meter.aggregation.toLowerCase(),
@@ -194,7 +203,7 @@ export function WindowTable({ meter, state, explored }: Props) {
       title: 'events',
       width: '110px',
       right: true,
-      cell: (row) => <EventsLink meter={meter} state={state} row={row} />,
+      cell: (row) => !row.other && <EventsLink meter={meter} state={state} row={row} />,
     },
   ];
   return (

@@ -44,8 +44,11 @@ export function exactOf(row: UsageRow | undefined): string | undefined {
   return row && (row.valueExact ?? String(row.value));
 }
 
+export const otherGroups = 'all others';
+
 /** Subjects make rows of their own even where nothing groups by them: the total of several is asked for as one. */
 export function groupOf(row: UsageRow, groupBy: readonly string[]): string[] {
+  if (row.other) return groupBy.map((_, at) => (at === 0 ? otherGroups : ''));
   return groupBy.map((name) => (name === 'subject' ? (row.subject ?? '') : (row.groupBy?.[name] ?? '')));
 }
 

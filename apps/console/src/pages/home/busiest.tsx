@@ -1,5 +1,5 @@
 import { Link } from 'wouter-preact';
-import type { Activity, Meter } from '../../api/queries.ts';
+import { type Activity, busiestMeters, type Meter } from '../../api/queries.ts';
 import { wholeNumber } from '../../app/format.ts';
 import { linkTo } from '../../app/search.ts';
 import { oneLine } from '../../ui/json.tsx';
@@ -22,15 +22,12 @@ export function Busiest({
   meters: Meter[] | undefined;
 }) {
   const types = activity?.busiest.types ?? [];
-  const byType = new Map(types.map(({ type, events }) => [type, events]));
-  const meterBars = (meters ?? [])
-    .map(({ slug, eventType }) => ({
-      name: slug,
-      events: byType.get(eventType) ?? 0,
-      href: linkTo('/explore', { meter: slug }),
-    }))
-    .filter(({ events }) => events > 0)
-    .sort((a, b) => b.events - a.events);
+  const busiest = activity && meters ? busiestMeters(activity, meters) : [];
+  const meterBars = busiest.map(({ meter: { slug }, events }) => ({
+    name: slug,
+    events,
+    href: linkTo('/explore', { meter: slug }),
+  }));
   const subjects = activity?.busiest.subjects ?? [];
   const sampled = activity?.busiest.subjectsSampled ?? 0;
   return (

@@ -81,8 +81,7 @@ function Warnings({ activity }: { activity: Activity }) {
       {open > 0 && (
         <Notice kind="warn" title={`${wholeNumber(open)}${open >= 1_000 ? ' or more' : ''} dead letters`}>
           <span>
-            Events that could not be stored wait to be mended.{' '}
-            <Link href="/trouble">See why, and drive them again</Link>.
+            These events could not be stored. <Link href="/trouble">See why, and re-drive them</Link>.
           </span>
         </Notice>
       )}

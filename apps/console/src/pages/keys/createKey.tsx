@@ -1,9 +1,9 @@
 import { useQueryClient } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
-import { ApiError, api, dataOf } from '../../api/client.ts';
+import { api, dataOf } from '../../api/client.ts';
 import { type Scope, session } from '../../app/session.ts';
-import { CheckField, Dialog, TextField } from '../../ui/form.tsx';
-import { Fault } from '../../ui/parts.tsx';
+import { CheckField, TextField } from '../../ui/form.tsx';
+import { FormDialog } from '../../ui/formDialog.tsx';
 
 const scopes: { value: Scope; about: string }[] = [
   { value: 'ingest', about: 'ingest: send events' },
@@ -21,33 +21,24 @@ export function CreateKey(props: {
   const [chosen, setChosen] = useState<Scope[]>(['ingest']);
   const [events, setEvents] = useState('');
   const [requests, setRequests] = useState('');
-  const [error, setError] = useState<unknown>();
-  const faultOf = (field: string) =>
-    error instanceof ApiError ? error.faults.find((fault) => fault.field === field)?.reason : undefined;
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    try {
-      const body = {
-        name,
-        scopes: chosen,
-        ...(namespace && { namespace }),
-        ...(events && { eventsPerSecond: Number(events) }),
-        ...(requests && { requestsPerSecond: Number(requests) }),
-      };
-      const made = await dataOf(api.POST('/api/v1/keys', { body }));
-      await client.invalidateQueries({ queryKey: ['keys'] });
-      props.onClose();
-      props.onMade(made);
-    } catch (fault) {
-      setError(fault);
-    }
+  const save = async () => {
+    const body = {
+      name,
+      scopes: chosen,
+      ...(namespace && { namespace }),
+      ...(events && { eventsPerSecond: Number(events) }),
+      ...(requests && { requestsPerSecond: Number(requests) }),
+    };
+    const made = await dataOf(api.POST('/api/v1/keys', { body }));
+    await client.invalidateQueries({ queryKey: ['keys'] });
+    props.onMade(made);
   };
   const toggle = (scope: Scope, on: boolean) =>
     setChosen(on ? [...chosen, scope] : chosen.filter((one) => one !== scope));
   return (
-    <Dialog title="Create a key" onClose={props.onClose}>
-      <form onSubmit={submit}>
-        <div class="body">
+    <FormDialog title="Create a key" action="Create the key" onClose={props.onClose} onSubmit={save}>
+      {(faultOf) => (
+        <>
           <TextField
             label="Name"
             hint="Who uses it, like “chat service”."
@@ -55,7 +46,7 @@ export function CreateKey(props: {
             onValue={setName}
             fault={faultOf('name')}
           />
-          <fieldset class="field" style={{ border: 0, padding: 0, margin: 0 }}>
+          <fieldset class="field plain">
             <legend class="label">Scopes</legend>
             {scopes.map(({ value, about }) => (
               <CheckField
@@ -97,19 +88,8 @@ export function CreateKey(props: {
               fault={faultOf('namespace')}
             />
           )}
-          {error !== undefined && !(error instanceof ApiError && error.faults.length > 0) && (
-            <Fault error={error} />
-          )}
-        </div>
-        <footer>
-          <button type="button" class="button" onClick={props.onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="button primary">
-            Create the key
-          </button>
-        </footer>
-      </form>
-    </Dialog>
+        </>
+      )}
+    </FormDialog>
   );
 }

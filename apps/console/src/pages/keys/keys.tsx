@@ -4,6 +4,7 @@ import { api, dataOf } from '../../api/client.ts';
 import type { ApiKey } from '../../api/queries.ts';
 import { wholeNumber } from '../../app/format.ts';
 import { Dialog } from '../../ui/form.tsx';
+import { FormDialog } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
 import {
@@ -132,34 +133,24 @@ function limitsOf({ eventsPerSecond, requestsPerSecond }: ApiKey): string {
 
 function Revoke({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void }) {
   const client = useQueryClient();
-  const [error, setError] = useState<unknown>();
   const revoke = async () => {
-    try {
-      await api.DELETE('/api/v1/keys/{keyIdOrPrefix}', { params: { path: { keyIdOrPrefix: apiKey.id } } });
-      await client.invalidateQueries({ queryKey: ['keys'] });
-      toast(`${apiKey.name} is revoked.`);
-      onClose();
-    } catch (fault) {
-      setError(fault);
-    }
+    await api.DELETE('/api/v1/keys/{keyIdOrPrefix}', { params: { path: { keyIdOrPrefix: apiKey.id } } });
+    await client.invalidateQueries({ queryKey: ['keys'] });
+    toast(`${apiKey.name} is revoked.`);
   };
   return (
-    <Dialog title={`Revoke ${oneLine(apiKey.name)}?`} onClose={onClose}>
-      <div class="body">
-        <p>
-          Whatever uses <code>usage_{apiKey.prefix}_…</code> is refused within 5 seconds, and its portal
-          tokens and sessions end. This cannot be undone.
-        </p>
-        {error !== undefined && <Fault error={error} />}
-      </div>
-      <footer>
-        <button type="button" class="button" onClick={onClose}>
-          Keep it
-        </button>
-        <button type="button" class="button danger" onClick={() => void revoke()}>
-          <Icon name="trash" /> Revoke the key
-        </button>
-      </footer>
-    </Dialog>
+    <FormDialog
+      title={`Revoke ${oneLine(apiKey.name)}?`}
+      action="Revoke the key"
+      cancel="Keep it"
+      danger
+      onClose={onClose}
+      onSubmit={revoke}
+    >
+      <p>
+        Whatever uses <code>usage_{apiKey.prefix}_…</code> is refused within 5 seconds, and its portal tokens
+        and sessions end. This cannot be undone.
+      </p>
+    </FormDialog>
   );
 }

@@ -9,10 +9,29 @@ export interface Draft {
   aggregation: Meter['aggregation'];
   /** A JSONPath, or arithmetic over several. */
   value: string;
-  /** Of a stored meter; the form leaves them as they are. */
-  filters?: Meter['filters'];
+  /** Which events of the type count; all of them must pass. */
+  filters: FilterDraft[];
+  /** Of a stored meter: they cannot change. */
+  storedFilters?: Meter['filters'];
   groupBy: { name: string; path: string }[];
 }
+
+/** A condition on a JSONPath in the data or an attribute of the event. */
+export interface FilterDraft {
+  name: string;
+  operator: (typeof operators)[number]['value'];
+  /** Of $in and $nin: separated by commas. */
+  value: string;
+}
+
+export const operators = [
+  { value: '$eq', label: 'is' },
+  { value: '$ne', label: 'is not' },
+  { value: '$in', label: 'is one of' },
+  { value: '$nin', label: 'is none of' },
+  { value: '$like', label: 'is like' },
+  { value: '$nlike', label: 'is not like' },
+] as const;
 
 export const aggregations: { value: Meter['aggregation']; label: string }[] = [
   { value: 'SUM', label: 'SUM: values added up' },
@@ -33,6 +52,7 @@ export function emptyDraft(eventType = ''): Draft {
     eventType,
     aggregation: 'SUM',
     value: '',
+    filters: [],
     groupBy: [],
   };
 }
@@ -45,7 +65,8 @@ export function draftOf(meter: Meter): Draft {
     eventType: meter.eventType,
     aggregation: meter.aggregation,
     value: measured(meter),
-    filters: meter.filters,
+    filters: [],
+    storedFilters: meter.filters,
     groupBy: Object.entries(meter.groupBy ?? {}).map(([name, path]) => ({ name, path })),
   };
 }
@@ -58,7 +79,7 @@ export function previewOf(draft: Draft) {
     eventType: draft.eventType.trim(),
     aggregation: draft.aggregation,
     ...(needsValue && valueOfMeter(draft)),
-    ...(draft.filters && { filters: draft.filters }),
+    ...filtersOf(draft),
     groupBy: groupByOf(draft),
   };
 }
@@ -66,6 +87,25 @@ export function previewOf(draft: Draft) {
 export function groupByOf({ groupBy }: Draft): Record<string, string> {
   const whole = groupBy.filter(({ name, path }) => name.trim() !== '' && path.trim() !== '');
   return Object.fromEntries(whole.map(({ name, path }) => [name.trim(), path.trim()]));
+}
+
+/** The filters of a stored meter, or those of the form as the API takes them; conditions without a name are not ready yet. */
+export function filtersOf({ filters, storedFilters }: Draft): { filters?: Record<string, Filter> } {
+  if (storedFilters) return { filters: storedFilters as Record<string, Filter> };
+  const byName = new Map<string, Filter[]>();
+  for (const { name, operator, value } of filters) {
+    const key = name.trim();
+    if (key !== '') byName.set(key, [...(byName.get(key) ?? []), { [operator]: operandOf(operator, value) }]);
+  }
+  if (byName.size === 0) return {};
+  const joined = [...byName].map(([name, all]) => [name, all.length === 1 ? all[0]! : { $and: all }]);
+  return { filters: Object.fromEntries(joined) };
+}
+
+type Filter = Record<string, unknown>;
+
+function operandOf(operator: FilterDraft['operator'], value: string): string | string[] {
+  return operator === '$in' || operator === '$nin' ? value.split(',').map((one) => one.trim()) : value;
 }
 
 /** A name for a group, from the last step of its path. */

@@ -12,10 +12,10 @@ export function Groups(props: {
   const changeAt = (at: number, changes: Partial<Draft['groupBy'][number]>) =>
     props.onChange(groupBy.map((one, n) => (n === at ? { ...one, ...changes } : one)));
   return (
-    <fieldset class="field" style={{ border: 0, padding: 0, margin: 0 }}>
+    <fieldset class="field plain">
       <legend class="label">Group by</legend>
       {groupBy.map(({ name, path }, at) => (
-        <div class="row" key={at} style={{ flexWrap: 'nowrap' }}>
+        <div class="row nowrap" key={at}>
           <TextField
             label={`Name of group ${at + 1}`}
             hideLabel
@@ -34,7 +34,7 @@ export function Groups(props: {
           <button
             type="button"
             class="button quiet icon"
-            aria-label={`Take group ${at + 1} out`}
+            aria-label={`Remove group ${at + 1}`}
             onClick={() => props.onChange(groupBy.filter((_, n) => n !== at))}
           >
             <Icon name="close" />

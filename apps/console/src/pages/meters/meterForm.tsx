@@ -5,8 +5,17 @@ import { ApiError, api, dataOf } from '../../api/client.ts';
 import type { Meter } from '../../api/queries.ts';
 import { SelectField, TextField } from '../../ui/form.tsx';
 import { Card, Fault, Notice, toast } from '../../ui/parts.tsx';
-import { aggregations, type Draft, groupByOf, nameOfPath, slugFor, valueOfMeter } from './draft.ts';
+import {
+  aggregations,
+  type Draft,
+  filtersOf,
+  groupByOf,
+  nameOfPath,
+  slugFor,
+  valueOfMeter,
+} from './draft.ts';
 import { EventTypeField } from './eventTypeField.tsx';
+import { MeterFilters } from './filters.tsx';
 import { Groups } from './groups.tsx';
 import { Paths, Preview } from './preview.tsx';
 
@@ -19,8 +28,12 @@ export function MeterForm({ first, meter }: { first: Draft; meter?: Meter }) {
   const change = (changes: Partial<Draft>) => setDraft({ ...draft, ...changes });
   const faultOf = (field: string) =>
     error instanceof ApiError ? error.faults.find((fault) => fault.field === field)?.reason : undefined;
-  const groupFaults =
-    error instanceof ApiError ? error.faults.filter(({ field }) => field.startsWith('groupBy')) : [];
+  const faultsOf = (beginning: string) =>
+    error instanceof ApiError
+      ? error.faults
+          .filter(({ field }) => field.startsWith(beginning))
+          .map(({ field, reason }) => `${field} ${reason}`)
+      : [];
   const submit = async (event: Event) => {
     event.preventDefault();
     setError(undefined);
@@ -30,7 +43,7 @@ export function MeterForm({ first, meter }: { first: Draft; meter?: Meter }) {
       toast(
         meter
           ? `${saved.slug} is changed.`
-          : `${saved.slug} is there. It covers the events stored before it.`,
+          : `${saved.slug} is created. It covers the events stored before it.`,
       );
       navigate(`/meters/${saved.slug}`);
     } catch (fault) {
@@ -72,11 +85,14 @@ export function MeterForm({ first, meter }: { first: Draft; meter?: Meter }) {
                 )}
               </div>
             )}
-            <Groups
-              draft={draft}
-              onChange={(groupBy) => change({ groupBy })}
-              faults={groupFaults.map(({ field, reason }) => `${field} ${reason}`)}
-            />
+            {!meter && (
+              <MeterFilters
+                filters={draft.filters}
+                onChange={(filters) => change({ filters })}
+                faults={faultsOf('filters')}
+              />
+            )}
+            <Groups draft={draft} onChange={(groupBy) => change({ groupBy })} faults={faultsOf('groupBy')} />
             <div class="fields">
               {!meter && (
                 <TextField
@@ -126,7 +142,11 @@ export function MeterForm({ first, meter }: { first: Draft; meter?: Meter }) {
           eventType={draft.eventType}
           canValue={!meter && draft.aggregation !== 'COUNT'}
           needsNumber={draft.aggregation !== 'UNIQUE_COUNT'}
+          canFilter={!meter}
           onValue={(value) => change({ value })}
+          onFilter={(name, value) =>
+            change({ filters: [...draft.filters, { name, operator: '$eq', value }] })
+          }
           onGroup={(path) =>
             change({
               groupBy: [
@@ -167,6 +187,7 @@ async function save(draft: Draft, meter: Meter | undefined): Promise<Meter> {
     eventType: draft.eventType.trim(),
     aggregation: draft.aggregation,
     ...(draft.aggregation !== 'COUNT' && valueOfMeter(draft)),
+    ...filtersOf(draft),
   };
   return dataOf(api.POST('/api/v1/meters', { body }));
 }

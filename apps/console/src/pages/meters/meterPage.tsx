@@ -6,7 +6,7 @@ import type { Meter } from '../../api/queries.ts';
 import { wholeNumber } from '../../app/format.ts';
 import { linkTo, useUrlState } from '../../app/search.ts';
 import { may } from '../../app/session.ts';
-import { Dialog } from '../../ui/form.tsx';
+import { FormDialog } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
 import { Badge, Card, Fault, Notice, PageHead, SkeletonRows, Time, toast } from '../../ui/parts.tsx';
@@ -177,33 +177,24 @@ function Rebuild({ slug }: { slug: string }) {
 function Delete({ slug, onClose }: { slug: string; onClose: () => void }) {
   const [, navigate] = useLocation();
   const client = useQueryClient();
-  const [error, setError] = useState<unknown>();
   const remove = async () => {
-    try {
-      await api.DELETE('/api/v1/meters/{meterIdOrSlug}', { params: { path: { meterIdOrSlug: slug } } });
-      await client.invalidateQueries({ queryKey: ['meters'] });
-      toast(`${slug} is deleted. Its events are kept.`);
-      navigate('/meters');
-    } catch (fault) {
-      setError(fault);
-    }
+    await api.DELETE('/api/v1/meters/{meterIdOrSlug}', { params: { path: { meterIdOrSlug: slug } } });
+    await client.invalidateQueries({ queryKey: ['meters'] });
+    toast(`${slug} is deleted. Its events are kept.`);
+    navigate('/meters');
   };
   return (
-    <Dialog title={`Delete ${slug}?`} onClose={onClose}>
-      <div class="body">
-        <p>
-          Queries of this meter fail from now on. The events stay, so that a new meter can measure them again.
-        </p>
-        {error !== undefined && <Fault error={error} />}
-      </div>
-      <footer>
-        <button type="button" class="button" onClick={onClose}>
-          Keep it
-        </button>
-        <button type="button" class="button danger" onClick={() => void remove()}>
-          <Icon name="trash" /> Delete the meter
-        </button>
-      </footer>
-    </Dialog>
+    <FormDialog
+      title={`Delete ${slug}?`}
+      action="Delete the meter"
+      cancel="Keep it"
+      danger
+      onClose={onClose}
+      onSubmit={remove}
+    >
+      <p>
+        Queries of this meter fail from now on. The events stay, so that a new meter can measure them again.
+      </p>
+    </FormDialog>
   );
 }

@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/preact-query';
+import { hourMs } from '@usage/lib/windows/units.ts';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Link, useLocation } from 'wouter-preact';
 import { api, dataOf } from '../../api/client.ts';
@@ -131,8 +132,6 @@ function MeterTable({ meters }: { meters: Meter[] }) {
     </div>
   );
 }
-
-const hourMs = 3_600_000;
 
 /** Asked for once the row is in view. */
 function RecentUsage({ meter }: { meter: Meter }) {

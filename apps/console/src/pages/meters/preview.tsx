@@ -1,24 +1,12 @@
 /** biome-ignore-all lint/a11y/noNoninteractiveTabindex: a list that scrolls must be reachable by keyboard */
 import { keepPreviousData, useQuery } from '@tanstack/preact-query';
-import { useEffect, useState } from 'preact/hooks';
 import { api, dataOf } from '../../api/client.ts';
 import type { Evaluation } from '../../api/queries.ts';
 import { ago, exactNumber, wholeNumber } from '../../app/format.ts';
+import { useSettled } from '../../app/settled.ts';
 import { oneLine } from '../../ui/json.tsx';
 import { Badge, Card, Empty, Fault, SkeletonRows } from '../../ui/parts.tsx';
 import { type Draft, previewOf } from './draft.ts';
-
-const typingMs = 350;
-
-/** The value once it has stopped changing. */
-export function useSettled<T>(value: T, key: string): T {
-  const [settled, setSettled] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), typingMs);
-    return () => clearTimeout(timer);
-  }, [key]);
-  return settled;
-}
 
 function useEvaluation(meter: ReturnType<typeof previewOf>) {
   return useQuery({
@@ -121,6 +109,8 @@ export function Paths(props: {
   eventType: string;
   canValue: boolean;
   needsNumber: boolean;
+  canFilter: boolean;
+  onFilter: (path: string, example: string) => void;
   onValue: (path: string) => void;
   onGroup: (path: string) => void;
 }) {
@@ -158,6 +148,16 @@ export function Paths(props: {
               >
                 Group by
               </button>
+              {props.canFilter && (
+                <button
+                  type="button"
+                  class="button small"
+                  aria-label={`Filter by ${path}`}
+                  onClick={() => props.onFilter(path, examples[0] ?? '')}
+                >
+                  Filter
+                </button>
+              )}
             </span>
           </div>
         ))}

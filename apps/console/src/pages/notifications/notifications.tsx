@@ -1,88 +1,105 @@
-import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/preact-query';
+import { keepPreviousData, useQuery } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
 import { api, dataOf } from '../../api/client.ts';
 import type { NotificationEvent } from '../../api/queries.ts';
 import { wholeNumber } from '../../app/format.ts';
-import { useUrlState } from '../../app/search.ts';
+import { type UrlState, useUrlState } from '../../app/search.ts';
 import { may } from '../../app/session.ts';
-import { Dialog } from '../../ui/form.tsx';
-import { Icon } from '../../ui/icons.tsx';
-import { JsonView, oneLine } from '../../ui/json.tsx';
-import { Badge, Card, Empty, Fault, PageHead, SkeletonRows, Time, toast } from '../../ui/parts.tsx';
-import { Channels } from './channels.tsx';
+import { oneLine } from '../../ui/json.tsx';
+import { PageTurner, pageIn, pageSize } from '../../ui/lists.tsx';
+import { Card, Empty, Fault, PageHead, SkeletonRows, Time } from '../../ui/parts.tsx';
+import { Channels, type NamesOfChannels, namesOf, useChannels } from './channels.tsx';
+import { DeliveryState, EventDialog } from './deliveries.tsx';
+import { kindNames } from './ruleDraft.ts';
+import { Rules, useRules } from './rules.tsx';
 
-const pageSize = 50;
 const pollMs = 5_000;
 
-/** What fired, and whether it was delivered. */
+/** What fired, and whether it was delivered; the rules that decide it, and the channels that receive it. */
 export function Notifications() {
   const url = useUrlState();
-  const page = Math.max(1, Number(url.get('page')) || 1);
-  const [open, setOpen] = useState<NotificationEvent>();
+  const page = pageIn(url);
+  const [rule, channel] = [url.get('rule'), url.get('channel')];
+  const [open, setOpen] = useState<string>();
   const events = useQuery({
-    queryKey: ['notification events', page],
-    queryFn: ({ signal }) =>
-      dataOf(
-        api.GET('/api/v1/notification/events', {
-          params: { query: { page, pageSize, orderBy: 'createdAt', order: 'DESC' } },
-          signal,
-        }),
-      ),
+    queryKey: ['notification events', page, rule, channel],
+    queryFn: ({ signal }) => {
+      const of = { ...(rule && { rule: [rule] }), ...(channel && { channel: [channel] }) };
+      const query = { page, pageSize, orderBy: 'createdAt', order: 'DESC', ...of } as const;
+      return dataOf(api.GET('/api/v1/notification/events', { params: { query }, signal }));
+    },
     refetchInterval: pollMs,
     placeholderData: keepPreviousData,
   });
+  const names = namesOf(useChannels().data?.items);
   const { data } = events;
+  const opened = data?.items.find(({ id }) => id === open);
   return (
     <>
       <PageHead
         title="Notifications"
-        about="Thresholds that were reached and resets, each with its deliveries to webhooks."
+        about="What fired: thresholds that usage reached, and resets. Each event is delivered to the channels of its rule."
       />
       {events.error && <Fault error={events.error} retry={() => void events.refetch()} />}
-      <Card title="What fired" flush footer={data && `${wholeNumber(data.totalCount)} in all`}>
+      <Card
+        title="What fired"
+        flush
+        actions={<Narrowed url={url} names={names} />}
+        footer={data && `${wholeNumber(data.totalCount)} in all`}
+      >
         {!data ? (
           !events.error && <SkeletonRows rows={5} />
         ) : data.items.length === 0 ? (
-          <Empty icon="check" title="Nothing has fired yet">
-            Rules (<code>POST /api/v1/notification/rules</code>) say which thresholds of entitlements and
-            meters are told to which channels.
+          <Empty
+            icon="check"
+            title={rule || channel ? 'Nothing of this has fired yet' : 'Nothing has fired yet'}
+          >
+            A rule fires when the usage of an entitlement or of a meter reaches a threshold.
           </Empty>
         ) : (
-          <EventTable events={data.items} onOpen={setOpen} />
+          <EventTable events={data.items} names={names} onOpen={({ id }) => setOpen(id)} />
         )}
       </Card>
-      {data && data.totalCount > pageSize && (
-        <div class="row">
-          <button
-            type="button"
-            class="button"
-            disabled={page === 1}
-            onClick={() => url.set({ page: String(page - 1) })}
-          >
-            Newer
-          </button>
-          <span class="muted">page {page}</span>
-          <button
-            type="button"
-            class="button"
-            disabled={page * pageSize >= data.totalCount}
-            onClick={() => url.set({ page: String(page + 1) })}
-          >
-            Older
-          </button>
-        </div>
-      )}
+      {data && <PageTurner url={url} totalCount={data.totalCount} before="Newer" next="Older" />}
+      <Rules />
       {may.admin.value && <Channels />}
-      {open && <EventDialog event={open} onClose={() => setOpen(undefined)} />}
+      {opened && <EventDialog event={opened} names={names} onClose={() => setOpen(undefined)} />}
     </>
   );
 }
 
-function EventTable({
-  events,
-  onOpen,
-}: {
+/** The rule or channel that the list is narrowed to, to be taken out. */
+function Narrowed({ url, names }: { url: UrlState; names: NamesOfChannels }) {
+  const rules = useRules().data?.items ?? [];
+  const [rule, channel] = [url.get('rule'), url.get('channel')];
+  const chips = [
+    rule && { name: 'rule', text: rules.find(({ id }) => id === rule)?.name ?? rule },
+    channel && { name: 'channel', text: names.get(channel) ?? channel },
+  ].filter((chip) => !!chip);
+  if (chips.length === 0) return null;
+  return (
+    <span class="row tight">
+      {chips.map(({ name, text }) => (
+        <span class="chip" key={name}>
+          <span>
+            {name} = {oneLine(text)}
+          </span>
+          <button
+            type="button"
+            aria-label={`Remove the filter on the ${name}`}
+            onClick={() => url.set({ [name]: undefined, page: undefined })}
+          >
+            ×
+          </button>
+        </span>
+      ))}
+    </span>
+  );
+}
+
+function EventTable(props: {
   events: NotificationEvent[];
+  names: NamesOfChannels;
   onOpen: (event: NotificationEvent) => void;
 }) {
   return (
@@ -100,24 +117,26 @@ function EventTable({
           </tr>
         </thead>
         <tbody>
-          {events.map((event) => (
+          {props.events.map((event) => (
             <tr key={event.id}>
               <td class="nowrap">
                 <Time at={event.createdAt} />
               </td>
               <td class="strong break">{oneLine(event.rule.name)}</td>
-              <td class="soft">{event.type}</td>
+              <td class="soft">{kindNames[event.rule.type] ?? event.type}</td>
               <td>
                 <span class="row tight">
-                  {event.deliveryStatus.map(({ channel, state }) => (
-                    <Badge key={channel.id} kind={kindOf(state)}>
-                      {state.toLowerCase()}
-                    </Badge>
+                  {event.deliveryStatus.map((delivery) => (
+                    <DeliveryState
+                      key={delivery.channel.id}
+                      delivery={delivery}
+                      name={props.names.get(delivery.channel.id)}
+                    />
                   ))}
                 </span>
               </td>
               <td class="right">
-                <button type="button" class="button small" onClick={() => onOpen(event)}>
+                <button type="button" class="button small" onClick={() => props.onOpen(event)}>
                   Details
                 </button>
               </td>
@@ -126,62 +145,5 @@ function EventTable({
         </tbody>
       </table>
     </div>
-  );
-}
-
-function kindOf(state: string): 'good' | 'bad' | 'warn' {
-  if (state === 'SUCCESS') return 'good';
-  return state === 'FAILED' ? 'bad' : 'warn';
-}
-
-function EventDialog({ event, onClose }: { event: NotificationEvent; onClose: () => void }) {
-  const client = useQueryClient();
-  const resend = async () => {
-    try {
-      await api.POST('/api/v1/notification/events/{eventId}/resend', {
-        params: { path: { eventId: event.id } },
-        body: {},
-      });
-      await client.invalidateQueries({ queryKey: ['notification events'] });
-      toast('It is sent again.');
-      onClose();
-    } catch (error) {
-      toast((error as Error).message, true);
-    }
-  };
-  return (
-    <Dialog title={event.rule.name} wide onClose={onClose}>
-      <div class="body">
-        <h3>Deliveries</h3>
-        {event.deliveryStatus.map((delivery) => (
-          <div key={delivery.channel.id} class="stack tight">
-            <div class="row tight">
-              <Badge kind={kindOf(delivery.state)}>{delivery.state.toLowerCase()}</Badge>
-              <span class="break">{oneLine(delivery.reason)}</span>
-              <span class="muted small">
-                <Time at={delivery.updatedAt} />
-              </span>
-              {delivery.nextAttempt && (
-                <span class="muted small">
-                  next attempt <Time at={delivery.nextAttempt} />
-                </span>
-              )}
-            </div>
-            {delivery.attempts.length > 0 && (
-              <JsonView value={delivery.attempts} label="Attempts of this delivery" />
-            )}
-          </div>
-        ))}
-        <h3>Payload</h3>
-        <JsonView value={event.payload} label="Payload of the notification" />
-      </div>
-      {may.admin.value && (
-        <footer>
-          <button type="button" class="button" onClick={() => void resend()}>
-            <Icon name="refresh" /> Send again
-          </button>
-        </footer>
-      )}
-    </Dialog>
   );
 }

@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import { api } from '../../api/client.ts';
+import { jsonFault } from '../../app/jsonText.ts';
 import { linkTo } from '../../app/search.ts';
 import { may } from '../../app/session.ts';
 import { TextArea, TextField } from '../../ui/form.tsx';
@@ -38,7 +39,7 @@ export function Send() {
   const submit = async (event: Event) => {
     event.preventDefault();
     setError(undefined);
-    const fault = faultIn(draft.data);
+    const fault = jsonFault(draft.data);
     setDataFault(fault);
     if (fault) return;
     setBusy(true);
@@ -125,16 +126,6 @@ export function Send() {
       </div>
     </>
   );
-}
-
-function faultIn(data: string): string | undefined {
-  if (data.trim() === '') return undefined;
-  try {
-    JSON.parse(data);
-    return undefined;
-  } catch (error) {
-    return `This is not JSON: ${(error as Error).message}`;
-  }
 }
 
 const waitSeconds = 10;

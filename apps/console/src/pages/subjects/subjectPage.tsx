@@ -1,17 +1,13 @@
 import { useQuery } from '@tanstack/preact-query';
 import { Link } from 'wouter-preact';
 import { ApiError, api, dataOf } from '../../api/client.ts';
-import { type Meter, useMeters } from '../../api/queries.ts';
-import { exactNumber } from '../../app/format.ts';
+import { useMeters } from '../../api/queries.ts';
 import { linkTo, useUrlState } from '../../app/search.ts';
-import { zone } from '../../app/settings.ts';
 import { seriesColor } from '../../chart/colors.ts';
-import { Sparkline } from '../../chart/sparkline.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { JsonView, oneLine } from '../../ui/json.tsx';
-import { Badge, Card, Empty, Fault, PageHead, Segmented, Skeleton, SkeletonRows } from '../../ui/parts.tsx';
-import { type RangeName, rangeOf } from '../explore/range.ts';
-import { exactOf, sumOfRows } from '../explore/usage.ts';
+import { Card, Empty, Fault, PageHead, Segmented, SkeletonRows } from '../../ui/parts.tsx';
+import { UsageCard } from '../explore/usageCard.tsx';
 
 const ranges = [
   { value: '7d', label: '7 days' },
@@ -62,10 +58,11 @@ export function SubjectPage() {
       ) : (
         <div class="grid-3">
           {meters.data.map((meter, at) => (
-            <MeterUsage
+            <UsageCard
               key={meter.slug}
               meter={meter}
-              subject={subject}
+              of={{ subject: [subject] }}
+              subjects={[subject]}
               rangeName={range}
               color={seriesColor(at)}
             />
@@ -85,66 +82,4 @@ export function SubjectPage() {
 function unnamed(error: unknown) {
   if (error instanceof ApiError && error.status === 404) return null;
   throw error;
-}
-
-function MeterUsage({
-  meter,
-  subject,
-  rangeName,
-  color,
-}: {
-  meter: Meter;
-  subject: string;
-  rangeName: RangeName;
-  color: string;
-}) {
-  const window = rangeName === '12m' ? ('MONTH' as const) : ('DAY' as const);
-  const range = rangeOf(rangeName, window, zone.value, Date.now(), {});
-  const params = { path: { meterIdOrSlug: meter.slug } };
-  const total = useQuery({
-    queryKey: ['subject usage', meter.slug, subject, range],
-    queryFn: ({ signal }) =>
-      dataOf(
-        api.POST('/api/v1/meters/{meterIdOrSlug}/query', {
-          params,
-          body: { ...range, subject: [subject] },
-          signal,
-        }),
-      ),
-  });
-  const course = useQuery({
-    queryKey: ['subject course', meter.slug, subject, range, window],
-    queryFn: ({ signal }) => {
-      const body = { ...range, subject: [subject], windowSize: window, windowTimeZone: zone.value };
-      return dataOf(api.POST('/api/v1/meters/{meterIdOrSlug}/query', { params, body, signal }));
-    },
-  });
-  const row = total.data?.data[0];
-  const values = sumOfRows(course.data?.data ?? []);
-  return (
-    <Link
-      class="card stat meter-card"
-      href={linkTo('/explore', { meter: meter.slug, subject, range: rangeName })}
-    >
-      <span class="label">
-        <i class="swatch" style={{ background: color }} />
-        <span class="clip">{oneLine(meter.name ?? meter.slug)}</span>
-        <Badge>{meter.aggregation}</Badge>
-      </span>
-      <span class="value number clip">
-        {total.error ? (
-          '–'
-        ) : !total.data ? (
-          <Skeleton height={24} width="60%" />
-        ) : row ? (
-          exactNumber(exactOf(row)!)
-        ) : (
-          '0'
-        )}
-      </span>
-      <span style={{ minHeight: '30px' }}>
-        {course.data && <Sparkline values={values} label={`${meter.slug} by ${window.toLowerCase()}`} />}
-      </span>
-    </Link>
-  );
 }

@@ -1,4 +1,4 @@
-import { useInfiniteQuery, useQueryClient } from '@tanstack/preact-query';
+import { useQueryClient } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
 import { api, dataOf } from '../../api/client.ts';
 import type { DeadLetter } from '../../api/queries.ts';
@@ -6,6 +6,7 @@ import { bytes, wholeNumber } from '../../app/format.ts';
 import { useUrlState } from '../../app/search.ts';
 import { Icon } from '../../ui/icons.tsx';
 import { JsonView, oneLine } from '../../ui/json.tsx';
+import { chunkOf, MoreButton, pageSize, useChunks } from '../../ui/lists.tsx';
 import {
   Badge,
   Card,
@@ -19,32 +20,23 @@ import {
 } from '../../ui/parts.tsx';
 import { EditLetter } from './editLetter.tsx';
 
-const pageSize = 50;
 const redriveMax = 100;
 const shows = [
-  { value: 'open', label: 'To be mended' },
+  { value: 'open', label: 'Open' },
   { value: 'all', label: 'All' },
 ] as const;
 
-/** Dead letters: what could not be stored, why, and back into the stream. */
+/** Dead letters: what could not be stored, and why; edited and put back into the stream. */
 export function Trouble() {
   const url = useUrlState();
   const show = url.get('show') === 'all' ? 'all' : 'open';
   const client = useQueryClient();
   const [editing, setEditing] = useState<DeadLetter>();
-  const letters = useInfiniteQuery({
-    queryKey: ['dead letters'],
-    queryFn: ({ pageParam, signal }) =>
-      dataOf(
-        api.GET('/api/v1/dead-letters', {
-          params: { query: { limit: pageSize, ...(pageParam && { before: pageParam }) } },
-          signal,
-        }),
-      ),
-    initialPageParam: '',
-    getNextPageParam: ({ items }) => (items.length === pageSize ? items.at(-1)?.id : undefined),
+  const letters = useChunks(['dead letters'], async (before, signal) => {
+    const query = { limit: pageSize, ...(before && { before }) };
+    return chunkOf((await dataOf(api.GET('/api/v1/dead-letters', { params: { query }, signal }))).items);
   });
-  const all = letters.data?.pages.flatMap(({ items }) => items) ?? [];
+  const all = letters.items;
   const shown = all.filter(({ redrivenAt }) => show === 'all' || redrivenAt === null);
   const redrive = async (ids: string[]) => {
     try {
@@ -62,7 +54,7 @@ export function Trouble() {
     <>
       <PageHead
         title="Trouble"
-        about="Dead letters: events that could not be stored, with the reason. Nothing is lost: mend the cause, then drive them again."
+        about="Dead letters: events that could not be stored, with the reason. Nothing is lost: fix the cause, then re-drive them."
       >
         <Segmented
           label="Which"
@@ -72,7 +64,7 @@ export function Trouble() {
         />
         {open.length > 1 && (
           <button type="button" class="button" onClick={() => void redrive(open.map(({ id }) => id))}>
-            <Icon name="refresh" /> Drive {wholeNumber(open.length)} again
+            <Icon name="refresh" /> Re-drive {wholeNumber(open.length)}
           </button>
         )}
       </PageHead>
@@ -87,7 +79,7 @@ export function Trouble() {
           <Card>
             <Empty
               icon="check"
-              title={all.length > 0 ? 'All dead letters were driven again' : 'No dead letters'}
+              title={all.length > 0 ? 'All dead letters were re-driven' : 'No dead letters'}
             >
               Every event that was accepted is stored. What cannot be stored appears here, with the reason.
             </Empty>
@@ -104,16 +96,7 @@ export function Trouble() {
           />
         ))}
       </div>
-      {letters.hasNextPage && (
-        <button
-          type="button"
-          class="button"
-          disabled={letters.isFetchingNextPage}
-          onClick={() => void letters.fetchNextPage()}
-        >
-          Show older ones
-        </button>
-      )}
+      <MoreButton list={letters} label="Show older dead letters" />
       {editing && <EditLetter letter={editing} onClose={() => setEditing(undefined)} />}
     </>
   );
@@ -144,7 +127,7 @@ function Letter({
           </span>
           {redrivenAt ? (
             <Badge>
-              driven again <Time at={redrivenAt} />
+              re-driven <Time at={redrivenAt} />
             </Badge>
           ) : (
             <>
@@ -154,7 +137,7 @@ function Letter({
                 </button>
               )}
               <button type="button" class="button small" onClick={onRedrive}>
-                <Icon name="refresh" /> Drive again
+                <Icon name="refresh" /> Re-drive
               </button>
             </>
           )}
@@ -165,8 +148,8 @@ function Letter({
         <JsonView value={letter.event} label={`Dead letter ${id} as JSON`} />
       ) : (
         <p class="soft">
-          A frame of {bytes(Math.round(((letter.frame?.length ?? 0) * 3) / 4))} that no processor could read:
-          a newer version may.
+          A frame of {bytes(Math.round(((letter.frame?.length ?? 0) * 3) / 4))} that no processor could read.
+          A newer version may be able to.
         </p>
       )}
     </Card>

@@ -1,0 +1,126 @@
+import { useQueryClient } from '@tanstack/preact-query';
+import { useState } from 'preact/hooks';
+import { api } from '../../api/client.ts';
+import { type Entitlement, useFeatures } from '../../api/queries.ts';
+import { jsonFault } from '../../app/jsonText.ts';
+import { zone } from '../../app/settings.ts';
+import { CheckField, SelectField, TextArea, TextField } from '../../ui/form.tsx';
+import { FormDialog } from '../../ui/formDialog.tsx';
+import { Icon } from '../../ui/icons.tsx';
+import { toast } from '../../ui/parts.tsx';
+import { FeatureForm } from './featureForm.tsx';
+
+const types = [
+  { value: 'metered', label: 'metered: an amount in each period' },
+  { value: 'boolean', label: 'boolean: may be used' },
+  { value: 'static', label: 'static: a configuration' },
+] as const;
+const intervals = [
+  { value: 'DAY', label: 'day' },
+  { value: 'WEEK', label: 'week' },
+  { value: 'MONTH', label: 'month' },
+  { value: 'YEAR', label: 'year' },
+] as const;
+
+/** Gives a customer an entitlement to a feature. */
+export function EntitlementForm({ customerId, onClose }: { customerId: string; onClose: () => void }) {
+  const client = useQueryClient();
+  const features = useFeatures();
+  const [isCreating, setCreating] = useState(false);
+  const [chosen, setFeature] = useState<string>();
+  const [type, setType] = useState<Entitlement['type']>('metered');
+  const [amount, setAmount] = useState('1000');
+  const [interval, setInterval] = useState<(typeof intervals)[number]['value']>('MONTH');
+  const [isSoft, setSoft] = useState(false);
+  const [config, setConfig] = useState('{}');
+  const keys = (features.data ?? []).map(({ key }) => key);
+  const featureKey = chosen ?? keys[0] ?? '';
+  const fault = type === 'static' ? jsonFault(config) : undefined;
+  const save = async () => {
+    const metered = {
+      usagePeriod: { interval, timeZone: zone.value },
+      ...(amount.trim() && { issueAfterReset: amount.trim() }),
+      isSoftLimit: isSoft,
+      measureUsageFrom: 'CURRENT_PERIOD_START',
+    };
+    const body = {
+      type,
+      featureKey,
+      ...(type === 'metered' && metered),
+      ...(type === 'static' && { config }),
+    };
+    const params = { path: { customerIdOrKey: customerId } };
+    await api.POST('/api/v2/customers/{customerIdOrKey}/entitlements', { params, body });
+    await client.invalidateQueries();
+    toast(`The customer may use ${featureKey}.`);
+  };
+  return (
+    <FormDialog
+      title="Give an entitlement"
+      action="Give the entitlement"
+      disabled={featureKey === '' || fault !== undefined}
+      onClose={onClose}
+      onSubmit={save}
+    >
+      {(faultOf) => (
+        <>
+          <div class="row nowrap bottom">
+            <SelectField
+              label="Feature"
+              value={featureKey}
+              options={
+                keys.length > 0
+                  ? keys.map((value) => ({ value, label: value }))
+                  : [{ value: '', label: 'none yet: create one' }]
+              }
+              onValue={setFeature}
+              fault={faultOf('featureKey')}
+            />
+            <button type="button" class="button" onClick={() => setCreating(true)}>
+              <Icon name="plus" /> New feature
+            </button>
+          </div>
+          <SelectField label="Type" value={type} options={types} onValue={setType} fault={faultOf('type')} />
+          {type === 'metered' && (
+            <>
+              <div class="fields">
+                <TextField
+                  label="Amount in each period"
+                  hint="Empty: only what grants give"
+                  inputMode="decimal"
+                  value={amount}
+                  onValue={setAmount}
+                  fault={faultOf('issueAfterReset')}
+                />
+                <SelectField
+                  label="Period"
+                  hint="The first one begins now"
+                  value={interval}
+                  options={intervals}
+                  onValue={setInterval}
+                  fault={faultOf('usagePeriod')}
+                />
+              </div>
+              <CheckField
+                label="Soft limit: access goes on where nothing is left"
+                checked={isSoft}
+                onValue={setSoft}
+              />
+            </>
+          )}
+          {type === 'static' && (
+            <TextArea
+              label="Configuration (JSON)"
+              code
+              rows={5}
+              value={config}
+              onValue={setConfig}
+              fault={fault ?? faultOf('config')}
+            />
+          )}
+          {isCreating && <FeatureForm onCreated={setFeature} onClose={() => setCreating(false)} />}
+        </>
+      )}
+    </FormDialog>
+  );
+}
