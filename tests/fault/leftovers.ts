@@ -3,7 +3,10 @@ import type { Stack } from './stack.ts';
 
 const group = 'processors';
 /** What an app of that name may have open; the process that is gone may leave nothing. */
-const connectionsMax: Record<string, number> = { gateway: 4, processor: 4, aggregator: 6, query: 8 };
+const connectionsMax: Record<string, number> = {
+  ...{ gateway: 4, processor: 4, aggregator: 6, query: 8 },
+  ...{ 'gateway keys': 1, 'query keys': 1 },
+};
 const redisConnections: Record<string, string> = {
   gateway: 'gateway',
   'gateway subscriber': 'gateway',
@@ -122,7 +125,7 @@ async function toPostgres(stack: Stack): Promise<string[]> {
     WHERE datname = current_database() AND backend_type = 'client backend' GROUP BY 1`;
   return rows.flatMap(({ name, count }) => {
     if (ownConnections.includes(name)) return [];
-    const max = running(stack, name) * (connectionsMax[name] ?? 0);
+    const max = running(stack, name.split(' ')[0]!) * (connectionsMax[name] ?? 0);
     return count > max
       ? [`${count} connections of '${name}' to PostgreSQL are open, ${max} at most may be`]
       : [];
