@@ -22,6 +22,8 @@ export interface Workload {
   duplicates: number;
   late: number;
   badValues: number;
+  /** How many there are; subjectCount where undefined. */
+  subjects?: number;
 }
 
 export const cleanBatches: Workload = {
@@ -92,8 +94,8 @@ const noId = '00000000-0000-7000-8000-000000000000';
 const noTime = '2026-01-01T00:00:00.000Z';
 
 function makeRequest(workload: Workload, random: () => number): PooledRequest {
-  const { eventsPerRequest, badValues } = workload;
-  const events = Array.from({ length: eventsPerRequest }, () => eventText(random, badValues));
+  const { eventsPerRequest } = workload;
+  const events = Array.from({ length: eventsPerRequest }, () => eventText(random, workload));
   const text = eventsPerRequest === 1 ? events[0]! : `[${events.join(',')}]`;
   const idsAt = new Int32Array(eventsPerRequest);
   const timesAt = new Int32Array(eventsPerRequest);
@@ -111,11 +113,11 @@ const directions = ['input', 'output'];
 const routes = ['/v1/documents', '/v1/documents/:id', '/v1/search', '/v1/users/:id', '/v1/sessions'];
 const regions = ['eu-central-1', 'us-east-1', 'ap-south-1'];
 
-function eventText(random: () => number, badValues: number): string {
+function eventText(random: () => number, { badValues, subjects = subjectCount }: Workload): string {
   const pick = <T>(from: readonly T[]) => from[Math.floor(random() * from.length)]!;
   const upTo = (max: number) => Math.floor(random() * max);
   // The busiest of 5,000 has 6 % of the events, the busier half 80 %.
-  const subject = subjectName(Math.floor(subjectCount * random() ** 3));
+  const subject = subjectName(Math.floor(subjects * random() ** 3));
   const bad = random() < badValues;
   const kind = random();
   let source: string;

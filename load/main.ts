@@ -14,6 +14,7 @@ import { overload } from './scenarios/overload.ts';
 import { query } from './scenarios/query.ts';
 import { single } from './scenarios/single.ts';
 import { soak } from './scenarios/soak.ts';
+import { thresholds } from './scenarios/thresholds.ts';
 import type { StackUrls } from './stack.ts';
 
 /** `bun run load`: see `--help`. Exits with 1 when a scenario fails or the reconciliation fails. */
@@ -27,6 +28,7 @@ const scenarios: Record<string, Scenario> = {
   query,
   freshness,
   limits,
+  thresholds,
   linear,
   backlog,
   baseline,

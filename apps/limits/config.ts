@@ -42,6 +42,12 @@ export const limitsSettings = {
     max: 10_000_000,
     about: 'cells of pending deltas kept decoded in memory for checks; keep it above DELTA_CELLS_WAITING_MAX',
   }),
+  statesMax: integer('LIMITS_ENTITLEMENTS_CACHED_MAX', {
+    default: 50_000,
+    min: 0,
+    max: 5_000_000,
+    about: 'entitlements kept in memory for checks, 1 to 2 kB each; more of them are read again',
+  }),
   webhookMsMax: integer('WEBHOOK_MS_MAX', {
     default: 15_000,
     min: 100,

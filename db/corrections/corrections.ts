@@ -82,18 +82,19 @@ export async function insertCorrections(
   const rows = corrections.map(({ kind, reason, actor, event, amended }) => ({
     ...{ kind, reason, actor, source: event.source, event_id: event.id, type: event.type },
     ...{ arrived_us: event.arrived_us, batch_id: String(event.batch_id), old_time_us: event.time_us },
+    old_subject: event.subject,
     time_us: amended?.timeUs ?? null,
     subject: amended?.subject ?? null,
     attributes: amended?.attributes ?? null,
     data: amended?.data ?? null,
   }));
   const ids = await tx<{ id: bigint }[]>`
-    INSERT INTO corrections (namespace, source, event_id, kind, reason, actor, type, ingested_at, batch_id, old_time, time,
-                             subject, attributes, data)
+    INSERT INTO corrections (namespace, source, event_id, kind, reason, actor, type, ingested_at, batch_id, old_time, old_subject,
+                             time, subject, attributes, data)
     SELECT ${namespace}, source, event_id, kind, reason, actor, type, epoch + arrived_us * us, batch_id, epoch + old_time_us * us,
-           epoch + time_us * us, subject, attributes::json, data::json
+           old_subject, epoch + time_us * us, subject, attributes::json, data::json
     FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) AS c (source text, event_id text, kind text, reason text,
-           actor text, type text, arrived_us float8, batch_id bigint, old_time_us float8, time_us float8, subject text,
+           actor text, type text, arrived_us float8, batch_id bigint, old_time_us float8, old_subject text, time_us float8, subject text,
            attributes text, data text),
          (SELECT timestamptz 'epoch' AS epoch, INTERVAL '1 microsecond' AS us) unit
     RETURNING id`;

@@ -17,10 +17,15 @@ export interface Customer {
   createdAt: Date;
   updatedAt: Date;
   deletedAt: Date | undefined;
+  /** Another one with every change of the customer, its subjects, entitlements, grants and resets. */
+  stateToken: string;
 }
 
 /** What a request says of a customer; what it leaves out is cleared. */
-export type CustomerFields = Omit<Customer, 'id' | 'namespace' | 'createdAt' | 'updatedAt' | 'deletedAt'>;
+export type CustomerFields = Omit<
+  Customer,
+  'id' | 'namespace' | 'createdAt' | 'updatedAt' | 'deletedAt' | 'stateToken'
+>;
 
 export type CustomerOrder = 'id' | 'name' | 'createdAt';
 
@@ -211,11 +216,12 @@ interface CustomerRow {
   created_at: Date;
   updated_at: Date;
   deleted_at: Date | null;
+  state_token: string;
 }
 
 function columns(sql: Executor) {
   return sql`c.id, c.namespace, c.key, c.name, c.description, c.metadata, c.annotations, c.subject_keys, c.primary_email,
-    c.currency, c.billing_address, c.created_at, c.updated_at, c.deleted_at`;
+    c.currency, c.billing_address, c.created_at, c.updated_at, c.deleted_at, c.state_token`;
 }
 
 function toCustomer(row: CustomerRow): Customer {
@@ -234,5 +240,6 @@ function toCustomer(row: CustomerRow): Customer {
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     deletedAt: row.deleted_at ?? undefined,
+    stateToken: row.state_token,
   };
 }

@@ -1,11 +1,10 @@
-import { type Decimal, readDecimal } from '@usage/lib/decimal/decimal.ts';
 import type { ManualReset } from '@usage/lib/limits/engine/usagePeriods.ts';
 import type { Executor } from '../connection/connect.ts';
 import { usOf } from './columns.ts';
 import { type Entitlement, type EntitlementRow, entitlementColumns, toEntitlement } from './entitlements.ts';
 import { type GrantRow, grantColumns, type StoredGrant, toGrant } from './grants.ts';
 
-/** An entitlement with all that decides its balance, but for the usage: read in one statement, so of one instant. */
+/** An entitlement with all that decides its balance, but for usage and holds: read in one statement, so of one instant. */
 export interface EntitlementState {
   entitlement: Entitlement;
   /** Undefined for features without a meter. */
@@ -17,15 +16,12 @@ export interface EntitlementState {
   grants: StoredGrant[];
   /** Ascending. */
   manualResets: ManualReset[];
-  /** Held by reservations that have not expired and whose usage is not reported yet. */
-  reserved: Decimal;
 }
 
 /** Which entitlements are read; those that are deleted only by id. */
 export type StatesOf =
   | { ids: readonly string[] }
-  | { customerIds: readonly string[]; featureKeys?: readonly string[] | undefined }
-  | { featureIds: readonly string[]; subjects: readonly string[] };
+  | { customerIds: readonly string[] };
 
 /** At most statesMax of them, in no order. */
 export async function readEntitlementStates(
@@ -42,36 +38,15 @@ export async function readEntitlementStates(
       CASE WHEN e.type = 'metered' THEN
         (SELECT json_agg(one ORDER BY at_us) FROM (
            SELECT ${usOf(sql, 'r.at')} AS at_us, r.moves_anchor, r.preserve_overage
-           FROM entitlement_resets r WHERE r.entitlement_id = e.id) one) END AS resets,
-      (SELECT coalesce(sum(r.amount), 0)::text FROM reservations r
-       WHERE r.entitlement_id = e.id AND ${isHolding(sql)}) AS reserved
+           FROM entitlement_resets r WHERE r.entitlement_id = e.id) one) END AS resets
     FROM entitlements e JOIN customers c ON c.id = e.customer_id JOIN features f ON f.id = e.feature_id
-    WHERE e.namespace = ${namespace} AND ${condition(sql, namespace, of)} LIMIT ${statesMax}`;
+    WHERE e.namespace = ${namespace} AND ${condition(sql, of)} LIMIT ${statesMax}`;
   return rows.map(toState);
 }
 
-/**
- * Whether a reservation, called r, counts as used: it is open, has not expired, and the event that reports its usage is
- * not stored. Whoever reads the usage in the same snapshot counts every amount once: as a hold, or as the event.
- */
-export function isHolding(sql: Executor) {
-  return sql`r.state IN ('held', 'committed') AND r.expires_at > clock_timestamp() AND NOT ${isReported(sql)}`;
-}
-
-/** Whether the event that reports a reservation's usage, called r, is stored. */
-export function isReported(sql: Executor) {
-  return sql`(r.event_id IS NOT NULL AND event_is_stored(r.namespace, r.event_source, r.event_id))`;
-}
-
-function condition(sql: Executor, namespace: string, of: StatesOf) {
+function condition(sql: Executor, of: StatesOf) {
   if ('ids' in of) return sql`e.id = ANY(${[...of.ids]}::text[])`;
-  if ('featureIds' in of) {
-    return sql`e.deleted_at IS NULL AND e.feature_id = ANY(${[...of.featureIds]}::text[]) AND e.customer_id IN (
-      SELECT s.customer_id FROM customer_subjects s
-      WHERE s.namespace = ${namespace} AND s.subject = ANY(${[...of.subjects]}::text[]))`;
-  }
-  return sql`e.deleted_at IS NULL AND e.customer_id = ANY(${[...of.customerIds]}::text[])
-    ${of.featureKeys ? sql`AND e.feature_key = ANY(${[...of.featureKeys]}::text[])` : sql``}`;
+  return sql`e.deleted_at IS NULL AND e.customer_id = ANY(${[...of.customerIds]}::text[])`;
 }
 
 interface StateRow extends EntitlementRow {
@@ -81,7 +56,6 @@ interface StateRow extends EntitlementRow {
   subjects: string[];
   grants: GrantRow[] | null;
   resets: { at_us: number; moves_anchor: boolean; preserve_overage: boolean }[] | null;
-  reserved: string;
 }
 
 function toState(row: StateRow): EntitlementState {
@@ -97,6 +71,5 @@ function toState(row: StateRow): EntitlementState {
       movesAnchor: reset.moves_anchor,
       preserveOverage: reset.preserve_overage,
     })),
-    reserved: readDecimal(row.reserved),
   };
 }

@@ -2,7 +2,6 @@ import { type Decimal, formatDecimal, readDecimal } from '@usage/lib/decimal/dec
 import { ulid } from 'ulid';
 import type { Executor, Sql, Transaction } from '../connection/connect.ts';
 import { usOf } from './columns.ts';
-import { isReported } from './entitlementStates.ts';
 
 export type ReservationState = 'held' | 'committed' | 'reported' | 'released' | 'expired';
 
@@ -33,13 +32,18 @@ export async function claimEntitlements(tx: Transaction, ids: readonly string[])
     UPDATE entitlements e SET reserve_version = reserve_version + 1 FROM own WHERE e.id = own.id`;
 }
 
+export interface NamedEntitlement {
+  id: string;
+  customerId: string;
+}
+
 /** Which entitlement each question means, in order; a customer by id, key or subject. */
 export async function entitlementsNamed(
   sql: Executor,
   questions: readonly { namespace: string; customer: string; featureKey: string }[],
-): Promise<(string | undefined)[]> {
-  const rows = await sql<{ n: number; id: string }[]>`
-    SELECT q.n::int AS n, e.id FROM unnest(${questions.map((one) => one.namespace)}::text[], ${questions.map((one) => one.customer)}::text[],
+): Promise<(NamedEntitlement | undefined)[]> {
+  const rows = await sql<(NamedEntitlement & { n: number })[]>`
+    SELECT q.n::int AS n, e.id, e.customer_id AS "customerId" FROM unnest(${questions.map((one) => one.namespace)}::text[], ${questions.map((one) => one.customer)}::text[],
                                  ${questions.map((one) => one.featureKey)}::text[]) WITH ORDINALITY AS q (namespace, customer, feature, n)
     CROSS JOIN LATERAL (
       SELECT c.id FROM customers c WHERE c.id = q.customer AND c.namespace = q.namespace AND c.deleted_at IS NULL
@@ -47,9 +51,9 @@ export async function entitlementsNamed(
       SELECT s.customer_id FROM customer_subjects s WHERE s.namespace = q.namespace AND s.subject = q.customer
       LIMIT 1) found
     JOIN entitlements e ON e.customer_id = found.id AND e.feature_key = q.feature AND e.deleted_at IS NULL`;
-  const ids = new Array<string | undefined>(questions.length).fill(undefined);
-  for (const { n, id } of rows) ids[n - 1] = id;
-  return ids;
+  const named = new Array<NamedEntitlement | undefined>(questions.length).fill(undefined);
+  for (const { n, id, customerId } of rows) named[n - 1] = { id, customerId };
+  return named;
 }
 
 export async function reservationsByLock(
@@ -138,33 +142,6 @@ export async function getReservation(
   const [row] = await sql<ReservationRow[]>`
     SELECT ${columns(sql)} FROM reservations r WHERE r.namespace = ${namespace} AND r.id = ${id}`;
   return row && toReservation(row);
-}
-
-/**
- * Ends at most `rowsMax` open reservations whose event is stored ('reported') or whose time is over ('expired'). It changes no
- * balance: checks know both without it. Returns how many, and of which committed amounts no event ever came.
- */
-export async function endReservations(
-  sql: Sql,
-  rowsMax: number,
-): Promise<{ ended: number; unreported: number }> {
-  const rows = await sql<{ unreported: boolean }[]>`
-    WITH due AS (
-      SELECT r.id, r.state, ${isReported(sql)} AS reported FROM reservations r
-      WHERE r.state IN ('held', 'committed') AND (r.expires_at <= clock_timestamp() OR ${isReported(sql)})
-      LIMIT ${rowsMax} FOR UPDATE OF r SKIP LOCKED)
-    UPDATE reservations AS r SET state = CASE WHEN due.reported THEN 'reported' ELSE 'expired' END, ended_at = now()
-    FROM due WHERE r.id = due.id
-    RETURNING due.state = 'committed' AND NOT due.reported AS unreported`;
-  return { ended: rows.length, unreported: rows.filter((row) => row.unreported).length };
-}
-
-/** Forgets at most `rowsMax` that ended so long ago. */
-export async function dropReservations(sql: Sql, endedDaysAgo: number, rowsMax: number): Promise<number> {
-  const { count } = await sql`
-    DELETE FROM reservations WHERE id IN (
-      SELECT id FROM reservations WHERE ended_at < now() - ${endedDaysAgo} * interval '1 day' LIMIT ${rowsMax})`;
-  return count;
 }
 
 interface ReservationRow {

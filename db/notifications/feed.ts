@@ -3,14 +3,26 @@ import type { Executor, Sql, Transaction } from '../connection/connect.ts';
 
 /** What the watch over thresholds has to look at. */
 
-/** True while this holder has, or takes, the lease; another one gets it once it has not been renewed for `seconds`. */
-export async function takeLease(sql: Sql, name: string, holder: string, seconds: number): Promise<boolean> {
-  const rows = await sql`
+/**
+ * 'renewed' where this holder has had the lease without a break, 'taken' where it has it anew: another one may have had it
+ * meanwhile. Another holder gets it once it has not been renewed for `seconds`: undefined while one has it.
+ */
+export async function takeLease(
+  sql: Sql,
+  name: string,
+  holder: string,
+  seconds: number,
+): Promise<'renewed' | 'taken' | undefined> {
+  const renewed = await sql`
+    UPDATE limit_leases SET until = now() + ${seconds} * interval '1 second'
+    WHERE name = ${name} AND holder = ${holder} RETURNING name`;
+  if (renewed.length > 0) return 'renewed';
+  const taken = await sql`
     INSERT INTO limit_leases AS l (name, holder, until) VALUES (${name}, ${holder}, now() + ${seconds} * interval '1 second')
     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
-    WHERE l.holder = excluded.holder OR l.until < now()
+    WHERE l.until < now()
     RETURNING l.name`;
-  return rows.length > 0;
+  return taken.length > 0 ? 'taken' : undefined;
 }
 
 export async function dropLease(sql: Sql, name: string, holder: string): Promise<void> {
@@ -71,6 +83,22 @@ export async function dropEntitlementChanges(sql: Executor, ids: readonly bigint
     await sql`DELETE FROM entitlement_changes WHERE id = ANY(${ids.map(String)}::text[]::bigint[])`;
 }
 
+/** Of events that were corrected, with a meter that takes them; subject NULL: any, meter NULL: none takes them any more. */
+export async function correctedSubjects(
+  sql: Executor,
+  rowsMax: number,
+): Promise<{ id: bigint; namespace: string; subject: string | null; meterId: string | null }[]> {
+  return sql<{ id: bigint; namespace: string; subject: string | null; meterId: string | null }[]>`
+    SELECT c.id, c.namespace, c.subject, m.id AS "meterId"
+    FROM (SELECT * FROM corrected_subjects ORDER BY id LIMIT ${rowsMax}) c
+    LEFT JOIN meters m ON m.namespace = c.namespace AND m.event_type = c.type AND m.deleted_at IS NULL`;
+}
+
+export async function dropCorrectedSubjects(sql: Executor, ids: readonly bigint[]): Promise<void> {
+  if (ids.length > 0)
+    await sql`DELETE FROM corrected_subjects WHERE id = ANY(${ids.map(String)}::text[]::bigint[])`;
+}
+
 /** Those whose balance changes by itself about now. */
 export async function dueEntitlements(sql: Executor, rowsMax: number): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
@@ -121,15 +149,6 @@ export async function noteLookedAt(sql: Executor, entitlements: readonly LookedA
     FROM unnest(${entitlements.map(({ id }) => id)}::text[], ${times((one) => one.resetsSeenToUs)}::text[],
                 ${times((one) => one.nextChangeUs)}::text[]) AS v (id, seen, next)
     WHERE e.id = v.id AND (e.resets_seen_to IS DISTINCT FROM v.seen::timestamptz OR e.next_change_at IS DISTINCT FROM v.next::timestamptz)`;
-}
-
-/** Of features that are measured, archived or not: entitlements to them may go on. */
-export async function featuresOfMeters(
-  sql: Executor,
-  meterIds: readonly string[],
-): Promise<{ id: string; meterId: string }[]> {
-  return sql<{ id: string; meterId: string }[]>`
-    SELECT id, meter_id AS "meterId" FROM features WHERE meter_id = ANY(${[...meterIds]}::text[])`;
 }
 
 /** Entitlements of namespaces without rules are not looked at when their balance changes by itself. */

@@ -1,3 +1,4 @@
+import { loadavg } from 'node:os';
 import { prepareDriver } from '../driver.ts';
 import { cleanBatches } from '../events.ts';
 import { round } from '../measure.ts';
@@ -10,13 +11,15 @@ const secondsDefault = 20;
 const customers = 100;
 const features = 100;
 const entitlementsMax = customers * features;
-const workers = 16;
+const workers = 48;
 const rules = 50;
+const daysUsed = 5;
+const eventsPerRequest = 500;
 const pauseMs = 20;
 
 /**
  * Checks, bulk checks and reservations beside 10,000 events/s: `customers` × `features` metered entitlements over one meter, of
- * which the events use one, and rules with thresholds on all of them.
+ * which every one is used, and rules with thresholds on all of them.
  */
 export const limits: Scenario = (run) =>
   withStack(run, async (stack) => {
@@ -34,7 +37,7 @@ export const limits: Scenario = (run) =>
     const driven = driver.go();
     run.progress('one check after the other');
     const checks = await repeat(seconds, 1, (n) =>
-      ask(stack, 'GET', `/api/v2/customers/load-${n % customers}/entitlements/load_${n % features}/value`),
+      ask(stack, 'GET', `/api/v2/customers/load-${n % customers}/entitlements/load_${Math.floor(n / customers) % features}/value`),
     );
     run.progress(`bulk checks of ${customers} × ${features}`);
     const keys = (count: number, name: string) => Array.from({ length: count }, (_, i) => `${name}${i}`);
@@ -46,19 +49,24 @@ export const limits: Scenario = (run) =>
       ask(stack, 'POST', '/api/v3/openmeter/entitlement-access/query', query),
     );
     run.progress('reservations and commits');
-    const reservations = await repeat(
+    const [reserveMs, commitMs]: number[][] = [[], []];
+    const pairsMs = await repeat(
       seconds,
       workers,
       async (n) => {
+        const startedMs = performance.now();
         const lockId = `${process.pid}-${n}`;
         const path = `/api/v1/customers/load-${n % customers}/reservations`;
         const held = await ask(stack, 'POST', path, {
-          featureKey: `load_${n % features}`,
+          featureKey: `load_${Math.floor(n / customers) % features}`,
           amount: 1,
           lockId,
         });
+        const heldMs = performance.now();
         const event = { source: 'load', id: lockId };
         await ask(stack, 'POST', `/api/v1/reservations/${held.id}/commit`, { event });
+        reserveMs!.push(heldMs - startedMs);
+        commitMs!.push(performance.now() - heldMs);
       },
       0,
     );
@@ -70,8 +78,10 @@ export const limits: Scenario = (run) =>
         backgroundAcceptedPerSecond: Math.round(eventsAccepted / (seconds * 3)),
         checkMs: percentiles(checks),
         bulkMs: percentiles(bulk),
-        reserveAndCommitPerSecond: Math.round(reservations.length / seconds),
-        reserveAndCommitMs: percentiles(reservations),
+        reserveAndCommitPerSecond: Math.round(pairsMs.length / seconds),
+        reserveMs: percentiles(reserveMs!.sort((a, b) => a - b)),
+        commitMs: percentiles(commitMs!.sort((a, b) => a - b)),
+        loadAverage: round(loadavg()[0]!, 1),
       },
     };
   });
@@ -105,15 +115,15 @@ async function prepare(stack: Stack): Promise<void> {
       issueAfterReset: 1_000_000,
     }),
   );
-  const events = numbers(customers * 10).map((n) => ({
-    specversion: '1.0',
-    id: `load-limits-${process.pid}-${n}`,
-    source: 'load',
-    type: 'load.limits',
-    subject: `load-${n % customers}`,
-    data: { n: 1, feature: `f${n % features}` },
-  }));
-  await ask(stack, 'POST', '/api/v1/events', events, 'application/cloudevents-batch+json');
+  await inParallel(numbers((entitlementsMax * daysUsed) / eventsPerRequest), (request) =>
+    ask(
+      stack,
+      'POST',
+      '/api/v1/events',
+      numbers(eventsPerRequest).map((i) => usageEvent(request * eventsPerRequest + i)),
+      'application/cloudevents-batch+json',
+    ),
+  );
   const channel = await ask(stack, 'POST', '/api/v1/notification/channels', {
     type: 'WEBHOOK',
     name: 'load',
@@ -128,6 +138,22 @@ async function prepare(stack: Stack): Promise<void> {
       channels: [channel.id],
     }),
   );
+}
+
+/** Every entitlement is used on some days since the month began. */
+function usageEvent(n: number) {
+  const now = new Date();
+  const monthMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth());
+  const day = Math.floor(n / entitlementsMax);
+  return {
+    specversion: '1.0',
+    id: `load-limits-${process.pid}-${n}`,
+    source: 'load',
+    type: 'load.limits',
+    subject: `load-${n % customers}`,
+    time: new Date(monthMs + ((now.getTime() - monthMs) * day) / daysUsed).toISOString(),
+    data: { n: 1, feature: `f${Math.floor(n / customers) % features}` },
+  };
 }
 
 async function inParallel(numbers: readonly number[], run: (n: number) => Promise<unknown>): Promise<void> {

@@ -1,17 +1,15 @@
 import type { Transaction } from '@usage/db/connection/connect.ts';
 import { type Customer, customersOfSubjects } from '@usage/db/limits/customers.ts';
-import { type EntitlementState, readEntitlementStates } from '@usage/db/limits/entitlementStates.ts';
 import { featuresByKey } from '@usage/db/limits/features.ts';
-import type { UsageRunner } from '@usage/db/usage/context.ts';
-import { AccessQuery, customersPerQueryMax, featuresPerQueryMax } from '@usage/lib/limits/api/access.ts';
+import { heldAmounts } from '@usage/db/limits/holds.ts';
+import { AccessQuery, featuresPerQueryMax } from '@usage/lib/limits/api/access.ts';
 import { balancesOf } from '../checks/balances.ts';
+import type { CheckRunner } from '../checks/runner.ts';
 import { type EntitlementValue, toValue } from '../checks/value.ts';
 import { toWire } from '../customers/handlers.ts';
 import { liveCustomer } from '../entitlements/owner.ts';
 import { type EntitlementParts, isActive } from '../entitlements/valueAnswer.ts';
 import { type Ask, bodyOf } from '../http/ask.ts';
-
-const entitlementsMax = customersPerQueryMax * featuresPerQueryMax;
 
 /** Checks of many entitlements at once, on one snapshot. */
 export function accessHandlers({ checks, freshness }: EntitlementParts) {
@@ -21,9 +19,9 @@ export function accessHandlers({ checks, freshness }: EntitlementParts) {
       const entitlements = await checks.read(
         'access',
         ask.namespace,
-        async (tx, runner) => {
+        async (tx) => {
           const customer = await liveCustomer(tx, ask.namespace, ask.params.customerIdOrKey!);
-          const values = await valuesOf(tx, ask.namespace, [customer.id], undefined, runner);
+          const values = await valuesOf(tx, ask.namespace, [customer], undefined, checks);
           return Object.fromEntries(values.map(({ featureKey, value }) => [featureKey, value]));
         },
         fresh,
@@ -38,25 +36,24 @@ export function accessHandlers({ checks, freshness }: EntitlementParts) {
       const answer = await checks.read(
         'query',
         ask.namespace,
-        async (tx, runner) => {
+        async (tx) => {
           const [found, features] = await Promise.all([
             customersOfSubjects(tx, ask.namespace, keys),
             featuresByKey(tx, ask.namespace, query.feature?.keys, featuresPerQueryMax),
           ]);
           const customers = new Map([...found.values()].map((customer) => [customer.id, customer]));
           const featureKeys = features.map(({ key }) => key);
-          const values = await valuesOf(tx, ask.namespace, [...customers.keys()], featureKeys, runner);
+          const values = await valuesOf(tx, ask.namespace, [...customers.values()], featureKeys, checks);
           const known = new Set(featureKeys);
-          const checked = new Map(values.map((one) => [`${one.customerId} ${one.featureKey}`, one.value]));
+          const checked = Map.groupBy(values, ({ customerId }) => customerId);
           const asked = query.feature?.keys ?? featureKeys;
+          const updatedAt = new Date().toISOString();
           return {
             data: [...customers.values()].map((customer) => ({
               matched: keys.filter((key) => found.get(key)?.id === customer.id),
               customer: customerWire(customer),
-              features: Object.fromEntries(
-                asked.map((key) => [key, accessOf(key, known, checked.get(`${customer.id} ${key}`))]),
-              ),
-              updated_at: new Date().toISOString(),
+              features: accessByKey(asked, known, checked.get(customer.id) ?? []),
+              updated_at: updatedAt,
             })),
             errors: keys
               .filter((key) => !found.has(key))
@@ -84,22 +81,37 @@ interface CheckedEntitlement {
 async function valuesOf(
   tx: Transaction,
   namespace: string,
-  customerIds: readonly string[],
+  customers: readonly Customer[],
   featureKeys: readonly string[] | undefined,
-  runner: UsageRunner,
+  checks: CheckRunner,
 ): Promise<CheckedEntitlement[]> {
-  if (customerIds.length === 0) return [];
-  const states = await readEntitlementStates(tx, namespace, { customerIds, featureKeys }, entitlementsMax);
+  const states = await checks.states.of(tx, namespace, customers);
+  const wanted = featureKeys && new Set(featureKeys);
   const atUs = Date.now() * 1_000;
-  const active = states.filter((state) => isActive(state, atUs));
+  const active = [...states.values()]
+    .flat()
+    .filter((state) => isActive(state, atUs) && (wanted?.has(state.entitlement.featureKey) ?? true));
   const metered = active.filter(({ entitlement }) => entitlement.type === 'metered');
-  const balances = await balancesOf(tx, metered, { atUs, isNow: true }, runner);
+  const ids = metered.map(({ entitlement }) => entitlement.id);
+  const [held, balances] = await Promise.all([
+    heldAmounts(tx, ids),
+    balancesOf(tx, metered, { atUs, isNow: true }, checks.usageRunner()),
+  ]);
   const byState = new Map(metered.map((state, i) => [state, balances[i]!]));
-  return active.map((state: EntitlementState) => ({
+  return active.map((state) => ({
     customerId: state.entitlement.customerId,
     featureKey: state.entitlement.featureKey,
-    value: toValue(state, byState.get(state)),
+    value: toValue(state, byState.get(state), held.get(state.entitlement.id)),
   }));
+}
+
+function accessByKey(
+  keys: readonly string[],
+  known: ReadonlySet<string>,
+  checked: readonly CheckedEntitlement[],
+) {
+  const values = new Map(checked.map(({ featureKey, value }) => [featureKey, value]));
+  return Object.fromEntries(keys.map((key) => [key, accessOf(key, known, values.get(key))]));
 }
 
 function accessOf(key: string, known: ReadonlySet<string>, value: EntitlementValue | undefined) {

@@ -36,6 +36,8 @@ export interface WantedUsage {
 /** Those that are read one by one. */
 const singleReadsMax = 400;
 const cutsMax = 20_000;
+/** Of usage that adds up: what has other cuts is read apart, unless that would be more statements than these. */
+const apartMax = 200;
 
 const everything = {
   fromUs: undefined,
@@ -58,14 +60,30 @@ export async function phaseUsages(
 ): Promise<Decimal[][]> {
   const kind = usageKinds[found.meter.aggregation];
   if (kind !== 'adds') return singleUsages(tx, found, wanted, kind, runner);
-  const usages = new Map<WantedUsage, Decimal[]>();
-  for (const own of Map.groupBy(wanted, ({ filters }) => shapeOf(filters)).values()) {
+  const usages = new Array<Decimal[]>(wanted.length);
+  const read = readTogether(wanted).map(async (members) => {
+    const own = members.map((i) => wanted[i]!);
     const added = await addedUsages(tx, found, own, runner);
-    own.forEach((one, i) => {
-      usages.set(one, added[i]!);
+    members.forEach((i, n) => {
+      usages[i] = added[n]!;
     });
-  }
-  return wanted.map((one) => usages.get(one)!);
+  });
+  await Promise.all(read);
+  return usages;
+}
+
+/**
+ * Which of them are read by one statement: their filters have one shape, and their phases the same cuts, where that does not
+ * make too many statements. Else each would be cut where any other one is.
+ */
+function readTogether(wanted: readonly WantedUsage[]): number[][] {
+  const shapes = wanted.map(({ filters }) => shapeOf(filters).shape);
+  const apart = Map.groupBy(wanted.keys(), (i) => `${shapes[i]} ${cutsOf(wanted[i]!).join()}`);
+  return [...(apart.size <= apartMax ? apart : Map.groupBy(wanted.keys(), (i) => shapes[i])).values()];
+}
+
+function cutsOf({ phases }: WantedUsage): number[] {
+  return [phases[0]!.fromUs, ...phases.map(({ toUs }) => toUs)];
 }
 
 async function singleUsages(
@@ -114,34 +132,30 @@ async function addedUsages(
   wanted: readonly WantedUsage[],
   runner: UsageRunner,
 ): Promise<Decimal[][]> {
-  const cuts = [
-    ...new Set(wanted.flatMap(({ phases }) => phases.flatMap(({ fromUs, toUs }) => [fromUs, toUs]))),
-  ].sort((a, b) => a - b);
+  const cuts = [...new Set(wanted.flatMap(cutsOf))].sort((a, b) => a - b);
   const subjects = [...new Set(wanted.flatMap((one) => one.subjects))];
   if (cuts.length > cutsMax)
     throw new Problem(
       'bad_request',
       'The time range holds too many changes of grants: ask for a shorter one.',
     );
-  const groupBy = valuesOf(wanted[0]!.filters) ? [...wanted[0]!.filters.keys()].sort() : [];
+  const { groupBy } = shapeOf(wanted[0]!.filters);
   const amounts = new Map<string, (Decimal | undefined)[]>();
   if (cuts.length > 1 && subjects.length > 0) {
     const filters = groupBy.length > 0 ? anyOf(wanted, groupBy) : wanted[0]!.filters;
     const query = { ...everything, filters, subjects, groupBySubject: true, groupBy, cuts };
     const { totals } = await readUsage(tx, found, query, runner);
-    for (const { bucket, key, ...total } of totals) {
-      const buckets = amounts.get(key.join('\0')) ?? [];
-      buckets[bucket] = measuredValue(found.meter.aggregation, { bucket, key, ...total });
-      amounts.set(key.join('\0'), buckets);
+    for (const total of totals) {
+      const key = total.key.join('\0');
+      const buckets = amounts.get(key) ?? [];
+      buckets[total.bucket] = measuredValue(found.meter.aggregation, total);
+      amounts.set(key, buckets);
     }
   }
   const numberOf = new Map(cuts.map((cut, i) => [cut, i]));
   return wanted.map(({ subjects: own, filters, phases }) => {
-    const values = groupBy.length > 0 ? valuesOf(filters)! : undefined;
-    const used = own.flatMap((subject) => {
-      const buckets = amounts.get([subject, ...groupBy.map((name) => values!.get(name)!)].join('\0'));
-      return buckets ? [buckets] : [];
-    });
+    const { suffix } = shapeOf(filters);
+    const used = own.map((subject) => amounts.get(subject + suffix)).filter((buckets) => buckets !== undefined);
     return phases.map(({ fromUs, toUs }) => {
       let usage: Decimal = 0;
       const [first, last] = [numberOf.get(fromUs)! + 1, numberOf.get(toUs)!];
@@ -152,9 +166,30 @@ async function addedUsages(
   });
 }
 
-/** Filters of one shape can be read together: all name single values of the same groups, or they are the same. */
-function shapeOf(filters: ReadonlyMap<string, TextFilter>): string {
-  return valuesOf(filters) ? [...filters.keys()].sort().join('\0') : JSON.stringify([...filters]);
+interface Shape {
+  /** Filters of one shape can be read together: all name single values of the same groups, or they are the same. */
+  shape: string;
+  /** The groups of which they name single values; empty where one names others. */
+  groupBy: readonly string[];
+  /** The values, as they follow the subject in the key of a total. */
+  suffix: string;
+}
+
+const shapes = new WeakMap<ReadonlyMap<string, TextFilter>, Shape>();
+
+function shapeOf(filters: ReadonlyMap<string, TextFilter>): Shape {
+  let shape = shapes.get(filters);
+  if (!shape) {
+    const values = valuesOf(filters);
+    const groupBy = values ? [...values.keys()].sort() : [];
+    shape = {
+      shape: values ? groupBy.join('\0') : JSON.stringify([...filters]),
+      groupBy,
+      suffix: groupBy.map((name) => `\0${values!.get(name)!}`).join(''),
+    };
+    shapes.set(filters, shape);
+  }
+  return shape;
 }
 
 /** The single values that filters name; undefined where one names others. */

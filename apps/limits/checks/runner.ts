@@ -8,10 +8,11 @@ import { ConcurrencyLimit } from '@usage/lib/http/concurrencyLimit.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
 import type { LimitsConfig } from '../config.ts';
 import type { LimitsMetrics } from '../metrics.ts';
+import { StateCache } from './stateCache.ts';
 
 export type CheckLimits = Pick<
   LimitsConfig,
-  'statementMsMax' | 'requestsMax' | 'requestsPerNamespaceMax' | 'deltaCellsMax'
+  'statementMsMax' | 'requestsMax' | 'requestsPerNamespaceMax' | 'deltaCellsMax' | 'statesMax'
 >;
 
 export type CheckKind = 'value' | 'history' | 'access' | 'query' | 'threshold' | 'reserve';
@@ -19,6 +20,7 @@ export type CheckKind = 'value' | 'history' | 'access' | 'query' | 'threshold' |
 /** Runs what reads usage: on one snapshot, bounded in time and in number. */
 export class CheckRunner {
   readonly deltas: DeltaCache;
+  readonly states: StateCache;
   readonly #running: ConcurrencyLimit;
 
   constructor(
@@ -27,6 +29,7 @@ export class CheckRunner {
     readonly metrics: LimitsMetrics,
   ) {
     this.deltas = new DeltaCache(limits.deltaCellsMax, metrics);
+    this.states = new StateCache(limits.statesMax);
     this.#running = new ConcurrencyLimit(limits.requestsMax, limits.requestsPerNamespaceMax);
   }
 

@@ -16,26 +16,30 @@ export interface EntitlementValue extends Record<string, unknown> {
 
 export const noAccess: EntitlementValue = { hasAccess: false };
 
-/** Of an entitlement that is active; `balance` of a metered one. */
-export function toValue(state: EntitlementState, balance: Balance | undefined): EntitlementValue {
+/** Of an entitlement that is active; of a metered one with its balance and what reservations hold of it. */
+export function toValue(
+  state: EntitlementState,
+  balance: Balance | undefined,
+  held: Decimal = 0,
+): EntitlementValue {
   const { type, config, isSoftLimit } = state.entitlement;
   if (type === 'boolean') return { hasAccess: true };
   if (type === 'static') return { hasAccess: true, config };
-  const left = availableOf(state, balance!);
+  const left = availableOf(balance!, held);
   return {
     hasAccess: isSoftLimit || compareDecimals(left, 0) > 0,
     ...amount('balance', balance!.balance),
     ...amount('usage', balance!.usage),
     ...amount('overage', balance!.overage),
     ...amount('totalAvailableGrantAmount', addDecimals(balance!.grantUsage, balance!.balance)),
-    ...amount('reserved', state.reserved),
+    ...amount('reserved', held),
     ...amount('available', compareDecimals(left, 0) > 0 ? left : 0),
   };
 }
 
 /** What may be used or reserved still. Negative where more is used and held than granted. */
-export function availableOf(state: EntitlementState, { balance, overage }: Balance): Decimal {
-  return subtractDecimals(subtractDecimals(balance, overage), state.reserved);
+export function availableOf({ balance, overage }: Balance, held: Decimal): Decimal {
+  return subtractDecimals(subtractDecimals(balance, overage), held);
 }
 
 /** `name` is the nearest number; where a double can't hold the exact value, `nameExact` has it as text. */

@@ -1,7 +1,7 @@
 import type { Static } from '@sinclair/typebox';
 import type { Transaction } from '@usage/db/connection/connect.ts';
 import { insertAudit } from '@usage/db/limits/audit.ts';
-import type { Customer } from '@usage/db/limits/customers.ts';
+import { type Customer, lockCustomer } from '@usage/db/limits/customers.ts';
 import * as store from '@usage/db/limits/entitlements.ts';
 import { getFeature } from '@usage/db/limits/features.ts';
 import { type GrantFields, insertGrant, type StoredGrant, voidGrant } from '@usage/db/limits/grants.ts';
@@ -10,7 +10,7 @@ import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { invalid } from '@usage/lib/http/faults.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import type { EntitlementInput, ResetInput } from '@usage/lib/limits/api/entitlementSchemas.ts';
-import { resetsOf } from '../checks/balances.ts';
+import { resetsOf } from '../checks/tasks.ts';
 import type { Ask } from '../http/ask.ts';
 import { findEntitlement, lockOwner, stateOf } from './owner.ts';
 import { issuedGrant, readEntitlement, timeOf, type WireVersion } from './rules.ts';
@@ -130,6 +130,8 @@ export async function createGrant(
 
 /** Problems: 409. */
 export async function endGrant(tx: Transaction, ask: Ask, grant: StoredGrant): Promise<void> {
+  const entitlement = await store.getEntitlement(tx, ask.namespace, grant.entitlementId);
+  await lockCustomer(tx, ask.namespace, entitlement!.customerId); // first, as every other change does
   await store.lockEntitlements(tx, [grant.entitlementId]);
   const voided = await voidGrant(tx, grant.id);
   if (!voided) throw new Problem('conflict', 'The grant is voided already.');

@@ -6,7 +6,8 @@ import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { type Segment, sum } from '@usage/lib/limits/engine/burnDown.ts';
 import { type WindowSize, windowBoundaries } from '@usage/lib/windows/windows.ts';
-import { balancesOf, resetsOf } from '../checks/balances.ts';
+import { balancesOf } from '../checks/balances.ts';
+import { resetsOf } from '../checks/tasks.ts';
 import { amount } from '../checks/value.ts';
 import { periodWire } from './wire.ts';
 

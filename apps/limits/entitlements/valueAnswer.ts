@@ -1,5 +1,7 @@
-import type { Sql } from '@usage/db/connection/connect.ts';
+import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
+import type { Customer } from '@usage/db/limits/customers.ts';
 import { type EntitlementState, readEntitlementStates } from '@usage/db/limits/entitlementStates.ts';
+import { heldAmounts } from '@usage/db/limits/holds.ts';
 import { parseTimeUs, timeFault } from '@usage/lib/event/time.ts';
 import { invalid } from '@usage/lib/http/faults.ts';
 import { balancesOf } from '../checks/balances.ts';
@@ -27,29 +29,37 @@ export async function valueAnswer({ checks, freshness }: EntitlementParts, ask: 
     'value',
     ask.namespace,
     async (tx, runner) => {
-      const owner = await findOwner(tx, ask);
-      const idOrKey = (ask.params.entitlementIdOrFeatureKey ?? ask.params.featureKey)!;
-      const states = await readEntitlementStates(
-        tx,
-        ask.namespace,
-        { customerIds: [owner.id], featureKeys: [idOrKey] },
-        1,
-      );
-      const [state] =
-        states.length > 0
-          ? states
-          : (await readEntitlementStates(tx, ask.namespace, { ids: [idOrKey] }, 1)).filter(
-              ({ entitlement }) => entitlement.customerId === owner.id,
-            );
+      const state = await findState(tx, checks, ask, await findOwner(tx, ask));
       const atUs = time === null ? nowUs() : parseTimeUs(time)!;
       if (!state || !isActive(state, atUs)) return noAccess;
-      if (state.entitlement.type !== 'metered') return toValue(state, undefined);
-      const [balance] = await balancesOf(tx, [state], { atUs, isNow: time === null }, runner);
-      return toValue(state, balance);
+      const { type, id } = state.entitlement;
+      if (type !== 'metered') return toValue(state, undefined);
+      const [held, [balance]] = await Promise.all([
+        heldAmounts(tx, [id]),
+        balancesOf(tx, [state], { atUs, isNow: time === null }, runner),
+      ]);
+      return toValue(state, balance, held.get(id));
     },
     fresh,
   );
   return Response.json(value, { headers: await fresh });
+}
+
+/** By the feature's key one that is not deleted, or by id. */
+async function findState(
+  tx: Transaction,
+  { states }: CheckRunner,
+  { namespace, params }: Ask,
+  owner: Customer,
+): Promise<EntitlementState | undefined> {
+  const idOrKey = (params.entitlementIdOrFeatureKey ?? params.featureKey)!;
+  const own = (await states.of(tx, namespace, [owner])).get(owner.id)!;
+  const live =
+    own.find(({ entitlement }) => entitlement.featureKey === idOrKey) ??
+    own.find(({ entitlement }) => entitlement.id === idOrKey);
+  if (live) return live;
+  const [deleted] = await readEntitlementStates(tx, namespace, { ids: [idOrKey] }, 1);
+  return deleted?.entitlement.customerId === owner.id ? deleted : undefined;
 }
 
 export function isActive({ entitlement }: EntitlementState, atUs: number): boolean {

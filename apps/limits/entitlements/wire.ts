@@ -8,7 +8,7 @@ import {
   type Period,
   type Recurrence,
 } from '@usage/lib/limits/engine/recurrence.ts';
-import { resetsOf } from '../checks/balances.ts';
+import { resetsOf } from '../checks/tasks.ts';
 import { amount } from '../checks/value.ts';
 import type { WireVersion } from './rules.ts';
 

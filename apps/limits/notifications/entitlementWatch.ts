@@ -2,11 +2,13 @@ import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import { getCustomer } from '@usage/db/limits/customers.ts';
 import { type EntitlementState, readEntitlementStates } from '@usage/db/limits/entitlementStates.ts';
 import { getFeature } from '@usage/db/limits/features.ts';
+import { heldAmounts } from '@usage/db/limits/holds.ts';
+import { stateTokens } from '@usage/db/limits/stateTokens.ts';
 import { type LookedAt, noteLookedAt, resetsSeen } from '@usage/db/notifications/feed.ts';
 import type { Rule } from '@usage/db/notifications/rules.ts';
-import { addDecimals } from '@usage/lib/decimal/decimal.ts';
-import { endOf } from '@usage/lib/limits/engine/grants.ts';
-import { instantsOf } from '@usage/lib/limits/engine/recurrence.ts';
+import type { UsageRunner } from '@usage/db/usage/context.ts';
+import { addDecimals, type Decimal } from '@usage/lib/decimal/decimal.ts';
+import { nextChangeOf } from '@usage/lib/limits/engine/grants.ts';
 import { type Balance, balancesOf } from '../checks/balances.ts';
 import type { CheckRunner } from '../checks/runner.ts';
 import { type EntitlementValue, toValue } from '../checks/value.ts';
@@ -14,7 +16,8 @@ import { toWire as customerToWire } from '../customers/handlers.ts';
 import { entitlementWire } from '../entitlements/wire.ts';
 import { toWire as featureToWire } from '../features/handlers.ts';
 import { fire, fireReset } from './fire.ts';
-import { isReached, type Measured } from './thresholds.ts';
+import { type Headroom, leastOf } from './headroom.ts';
+import { heldAgainst, type Measured } from './thresholds.ts';
 
 export interface WatchedRule {
   rule: Rule;
@@ -22,62 +25,105 @@ export interface WatchedRule {
   wire: object;
 }
 
+/** Whose entitlements are looked at: those of the ids, or all to a meter that customers have. */
+export type LookedAtOf = { ids: readonly string[] } | { customerIds: readonly string[]; meterId: string };
+
 const resetsMax = 100;
+
+/** Of a customer's entitlements to a meter. */
+export const headroomKey = (meterId: string, customerId: string) => `${meterId} ${customerId}`;
 
 /** Looks at entitlements: what of their thresholds and resets has not fired fires. Returns how many events that made. */
 export async function lookAtEntitlements(
   sql: Sql,
   checks: CheckRunner,
   namespace: string,
-  of: Parameters<typeof readEntitlementStates>[2],
+  of: LookedAtOf,
   rules: readonly WatchedRule[],
-  statesMax: number,
+  headroom: Headroom,
 ): Promise<number> {
   const atUs = Date.now() * 1_000;
-  const looked = await checks.read('threshold', namespace, async (tx, runner) => {
-    const states = await readEntitlementStates(tx, namespace, of, statesMax);
-    const live = states.filter(
-      ({ entitlement: { type, deletedAtUs }, meterId }) =>
-        type === 'metered' && deletedAtUs === undefined && meterId,
-    );
-    const seen = await resetsSeen(
-      tx,
-      live.map(({ entitlement }) => entitlement.id),
-    );
-    const balances = await balancesOf(tx, live, { atUs, isNow: true }, runner);
-    return live.map((state, i) => ({ state, balance: balances[i]!, seenUs: seen.get(state.entitlement.id) }));
-  });
+  const { looked, tokens } = await checks.read('threshold', namespace, (tx, runner) =>
+    readLooked(tx, checks, namespace, of, atUs, runner),
+  );
   let events = 0;
   const notes: LookedAt[] = [];
-  for (const { state, balance, seenUs } of looked) {
-    const own = rules.filter(({ rule }) => rule.featureIds?.includes(state.entitlement.featureId) ?? true);
+  const left = new Map<string, Decimal | undefined>();
+  for (const { state, balance, held, seenUs } of looked) {
+    const { id, customerId, featureId } = state.entitlement;
+    const own = rules.filter(({ rule }) => rule.featureIds?.includes(featureId) ?? true);
     if (own.length === 0) continue;
+    const one = { state, balance, value: toValue(state, balance, held), atUs };
+    events += await fireResets(sql, own, one, seenUs);
+    const fired = await fireThresholds(sql, own, one);
+    events += fired.events;
+    left.set(customerId, leastOf([left.get(customerId), fired.headroom]));
     const resetsSeenToUs = balance.resets.lastAt(atUs)?.atUs ?? state.entitlement.measureUsageFromUs!;
-    const nextChangeUs = nextChangeOf(state, balance, atUs);
-    events += await fireResets(sql, own, state, balance, { seenUs, atUs });
-    events += await fireThresholds(sql, own, state, balance, atUs);
-    notes.push({ id: state.entitlement.id, resetsSeenToUs, nextChangeUs });
+    notes.push({ id, resetsSeenToUs, nextChangeUs: nextChangeOf(state.grants, balance.period, atUs) });
   }
   await noteLookedAt(sql, notes);
+  if ('meterId' in of) {
+    for (const { id, stateToken } of tokens)
+      headroom.set(headroomKey(of.meterId, id), stateToken, left.get(id));
+  } else {
+    for (const { state } of looked) headroom.drop(headroomKey(state.meterId!, state.entitlement.customerId));
+  }
   return events;
 }
 
-async function fireThresholds(
-  sql: Sql,
-  rules: readonly WatchedRule[],
-  state: EntitlementState,
-  balance: Balance,
+interface Looked {
+  state: EntitlementState;
+  balance: Balance;
+  value: EntitlementValue;
+  atUs: number;
+}
+
+async function readLooked(
+  tx: Transaction,
+  checks: CheckRunner,
+  namespace: string,
+  of: LookedAtOf,
   atUs: number,
-): Promise<number> {
+  runner: UsageRunner,
+) {
+  const tokens = 'ids' in of ? [] : await stateTokens(tx, of.customerIds);
+  const states =
+    'ids' in of
+      ? await readEntitlementStates(tx, namespace, of, of.ids.length)
+      : [...(await checks.states.of(tx, namespace, tokens)).values()].flat();
+  const live = states.filter(
+    ({ entitlement: { type, deletedAtUs }, meterId }) =>
+      type === 'metered' && deletedAtUs === undefined && meterId && ('ids' in of || meterId === of.meterId),
+  );
+  const ids = live.map(({ entitlement }) => entitlement.id);
+  const [seen, held, balances] = await Promise.all([
+    resetsSeen(tx, ids),
+    heldAmounts(tx, ids),
+    balancesOf(tx, live, { atUs, isNow: true }, runner),
+  ]);
+  const looked = live.map((state, i) => ({
+    state,
+    balance: balances[i]!,
+    held: held.get(ids[i]!),
+    seenUs: seen.get(ids[i]!),
+  }));
+  return { looked, tokens };
+}
+
+/** With what may be used still before one more can be reached: undefined = nothing reaches any. */
+async function fireThresholds(sql: Sql, rules: readonly WatchedRule[], looked: Looked) {
+  const { state, balance, value, atUs } = looked;
   const measured: Measured = {
     usage: balance.usage,
     balance: balance.balance,
     granted: addDecimals(balance.grantUsage, balance.balance),
   };
   let events = 0;
+  let headroom: Decimal | undefined;
   for (const { rule, wire } of rules) {
     if (rule.type !== 'entitlements.balance.threshold') continue;
-    const thresholds = rule.thresholds.filter((threshold) => isReached(threshold, measured));
+    const { reached: thresholds, headroom: own } = heldAgainst(rule.thresholds, measured);
+    headroom = leastOf([headroom, own]);
     if (thresholds.length === 0) continue;
     const reached = {
       rule,
@@ -87,31 +133,27 @@ async function fireThresholds(
       thresholds,
       measured,
     };
-    events += await fire(sql, reached, wire, async (tx, threshold, skipped) => ({
-      ...(await dataOf(tx, state, toValue(state, balance), atUs, { threshold, skippedThresholds: skipped })),
-    }));
+    events += await fire(sql, reached, wire, (tx, threshold, skippedThresholds) =>
+      dataOf(tx, state, value, atUs, { threshold, skippedThresholds }),
+    );
   }
-  return events;
+  return { events, headroom };
 }
 
 /** Resets since the last look, each that happened after the rule was made. */
 async function fireResets(
   sql: Sql,
   rules: readonly WatchedRule[],
-  state: EntitlementState,
-  balance: Balance,
-  { seenUs, atUs }: { seenUs: number | undefined; atUs: number },
+  { state, balance, value, atUs }: Looked,
+  seenUs: number | undefined,
 ): Promise<number> {
-  const resetRules = rules.filter(({ rule }) => rule.type === 'entitlements.reset');
-  if (resetRules.length === 0) return 0;
   let events = 0;
-  for (const { rule, wire } of resetRules) {
+  for (const { rule, wire } of rules) {
+    if (rule.type !== 'entitlements.reset') continue;
     const sinceUs = Math.max(seenUs ?? 0, rule.createdAt.getTime() * 1_000, state.entitlement.activeFromUs);
     for (const { atUs: resetUs } of balance.resets.between(sinceUs, atUs).slice(-resetsMax)) {
       const target = { target: state.entitlement.id, atUs: resetUs };
-      events += await fireReset(sql, rule, wire, target, (tx) =>
-        dataOf(tx, state, toValue(state, balance), atUs, {}),
-      );
+      events += await fireReset(sql, rule, wire, target, (tx) => dataOf(tx, state, value, atUs, {}));
     }
   }
   return events;
@@ -153,15 +195,4 @@ async function dataOf(
     featureKey: entitlement.featureKey,
     subject,
   };
-}
-
-/** When the balance changes by itself next. */
-function nextChangeOf({ grants }: EntitlementState, { period }: Balance, atUs: number): number {
-  const changes = [period.toUs];
-  for (const grant of grants) {
-    changes.push(grant.effectiveAtUs, endOf(grant));
-    if (grant.recurrence && grant.effectiveAtUs <= atUs && atUs < endOf(grant))
-      changes.push(instantsOf(grant.recurrence).periodAt(atUs).toUs);
-  }
-  return Math.min(...changes.filter((us) => us > atUs));
 }

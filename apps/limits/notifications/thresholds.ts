@@ -4,8 +4,11 @@ import {
   compareDecimals,
   type Decimal,
   decimalOfNumber,
+  divideDecimals,
   multiplyDecimals,
+  subtractDecimals,
 } from '@usage/lib/decimal/decimal.ts';
+import { leastOf } from './headroom.ts';
 
 /** What thresholds are held against. `granted` is what the grants of the period come to; undefined for plain usage. */
 export interface Measured {
@@ -41,6 +44,39 @@ export function isReached(threshold: Threshold, { usage, balance, granted }: Mea
       return balance !== undefined && compareDecimals(balance, value) <= 0;
     default:
       return threshold.type satisfies never;
+  }
+}
+
+/** Those that are reached, and the least that must be added before another one can be: undefined = nothing reaches any. */
+export function heldAgainst(thresholds: readonly Threshold[], measured: Measured) {
+  const reached: Threshold[] = [];
+  let headroom: Decimal | undefined;
+  for (const threshold of thresholds) {
+    if (isReached(threshold, measured)) reached.push(threshold);
+    else headroom = leastOf([headroom, headroomOf(threshold, measured)]);
+  }
+  return { reached, headroom };
+}
+
+/** What must be added at the least before it can be reached; undefined = no amount reaches it. */
+function headroomOf({ type, value: given }: Threshold, measured: Measured): Decimal | undefined {
+  const { usage, balance, granted } = measured;
+  const value = decimalOfNumber(given);
+  switch (type) {
+    case 'NUMBER':
+    case 'usage_value':
+      return subtractDecimals(value, usage);
+    case 'PERCENT':
+    case 'usage_percentage': {
+      if (granted === undefined || compareDecimals(granted, 0) <= 0) return undefined;
+      const missing = subtractDecimals(multiplyDecimals(value, granted), multiplyDecimals(usage, 100));
+      // Late usage of a period before may take from what is granted now, which counts `value` hundredths of it.
+      return divideDecimals(missing, given > 100 ? value : 100, 30);
+    }
+    case 'balance_value':
+      return balance && subtractDecimals(balance, value);
+    default:
+      return type satisfies never;
   }
 }
 

@@ -1,14 +1,14 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import * as feed from '@usage/db/notifications/feed.ts';
 import { type ActiveRule, activeRules, markRuleSwept } from '@usage/db/notifications/rules.ts';
-import { deltaPayloads } from '@usage/db/usage/sql/rollupSums.ts';
-import { decodeDelta } from '@usage/lib/cells/delta.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import type { CheckRunner } from '../checks/runner.ts';
 import { Loop } from '../loop.ts';
 import type { LimitsMetrics } from '../metrics.ts';
-import { lookAtEntitlements, type WatchedRule } from './entitlementWatch.ts';
-import { lookAtUsage } from './usageWatch.ts';
+import { headroomKey, type LookedAtOf, lookAtEntitlements, type WatchedRule } from './entitlementWatch.ts';
+import { Headroom } from './headroom.ts';
+import { type Touched, touchedBy, touchedCustomers } from './touched.ts';
+import { lookAtUsage, outgrown, type WatchedTogether, watchedTogether } from './usageWatch.ts';
 import { ruleWire } from './wire.ts';
 
 const leaseName = 'thresholds';
@@ -21,9 +21,6 @@ const chunkMax = 500;
 const deltasMax = 64;
 const changesMax = 1_000;
 
-/** Subjects of a generation that events touched; undefined = any. */
-type Touched = Map<bigint, Set<string> | undefined>;
-
 /**
  * Looks at what a batch touched, and at nothing else:
  *
@@ -31,8 +28,9 @@ type Touched = Map<bigint, Set<string> | undefined>;
  *      which the database keeps in delta_feed
  *   2. entitlements that somebody changed, or whose balance changes by itself about now
  *   3. everything that a new rule is about, once
+ *   4. subjects whose events were corrected
  *
- * Of all these the exact balance is read, and what is reached and has not fired fires (fire.ts). What was looked at is
+ * Of those that can have reached something by now (headroom.ts) the exact balance is read, and what is reached and has not fired fires (fire.ts). What was looked at is
  * forgotten only afterwards: a crash in between looks once more, and nothing fires twice. One of several services looks, by lease.
  */
 export class ThresholdWatch {
@@ -44,6 +42,7 @@ export class ThresholdWatch {
   #signal: AbortSignal | undefined;
   /** Deltas that were looked at and are still there. */
   #seen = new Set<bigint>();
+  readonly #headroom = new Headroom();
 
   constructor(
     readonly sql: Sql,
@@ -61,18 +60,26 @@ export class ThresholdWatch {
 
   async #round(signal: AbortSignal): Promise<number> {
     this.#signal = signal;
-    if (!(await feed.takeLease(this.sql, leaseName, this.#holder, leaseSeconds))) return standByMs;
+    const lease = await feed.takeLease(this.sql, leaseName, this.#holder, leaseSeconds);
+    if (!lease) return standByMs;
+    if (lease === 'taken') this.#headroom.clear();
     await this.#readRules();
     const work =
-      (await this.#changes()) + (await this.#due()) + (await this.#sweep()) + (await this.#deltas());
+      (await this.#changes()) +
+      (await this.#due()) +
+      (await this.#sweep()) +
+      (await this.#corrections()) +
+      (await this.#deltas());
     return work > 0 ? 0 : pauseMs;
   }
 
   async #readRules(): Promise<void> {
     if (performance.now() - this.#rulesReadMs < rulesMsMax) return;
+    const before = nameOf(this.#rules);
     this.#rules = await activeRules(this.sql);
     const wires = await ruleWire(this.sql, this.#rules);
     this.#wires = new Map(this.#rules.map((rule, i) => [rule.id, { rule, wire: wires[i]! }]));
+    if (nameOf(this.#rules) !== before) this.#headroom.clear();
     this.#rulesReadMs = performance.now();
   }
 
@@ -108,19 +115,21 @@ export class ThresholdWatch {
     await feed.forgetDue(this.sql, ids, [...ruled]);
   }
 
-  async #lookAt(namespace: string, of: Parameters<typeof lookAtEntitlements>[3]): Promise<void> {
+  async #lookAt(namespace: string, of: LookedAtOf): Promise<void> {
     const rules = this.#rulesOf(namespace, false);
     if (rules.length === 0) return;
     await this.#renew();
-    const events = await lookAtEntitlements(this.sql, this.checks, namespace, of, rules, chunkMax * 10);
+    const { sql, checks } = this;
+    const events = await lookAtEntitlements(sql, checks, namespace, of, rules, this.#headroom);
     this.metrics.thresholdEvents.inc(events);
   }
 
   /** What rules that are new, or were changed, are about: the entitlements of a namespace once for all of its new rules. */
   async #sweep(): Promise<number> {
     const fresh = this.#rules.filter(({ isSwept }) => !isSwept);
-    for (const rule of fresh)
-      if (rule.type === 'usage.threshold') await this.#lookAtUsage(this.#wires.get(rule.id)!, undefined);
+    const ofUsage = fresh.filter(({ type }) => type === 'usage.threshold');
+    for (const watched of watchedTogether(ofUsage.map(({ id }) => this.#wires.get(id)!)))
+      await this.#lookAtUsage(watched, undefined);
     const ofEntitlements = fresh.filter(({ type }) => type !== 'usage.threshold');
     for (const [namespace, own] of Map.groupBy(ofEntitlements, (rule) => rule.namespace)) {
       const isOfAll = own.some(({ featureIds }) => !featureIds);
@@ -143,6 +152,26 @@ export class ThresholdWatch {
     }
   }
 
+  /** What corrections of events may have raised: no delta says so. */
+  async #corrections(): Promise<number> {
+    const corrected = await feed.correctedSubjects(this.sql, changesMax);
+    for (const own of Map.groupBy(corrected, ({ meterId }) => meterId).values()) {
+      const { meterId, namespace } = own[0]!;
+      if (meterId === null) continue; // no meter takes the type
+      const subjects = own.map(({ subject }) => subject);
+      const added = Number.POSITIVE_INFINITY; // it isn't known how much
+      const touched = subjects.includes(null)
+        ? undefined
+        : new Map(subjects.map((subject) => [subject!, added]));
+      await this.#lookAtTouched(namespace, meterId, touched);
+    }
+    await feed.dropCorrectedSubjects(
+      this.sql,
+      corrected.map(({ id }) => id),
+    );
+    return corrected.length;
+  }
+
   async #deltas(): Promise<number> {
     const watched = await feed.watchedGenerations(this.sql);
     const generations = watched.map(({ generation }) => generation);
@@ -150,7 +179,7 @@ export class ThresholdWatch {
     const present = new Set(ids.map(({ id }) => id));
     for (const id of this.#seen) if (!present.has(id)) this.#seen.delete(id);
     const fresh = ids.filter(({ id }) => !this.#seen.has(id)).slice(0, deltasMax);
-    const { touched, unread } = await this.#touchedBy(fresh);
+    const { touched, unread } = await touchedBy(this.sql, fresh);
     for (const { generation, meterId, namespace } of watched)
       if (touched.has(generation)) await this.#lookAtTouched(namespace, meterId, touched.get(generation));
     // Those that were merged meanwhile are in the feed in the next round.
@@ -162,55 +191,48 @@ export class ThresholdWatch {
     return fresh.length;
   }
 
-  async #touchedBy(deltas: readonly { id: bigint; generation: bigint; isMerged: boolean }[]) {
-    const touched: Touched = new Map();
-    const unread = new Set(deltas.map(({ id }) => id));
-    const generationOf = new Map(deltas.map(({ id, generation }) => [id, generation]));
-    const add = (id: bigint, payload: Buffer | null) => {
-      unread.delete(id);
-      const generation = generationOf.get(id)!;
-      if (payload === null) touched.set(generation, undefined);
-      else if (!touched.has(generation) || touched.get(generation)) {
-        const subjects = touched.get(generation) ?? new Set();
-        for (const subject of decodeDelta(payload).subjects) subjects.add(subject);
-        touched.set(generation, subjects);
-      }
-    };
-    const ids = (isMerged: boolean) => deltas.filter((one) => one.isMerged === isMerged).map(({ id }) => id);
-    const [waiting, merged] = [ids(false), ids(true)];
-    if (waiting.length > 0)
-      for (const { id, payload } of await deltaPayloads(this.sql, waiting)) add(id, payload);
-    if (merged.length > 0)
-      for (const { id, payload } of await feed.fedDeltas(this.sql, merged)) add(id, payload);
-    return { touched, unread };
+  async #lookAtTouched(namespace: string, meterId: string, touched: Touched): Promise<void> {
+    const ofUsage = this.#rulesOf(namespace, true).filter(({ rule }) => rule.meterId === meterId);
+    const ofEntitlements = this.#rulesOf(namespace, false);
+    if (!touched) {
+      for (const watched of watchedTogether(ofUsage)) await this.#lookAtUsage(watched, undefined);
+      if (ofEntitlements.length > 0) await this.#lookAtAll({ namespace, meterId });
+      return;
+    }
+    const isOfCustomers = ofEntitlements.length > 0 || ofUsage.some(({ rule }) => rule.usage!.of === 'customer');
+    const customers = isOfCustomers ? await touchedCustomers(this.sql, namespace, touched) : [];
+    for (const watched of watchedTogether(ofUsage)) {
+      const subjects = outgrown(watched, touched, customers, this.#headroom);
+      if (!subjects || subjects.length > 0) await this.#lookAtUsage(watched, subjects);
+    }
+    if (ofEntitlements.length === 0) return;
+    const reached = customers.filter(
+      ({ id, stateToken, added }) => !this.#headroom.take(headroomKey(meterId, id), stateToken, added),
+    );
+    for (const chunk of chunks(reached))
+      await this.#lookAt(namespace, { meterId, customerIds: chunk.map(({ id }) => id) });
   }
 
-  async #lookAtTouched(namespace: string, meterId: string, subjects: Set<string> | undefined): Promise<void> {
-    for (const watched of this.#rulesOf(namespace, true))
-      if (watched.rule.meterId === meterId) await this.#lookAtUsage(watched, subjects);
-    if (this.#rulesOf(namespace, false).length === 0) return;
-    if (!subjects) return this.#lookAtAll({ namespace, meterId });
-    const features = await feed.featuresOfMeters(this.sql, [meterId]);
-    const featureIds = features.map(({ id }) => id);
-    if (featureIds.length === 0) return;
-    for (const chunk of chunks([...subjects])) await this.#lookAt(namespace, { featureIds, subjects: chunk });
-  }
-
-  async #lookAtUsage(watched: WatchedRule, subjects: Set<string> | undefined): Promise<void> {
-    const all = subjects && [...subjects];
-    const isBySubject = watched.rule.usage!.of === 'subject' || watched.rule.usage!.of === 'customer';
-    for (const chunk of all && isBySubject ? chunks(all) : [undefined]) {
+  async #lookAtUsage(watched: WatchedTogether, subjects: readonly string[] | undefined): Promise<void> {
+    for (const chunk of subjects ? chunks(subjects) : [undefined]) {
       await this.#renew();
-      this.metrics.thresholdEvents.inc(await lookAtUsage(this.sql, this.checks, watched, chunk));
+      this.metrics.thresholdEvents.inc(
+        await lookAtUsage(this.sql, this.checks, watched, chunk, this.#headroom),
+      );
     }
   }
 
   /** Between two chunks: throws where somebody else has the lease, or the service is being stopped. */
   async #renew(): Promise<void> {
     this.#signal?.throwIfAborted();
-    if (!(await feed.takeLease(this.sql, leaseName, this.#holder, leaseSeconds)))
+    if ((await feed.takeLease(this.sql, leaseName, this.#holder, leaseSeconds)) !== 'renewed')
       throw new Error('another limits service has taken over the watch over thresholds');
   }
+}
+
+/** Names a set of rules as they are. */
+function nameOf(rules: readonly ActiveRule[]): string {
+  return rules.map(({ id, updatedAt }) => `${id} ${updatedAt.getTime()}`).join();
 }
 
 function* chunks<T>(items: readonly T[]): Generator<T[]> {

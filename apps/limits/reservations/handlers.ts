@@ -19,7 +19,7 @@ const holdSecondsByDefault = 60;
 /** Amounts spoken for before they are used. Errors are thrown as Problem. */
 export function reservationHandlers(sql: Sql, checks: CheckRunner) {
   const reserves = new Batches<Wanted, Reserved>(
-    (wanted) => reserveAll(sql, wanted, () => checks.usageRunner()),
+    (wanted) => reserveAll(sql, wanted, checks),
     batchMax,
     queuedMax,
   );

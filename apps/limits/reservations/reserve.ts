@@ -1,7 +1,8 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
-import { type EntitlementState, readEntitlementStates } from '@usage/db/limits/entitlementStates.ts';
+import type { EntitlementState } from '@usage/db/limits/entitlementStates.ts';
+import { heldAmounts } from '@usage/db/limits/holds.ts';
 import * as store from '@usage/db/limits/reservations.ts';
-import type { UsageRunner } from '@usage/db/usage/context.ts';
+import { stateTokens } from '@usage/db/limits/stateTokens.ts';
 import {
   compareDecimals,
   type Decimal,
@@ -10,6 +11,7 @@ import {
 } from '@usage/lib/decimal/decimal.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { balancesOf } from '../checks/balances.ts';
+import type { CheckRunner } from '../checks/runner.ts';
 import { availableOf } from '../checks/value.ts';
 
 export interface Wanted {
@@ -42,17 +44,14 @@ const collisionCodes = new Set<unknown>(['40001', '40P01']);
 export async function reserveAll(
   sql: Sql,
   wanted: readonly Wanted[],
-  usageRunner: () => UsageRunner,
+  checks: CheckRunner,
 ): Promise<(Reserved | Error)[]> {
-  const ids = await store.entitlementsNamed(sql, wanted);
-  const claimed = [...new Set(ids.filter((id) => id !== undefined))].sort();
+  const named = await store.entitlementsNamed(sql, wanted);
+  const claimed = [...new Set(named.flatMap((one) => one?.id ?? []))].sort();
   if (claimed.length === 0) return wanted.map(noEntitlement);
   for (let tries = 1; ; tries++) {
     try {
-      return await store.reserveSnapshot(sql, async (tx) => {
-        await store.claimEntitlements(tx, claimed);
-        return reserveClaimed(tx, wanted, ids, usageRunner());
-      });
+      return await store.reserveSnapshot(sql, (tx) => reserveClaimed(tx, wanted, named, claimed, checks));
     } catch (error) {
       if (!collisionCodes.has((error as { code?: unknown }).code)) throw error;
       if (tries === triesMax)
@@ -62,22 +61,30 @@ export async function reserveAll(
   }
 }
 
+type Named = readonly (store.NamedEntitlement | undefined)[];
+
+/** The claim comes first: its snapshot is that of all that is read, and goes to the server together with it. */
 async function reserveClaimed(
   tx: Transaction,
   wanted: readonly Wanted[],
-  ids: readonly (string | undefined)[],
-  runner: UsageRunner,
+  named: Named,
+  claimed: readonly string[],
+  checks: CheckRunner,
 ): Promise<(Reserved | Error)[]> {
-  const states = await statesOf(tx, wanted, ids);
-  const metered = [...states.values()].filter(({ entitlement }) => entitlement.type === 'metered');
-  const locks = wanted.flatMap(({ lockId }, i) => (ids[i] ? [{ entitlementId: ids[i], lockId }] : []));
-  const existing = new Map(
-    (await store.reservationsByLock(tx, locks)).map((one) => [lockKey(one.entitlementId, one.lockId), one]),
+  const locks = wanted.flatMap(({ lockId }, i) =>
+    named[i] ? [{ entitlementId: named[i].id, lockId }] : [],
   );
-  const left = await leftOf(tx, metered, runner);
+  const [, states, before, held] = await Promise.all([
+    store.claimEntitlements(tx, claimed),
+    statesOf(tx, named, checks),
+    store.reservationsByLock(tx, locks),
+    heldAmounts(tx, claimed),
+  ]);
+  const existing = new Map(before.map((one) => [lockKey(one.entitlementId, one.lockId), one]));
+  const left = await leftOf(tx, states, held, checks);
   const added = new Map<string, { reservation: store.NewReservation; available: Decimal }>();
   const plans = wanted.map((one, i): Error | string | store.Reservation => {
-    const state = ids[i] === undefined ? undefined : states.get(ids[i]);
+    const state = named[i] && states.get(named[i].id);
     if (!state) return noEntitlement(one);
     if (state.entitlement.type !== 'metered')
       return new Problem(
@@ -114,32 +121,33 @@ async function reserveClaimed(
   });
 }
 
-async function statesOf(tx: Transaction, wanted: readonly Wanted[], ids: readonly (string | undefined)[]) {
-  const byNamespace = new Map<string, Set<string>>();
-  wanted.forEach(({ namespace }, i) => {
-    if (ids[i] === undefined) return;
-    const own = byNamespace.get(namespace) ?? new Set();
-    byNamespace.set(namespace, own.add(ids[i]));
-  });
-  const states = new Map<string, EntitlementState>();
-  for (const [namespace, own] of byNamespace) {
-    for (const state of await readEntitlementStates(tx, namespace, { ids: [...own] }, own.size))
-      if (state.entitlement.deletedAtUs === undefined) states.set(state.entitlement.id, state);
+/** By id, those that are named and not deleted. */
+async function statesOf(tx: Transaction, named: Named, { states }: CheckRunner) {
+  const wanted = new Set(named.flatMap((one) => one?.id ?? []));
+  const tokens = await stateTokens(tx, [...new Set(named.flatMap((one) => one?.customerId ?? []))]);
+  const found = new Map<string, EntitlementState>();
+  for (const [namespace, customers] of Map.groupBy(tokens, (one) => one.namespace)) {
+    for (const own of (await states.of(tx, namespace, customers)).values())
+      for (const state of own)
+        if (wanted.has(state.entitlement.id)) found.set(state.entitlement.id, state);
   }
-  return states;
+  return found;
 }
 
-/** By entitlement. */
+/** Of the metered ones, by entitlement. */
 async function leftOf(
   tx: Transaction,
-  metered: readonly EntitlementState[],
-  runner: UsageRunner,
+  states: ReadonlyMap<string, EntitlementState>,
+  held: ReadonlyMap<string, Decimal>,
+  checks: CheckRunner,
 ): Promise<Map<string, Decimal>> {
   const left = new Map<string, Decimal>();
+  const metered = [...states.values()].filter(({ entitlement }) => entitlement.type === 'metered');
   for (const own of Map.groupBy(metered, ({ entitlement }) => entitlement.namespace).values()) {
-    const balances = await balancesOf(tx, own, { atUs: Date.now() * 1_000, isNow: true }, runner);
-    own.forEach((state, i) => {
-      left.set(state.entitlement.id, availableOf(state, balances[i]!));
+    const question = { atUs: Date.now() * 1_000, isNow: true };
+    const balances = await balancesOf(tx, own, question, checks.usageRunner());
+    own.forEach(({ entitlement: { id } }, i) => {
+      left.set(id, availableOf(balances[i]!, held.get(id) ?? 0));
     });
   }
   return left;

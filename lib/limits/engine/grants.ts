@@ -1,5 +1,5 @@
 import type { Decimal } from '../../decimal/decimal.ts';
-import { instantsOf, type Recurrence } from './recurrence.ts';
+import { instantsOf, type Period, type Recurrence } from './recurrence.ts';
 
 /** An amount that usage is taken from, while it is active. Times in µs since 1970. */
 export interface Grant {
@@ -45,4 +45,18 @@ export function recurrencesOf(grant: Grant, fromUs: number, toUs: number): numbe
   const since = Math.max(grant.effectiveAtUs, fromUs);
   const until = Math.min(endOf(grant) - 1, toUs);
   return since > until ? [] : instantsOf(grant.recurrence).between(since, until);
+}
+
+/** When balances change by themselves next: a reset at the end of the usage period, a grant that begins, ends or recurs. */
+export function nextChangeOf(grants: readonly Grant[], period: Period, atUs: number): number {
+  let next = period.toUs;
+  const consider = (us: number) => {
+    if (us > atUs && us < next) next = us;
+  };
+  for (const grant of grants) {
+    consider(grant.effectiveAtUs);
+    consider(endOf(grant));
+    if (grant.recurrence && isActiveAt(grant, atUs)) consider(instantsOf(grant.recurrence).periodAt(atUs).toUs);
+  }
+  return next;
 }
