@@ -19,9 +19,7 @@ export interface EntitlementState {
 }
 
 /** Which entitlements are read; those that are deleted only by id. */
-export type StatesOf =
-  | { ids: readonly string[] }
-  | { customerIds: readonly string[] };
+export type StatesOf = { ids: readonly string[] } | { customerIds: readonly string[] };
 
 /** At most statesMax of them, in no order. */
 export async function readEntitlementStates(

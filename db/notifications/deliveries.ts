@@ -7,6 +7,8 @@ export interface DueDelivery {
   namespace: string;
   /** Attempts before. */
   tries: number;
+  /** When it was taken: what came after that (a resend, another service) changed it. */
+  takenAt: string;
   payload: object;
   url: string;
   customHeaders: Record<string, string> | null;
@@ -37,8 +39,8 @@ export async function takeDueDeliveries(
         next_attempt_at = now() + ${leaseMs} * interval '1 millisecond', updated_at = now()
       FROM (SELECT event_id, channel_id FROM ranked WHERE n <= ${perChannel} LIMIT ${rowsMax}) r
       WHERE d.event_id = r.event_id AND d.channel_id = r.channel_id
-      RETURNING d.event_id, d.channel_id, d.tries)
-    SELECT t.event_id AS "eventId", t.channel_id AS "channelId", e.namespace, t.tries, e.payload, c.url,
+      RETURNING d.event_id, d.channel_id, d.tries, d.updated_at)
+    SELECT t.event_id AS "eventId", t.channel_id AS "channelId", e.namespace, t.tries, t.updated_at::text AS "takenAt", e.payload, c.url,
            c.custom_headers AS "customHeaders", c.signing_secret AS "signingSecret"
     FROM taken t JOIN notification_events e ON e.id = t.event_id JOIN notification_channels c ON c.id = t.channel_id`;
 }
@@ -51,10 +53,13 @@ export interface Attempt {
   url: string;
 }
 
-/** Notes an attempt and what comes next: undefined = nothing. */
+/**
+ * Notes an attempt and what comes next: undefined = nothing. Where the delivery has changed since it was taken, because somebody
+ * asked for it to be sent again meanwhile, only the attempt is noted.
+ */
 export async function noteDelivery(
   sql: Executor,
-  { eventId, channelId }: Pick<DueDelivery, 'eventId' | 'channelId'>,
+  { eventId, channelId, takenAt }: Pick<DueDelivery, 'eventId' | 'channelId' | 'takenAt'>,
   attempt: Attempt,
   reason: string,
   nextInMs: number | undefined,
@@ -66,7 +71,7 @@ export async function noteDelivery(
     UPDATE notification_deliveries SET tries = tries + 1, reason = ${reason}, updated_at = now(),
       state = ${attempt.state === 'SUCCESS' ? 'SUCCESS' : nextInMs === undefined ? 'FAILED' : 'SENDING'},
       next_attempt_at = now() + ${nextInMs ?? null}::float8 * interval '1 millisecond'
-    WHERE event_id = ${eventId} AND channel_id = ${channelId}`;
+    WHERE event_id = ${eventId} AND channel_id = ${channelId} AND updated_at = ${takenAt}::text::timestamptz`;
 }
 
 /** What waits for a channel that is disabled or deleted is given up. */

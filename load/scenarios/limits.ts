@@ -37,7 +37,11 @@ export const limits: Scenario = (run) =>
     const driven = driver.go();
     run.progress('one check after the other');
     const checks = await repeat(seconds, 1, (n) =>
-      ask(stack, 'GET', `/api/v2/customers/load-${n % customers}/entitlements/load_${Math.floor(n / customers) % features}/value`),
+      ask(
+        stack,
+        'GET',
+        `/api/v2/customers/load-${n % customers}/entitlements/load_${Math.floor(n / customers) % features}/value`,
+      ),
     );
     run.progress(`bulk checks of ${customers} × ${features}`);
     const keys = (count: number, name: string) => Array.from({ length: count }, (_, i) => `${name}${i}`);

@@ -117,7 +117,13 @@ async function probe(stack: Stack, n: number): Promise<number> {
 
 async function setDisabled(stack: Stack, ids: readonly string[], disabled: boolean): Promise<void> {
   for (const id of ids) {
-    const { type, name, thresholds: given, usage, channels } = await ask(stack, 'GET', `/api/v1/notification/rules/${id}`);
+    const {
+      type,
+      name,
+      thresholds: given,
+      usage,
+      channels,
+    } = await ask(stack, 'GET', `/api/v1/notification/rules/${id}`);
     const body = { type, name, thresholds: given, usage, channels: channels.map((one) => one.id), disabled };
     await ask(stack, 'PUT', `/api/v1/notification/rules/${id}`, body);
   }

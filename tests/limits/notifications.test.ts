@@ -52,10 +52,14 @@ async function channel(path: string, more: object = {}) {
 /** A customer and a feature of its own with 1,000 a month. */
 async function thousand(name: string, issueAfterReset = 1000) {
   await client.features.create({ key: name, name, meterSlug: 'calls' });
+  await entitled(name, name, issueAfterReset);
+}
+
+async function entitled(name: string, featureKey = name, issueAfterReset = 1000) {
   await client.customers.create({ name, key: name });
   await call('POST', `/api/v2/customers/${name}/entitlements`, {
     type: 'metered',
-    featureKey: name,
+    featureKey,
     usagePeriod: { interval: 'MONTH', anchor: '2026-01-01T00:00:00Z' },
     measureUsageFrom: 'CURRENT_PERIOD_START',
     issueAfterReset,
@@ -227,6 +231,67 @@ test('plain meters: of a subject, a customer, a group and all, without any entit
   ]);
 });
 
+test('a correction that raises usage fires at once, one that lowers and raises it again fires nothing twice', async () => {
+  const id = await channel('/corrected');
+  await client.notifications.rules.create({
+    type: 'entitlements.balance.threshold',
+    name: 'corrected',
+    thresholds: [{ type: 'usage_value', value: 500 }],
+    channels: [id],
+    features: [(await client.features.create({ key: 'corrected', name: 'c', meterSlug: 'calls' }))!.id],
+  });
+  await entitled('corrected');
+  const correct = async (body: object) => {
+    const { status, body: answer } = await call('POST', '/api/v1/corrections', { reason: 'test', ...body });
+    expect(status).toBe(200);
+    return answer.corrections[0] as string;
+  };
+  await use('corrected', 400);
+  const event = { source: 'test', id: `n${events - 1}` };
+  await settled(apps.url, 'calls');
+  // No event comes any more: the correction alone says that somebody has to look.
+  const raised = await correct({ action: 'amend', event, data: { n: 500, model: 'x' } });
+  const [fired] = await receiver.wait('/corrected', 1);
+  expect(fired!.body.data).toMatchObject({ customer: { key: 'corrected' }, value: { usage: 500 } });
+  expect((await call('DELETE', `/api/v1/corrections/${raised}`)).status).toBeLessThan(300);
+  await correct({ action: 'amend', event, data: { n: 600, model: 'x' } });
+  // What comes after it has come: nothing else did before.
+  await entitled('corrected-too', 'corrected');
+  await use('corrected-too', 900);
+  const all = await receiver.wait('/corrected', 2);
+  expect(all.map(({ body }) => body.data.customer.key)).toEqual(['corrected', 'corrected-too']);
+  // A void raises it too, where what was voided took something away; so does putting it back.
+  await entitled('voided', 'corrected');
+  await use('voided', 700);
+  await use('voided', -300);
+  const credit = { source: 'test', id: `n${events - 1}` };
+  await settled(apps.url, 'calls');
+  await correct({ action: 'void', event: credit });
+  expect((await receiver.wait('/corrected', 3))[2]!.body.data).toMatchObject({
+    customer: { key: 'voided' },
+    value: { usage: 700 },
+  });
+});
+
+test('a subject that a customer gets brings its usage: thresholds are looked at at once', async () => {
+  const id = await channel('/joined');
+  await client.features.create({ key: 'joined', name: 'joined', meterSlug: 'calls' });
+  await client.notifications.rules.create({
+    type: 'entitlements.balance.threshold',
+    name: 'joined',
+    thresholds: [{ type: 'usage_value', value: 100 }],
+    channels: [id],
+    features: ['joined'],
+  });
+  await entitled('joined');
+  await use('joined-late', 100);
+  await settled(apps.url, 'calls');
+  const { body: customer } = await call('GET', '/api/v1/customers/joined');
+  const subjects = { name: 'joined', key: 'joined', usageAttribution: { subjectKeys: ['joined-late'] } };
+  expect((await call('PUT', `/api/v1/customers/${customer.id}`, subjects)).status).toBe(200);
+  expect((await receiver.wait('/joined', 1))[0]!.body.data.value).toMatchObject({ usage: 100 });
+});
+
 test('a rule is tried out, its events are sent again, and a slow endpoint holds up nobody', async () => {
   await client.features.create({ key: 'tryout', name: 'tryout', meterSlug: 'calls' });
   const slow = await channel('/slow');
@@ -269,6 +334,28 @@ test('a rule is tried out, its events are sent again, and a slow endpoint holds 
     });
   }
   expect(receiver.received.filter(({ path }) => path === '/quick')).toHaveLength(2);
+});
+
+test('what is to be sent again while an attempt is under way is sent again', async () => {
+  const id = await channel('/again');
+  const rule = (await client.notifications.rules.create({
+    type: 'entitlements.balance.threshold',
+    name: 'again',
+    thresholds: [{ type: 'usage_percentage', value: 80 }],
+    channels: [id],
+  }))!;
+  const answering = Promise.withResolvers<void>();
+  receiver.answer = async (_, n) => {
+    if (n === 1) await answering.promise;
+    return new Response('ok');
+  };
+  const { body: event } = await call('POST', `/api/v1/notification/rules/${rule.id}/test`);
+  await receiver.wait('/again', 1);
+  await client.notifications.events.resend(event.id);
+  answering.resolve();
+  expect(new Set((await receiver.wait('/again', 2)).map((one) => one.id)).size).toBe(1);
+  receiver.answer = () => new Response('ok');
+  await client.notifications.rules.delete(rule.id);
 });
 
 test('rules are got, listed by feature and channel, replaced and deleted', async () => {

@@ -155,7 +155,9 @@ async function addedUsages(
   const numberOf = new Map(cuts.map((cut, i) => [cut, i]));
   return wanted.map(({ subjects: own, filters, phases }) => {
     const { suffix } = shapeOf(filters);
-    const used = own.map((subject) => amounts.get(subject + suffix)).filter((buckets) => buckets !== undefined);
+    const used = own
+      .map((subject) => amounts.get(subject + suffix))
+      .filter((buckets) => buckets !== undefined);
     return phases.map(({ fromUs, toUs }) => {
       let usage: Decimal = 0;
       const [first, last] = [numberOf.get(fromUs)! + 1, numberOf.get(toUs)!];

@@ -44,6 +44,7 @@ const delivery = {
   channelId: 'c',
   namespace: 'n',
   tries: 0,
+  takenAt: '2026-01-01T00:00:00Z',
   payload: {},
   customHeaders: null,
   signingSecret: Buffer.from('a secret of twenty-four b').toString('base64'),

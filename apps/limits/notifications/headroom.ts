@@ -18,7 +18,8 @@ export class Headroom {
   set(key: string, token: string, amount: Decimal | undefined): void {
     this.#entries.delete(key);
     if (this.#entries.size >= entriesMax) this.#entries.delete(this.#entries.keys().next().value!);
-    const left = amount === undefined ? Number.POSITIVE_INFINITY : toNumber(amount).number * (1 - roundingShare);
+    const left =
+      amount === undefined ? Number.POSITIVE_INFINITY : toNumber(amount).number * (1 - roundingShare);
     this.#entries.set(key, { left, token });
   }
 

@@ -77,7 +77,11 @@ export async function touchedCustomers(
   const customers = new Map<string, TouchedCustomer>();
   const subjects = [...touched.keys()];
   for (let at = 0; at < subjects.length; at += ownersMax) {
-    for (const { subject, id, stateToken } of await ownersOf(sql, namespace, subjects.slice(at, at + ownersMax))) {
+    for (const { subject, id, stateToken } of await ownersOf(
+      sql,
+      namespace,
+      subjects.slice(at, at + ownersMax),
+    )) {
       const customer = customers.get(id) ?? { id, stateToken, added: 0, subjects: [] };
       customer.added += touched.get(subject)!;
       customer.subjects.push(subject);

@@ -1,18 +1,10 @@
-import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
-import { customersOfSubjects, subjectsOfCustomers } from '@usage/db/limits/customers.ts';
+import type { Sql } from '@usage/db/connection/connect.ts';
 import { ownersOf } from '@usage/db/limits/stateTokens.ts';
-import { getMeterToRead, type MeterToRead } from '@usage/db/meters/findMeters.ts';
-import type { Rule, Threshold } from '@usage/db/notifications/rules.ts';
-import type { UsageRunner } from '@usage/db/usage/context.ts';
-import { readUsage } from '@usage/db/usage/readUsage.ts';
-import { measuredValue } from '@usage/db/usage/value.ts';
+import { getMeterToRead } from '@usage/db/meters/findMeters.ts';
+import type { Rule, Threshold, WatchedUsage } from '@usage/db/notifications/rules.ts';
 import type { Decimal } from '@usage/lib/decimal/decimal.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
-import type { TextFilter } from '@usage/lib/filter/textFilter.ts';
 import type { Period } from '@usage/lib/limits/engine/recurrence.ts';
-import { minuteUs } from '@usage/lib/windows/units.ts';
-import { windowBoundaries } from '@usage/lib/windows/windows.ts';
-import { phaseUsages } from '../checks/phaseUsage.ts';
 import type { CheckRunner } from '../checks/runner.ts';
 import { amount as amountOf } from '../checks/value.ts';
 import type { WatchedRule } from './entitlementWatch.ts';
@@ -20,22 +12,13 @@ import { fire } from './fire.ts';
 import { type Headroom, leastOf } from './headroom.ts';
 import { heldAgainst } from './thresholds.ts';
 import type { TouchedCustomer } from './touched.ts';
-
-/** Whose usage, and how much of it. */
-interface Target {
-  key: string;
-  /** As the event names it. */
-  names: { subject?: string; customerId?: string; groupBy?: Record<string, string> };
-  usage: Decimal;
-  /** Under which name what is added to it is counted: the subject, the customer, '' for all. */
-  counted: string;
-}
+import { periodOf, type Target, targetsOf } from './usageTargets.ts';
 
 /** Rules that watch the same usage: it is read once for all of them. */
 export interface WatchedTogether {
   key: string;
   meterId: string;
-  usage: Watched;
+  usage: WatchedUsage;
   rules: readonly WatchedRule[];
 }
 
@@ -69,7 +52,13 @@ export function outgrown(
       return customers.flatMap((one) => (isLeft(one.id, one.stateToken, one.added) ? [] : one.subjects));
     case 'group':
     case 'all':
-      return isLeft('', '', [...touched.values()].reduce((sum, added) => sum + added, 0)) ? [] : undefined;
+      return isLeft(
+        '',
+        '',
+        [...touched.values()].reduce((sum, added) => sum + added, 0),
+      )
+        ? []
+        : undefined;
     default:
       return watched.usage.of satisfies never;
   }
@@ -106,21 +95,26 @@ export async function lookAtUsage(
       const amount = usage.period === 'ROLLING' && reached.length > 0 ? 0 : own;
       left.set(target.counted, leastOf([left.get(target.counted), amount]));
       if (reached.length === 0) continue;
-      events += await fire(sql, reachedBy(rule, target, reached, period, atUs), wire, async (_, threshold, skipped) => ({
-        payload: {
-          data: {
-            meter: slug,
-            ...target.names,
-            period: { from: formatTimeUs(period.fromUs), to: formatTimeUs(period.toUs) },
-            ...amountOf('usage', target.usage),
-            threshold,
-            skippedThresholds: skipped,
+      events += await fire(
+        sql,
+        reachedBy(rule, target, reached, period, atUs),
+        wire,
+        async (_, threshold, skipped) => ({
+          payload: {
+            data: {
+              meter: slug,
+              ...target.names,
+              period: { from: formatTimeUs(period.fromUs), to: formatTimeUs(period.toUs) },
+              ...amountOf('usage', target.usage),
+              threshold,
+              skippedThresholds: skipped,
+            },
           },
-        },
-        featureId: undefined,
-        featureKey: undefined,
-        subject: target.names.subject,
-      }));
+          featureId: undefined,
+          featureKey: undefined,
+          subject: target.names.subject,
+        }),
+      );
     }
   }
   noteHeadroom(watched, period, { subjects, owners, left }, headroom);
@@ -163,7 +157,13 @@ function noteHeadroom(
   }
 }
 
-function reachedBy(rule: Rule, target: Target, thresholds: readonly Threshold[], period: Period, atUs: number) {
+function reachedBy(
+  rule: Rule,
+  target: Target,
+  thresholds: readonly Threshold[],
+  period: Period,
+  atUs: number,
+) {
   const isRolling = rule.usage!.period === 'ROLLING';
   return {
     rule,
@@ -173,73 +173,4 @@ function reachedBy(rule: Rule, target: Target, thresholds: readonly Threshold[],
     thresholds,
     measured: { usage: target.usage, balance: undefined, granted: undefined },
   };
-}
-
-type Watched = NonNullable<WatchedRule['rule']['usage']>;
-
-function periodOf({ period, timeZone = 'UTC', seconds = 0 }: Watched, atUs: number): Period {
-  const [fromUs, toUs] =
-    period === 'ROLLING'
-      ? [
-          Math.ceil((atUs - seconds * 1_000_000) / minuteUs) * minuteUs,
-          Math.ceil(atUs / minuteUs) * minuteUs + minuteUs,
-        ]
-      : windowBoundaries({ fromUs: atUs, toUs: atUs + 1, size: period, zone: timeZone });
-  return { fromUs: fromUs!, toUs: toUs! };
-}
-
-async function targetsOf(
-  tx: Transaction,
-  runner: UsageRunner,
-  found: MeterToRead,
-  watched: Watched,
-  period: Period,
-  subjects: readonly string[] | undefined,
-): Promise<Target[]> {
-  const filters = new Map<string, TextFilter>(
-    Object.entries(watched.filterGroupBy ?? {}).map(([name, value]) => [name, { operator: 'eq', value }]),
-  );
-  const phases = [{ ...period, periodFromUs: period.fromUs }];
-  const { namespace, aggregation } = found.meter;
-  if (watched.of === 'customer' && subjects) {
-    const customers = await customersOfSubjects(tx, namespace, subjects);
-    const ids = [...new Set([...customers.values()].map(({ id }) => id))];
-    const own = await subjectsOfCustomers(tx, namespace, ids);
-    const wanted = ids.map((id) => ({ subjects: own.get(id) ?? [], filters, phases }));
-    const usages = await phaseUsages(tx, found, wanted, runner);
-    return ids.map((customerId, i) => ({
-      key: customerId,
-      names: { customerId },
-      usage: usages[i]![0]!,
-      counted: customerId,
-    }));
-  }
-  const { totals } = await readUsage(
-    tx,
-    found,
-    {
-      ...period,
-      windows: undefined,
-      subjects: watched.of === 'subject' ? subjects : undefined,
-      groupBySubject: watched.of === 'subject' || watched.of === 'customer',
-      groupBy: watched.of === 'group' ? (watched.groupBy ?? []) : [],
-      filters,
-    },
-    runner,
-  );
-  if (watched.of === 'customer') {
-    const all = totals.map(({ key }) => key[0]!);
-    return all.length === 0 ? [] : targetsOf(tx, runner, found, watched, period, all);
-  }
-  return totals.map((total) => ({
-    key: JSON.stringify(total.key),
-    names:
-      watched.of === 'subject'
-        ? { subject: total.key[0]! }
-        : watched.of === 'group'
-          ? { groupBy: Object.fromEntries(watched.groupBy!.map((name, i) => [name, total.key[i]!])) }
-          : {},
-    usage: measuredValue(aggregation, total),
-    counted: watched.of === 'subject' ? total.key[0]! : '',
-  }));
 }

@@ -199,7 +199,8 @@ export class ThresholdWatch {
       if (ofEntitlements.length > 0) await this.#lookAtAll({ namespace, meterId });
       return;
     }
-    const isOfCustomers = ofEntitlements.length > 0 || ofUsage.some(({ rule }) => rule.usage!.of === 'customer');
+    const isOfCustomers =
+      ofEntitlements.length > 0 || ofUsage.some(({ rule }) => rule.usage!.of === 'customer');
     const customers = isOfCustomers ? await touchedCustomers(this.sql, namespace, touched) : [];
     for (const watched of watchedTogether(ofUsage)) {
       const subjects = outgrown(watched, touched, customers, this.#headroom);

@@ -71,9 +71,7 @@ async function reserveClaimed(
   claimed: readonly string[],
   checks: CheckRunner,
 ): Promise<(Reserved | Error)[]> {
-  const locks = wanted.flatMap(({ lockId }, i) =>
-    named[i] ? [{ entitlementId: named[i].id, lockId }] : [],
-  );
+  const locks = wanted.flatMap(({ lockId }, i) => (named[i] ? [{ entitlementId: named[i].id, lockId }] : []));
   const [, states, before, held] = await Promise.all([
     store.claimEntitlements(tx, claimed),
     statesOf(tx, named, checks),
@@ -128,8 +126,7 @@ async function statesOf(tx: Transaction, named: Named, { states }: CheckRunner) 
   const found = new Map<string, EntitlementState>();
   for (const [namespace, customers] of Map.groupBy(tokens, (one) => one.namespace)) {
     for (const own of (await states.of(tx, namespace, customers)).values())
-      for (const state of own)
-        if (wanted.has(state.entitlement.id)) found.set(state.entitlement.id, state);
+      for (const state of own) if (wanted.has(state.entitlement.id)) found.set(state.entitlement.id, state);
   }
   return found;
 }

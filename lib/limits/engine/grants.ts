@@ -56,7 +56,8 @@ export function nextChangeOf(grants: readonly Grant[], period: Period, atUs: num
   for (const grant of grants) {
     consider(grant.effectiveAtUs);
     consider(endOf(grant));
-    if (grant.recurrence && isActiveAt(grant, atUs)) consider(instantsOf(grant.recurrence).periodAt(atUs).toUs);
+    if (grant.recurrence && isActiveAt(grant, atUs))
+      consider(instantsOf(grant.recurrence).periodAt(atUs).toUs);
   }
   return next;
 }
