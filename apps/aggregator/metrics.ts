@@ -12,6 +12,24 @@ export type AggregatorMetrics = ReturnType<typeof createMetrics>;
 export function createMetrics(registry: Registry) {
   const registers = [registry];
   return {
+    ...mergeMetrics(registers),
+    ...otherServicesMetrics(registers),
+    ...storageMetrics(registers),
+    faults: countedFromZero(
+      new Counter({
+        name: 'usage_aggregator_faults_total',
+        help: 'Rounds that failed and were tried again, by step.',
+        labelNames: ['step'],
+        registers,
+      }),
+      'step',
+      serviceNames,
+    ),
+  };
+}
+
+function mergeMetrics(registers: Registry[]) {
+  return {
     merged: new Counter({
       name: 'usage_deltas_merged_total',
       help: 'Deltas added to the rollups.',
@@ -45,6 +63,12 @@ export function createMetrics(registry: Registry) {
       help: 'Age of the oldest event of a delta not merged yet.',
       registers,
     }),
+  };
+}
+
+/** Of the services `remake`, `backfill` and `days`. */
+function otherServicesMetrics(registers: Registry[]) {
+  return {
     staleMinutes: new Gauge({
       name: 'usage_stale_minutes',
       help: 'Minutes of meters whose rollups are to be made anew after corrections.',
@@ -65,6 +89,11 @@ export function createMetrics(registry: Registry) {
       help: 'Days of a meter whose day rollups were made from hours.',
       registers,
     }),
+  };
+}
+
+function storageMetrics(registers: Registry[]) {
+  return {
     chunksOverdue: ofEachPolicy(
       new Gauge({
         name: 'usage_storage_chunks_overdue',
@@ -80,16 +109,6 @@ export function createMetrics(registry: Registry) {
         labelNames: ['policy'],
         registers,
       }),
-    ),
-    faults: countedFromZero(
-      new Counter({
-        name: 'usage_aggregator_faults_total',
-        help: 'Rounds that failed and were tried again, by step.',
-        labelNames: ['step'],
-        registers,
-      }),
-      'step',
-      serviceNames,
     ),
   };
 }

@@ -57,6 +57,8 @@ export interface GatewayParts {
 /** A little more than /api/v1/activity looks back. */
 const activityKeptMs = 70 * 60_000;
 
+export type Gateway = ReturnType<typeof createGateway>;
+
 /** The gateway without its connections: routes, batcher and gate. Nothing runs until the gate is started. */
 export function createGateway(parts: GatewayParts) {
   const { config, sql, stream, access, keysChanged, outcomes, consoleFiles, health, registry, log } = parts;

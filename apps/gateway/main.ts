@@ -17,10 +17,10 @@ import { refuseHopelessRedis } from '@usage/lib/stream/startFault.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
-import { gatewaySettings } from './config.ts';
+import { type GatewayConfig, gatewaySettings } from './config.ts';
 import { readConsoleFiles } from './console/files.ts';
 import { Outcomes } from './events/outcomes.ts';
-import { createGateway } from './gateway.ts';
+import { createGateway, type Gateway } from './gateway.ts';
 import { applyMetersFile } from './meters/file.ts';
 import { readMapping } from './otlp/mapping.ts';
 
@@ -44,26 +44,9 @@ async function run(): Promise<void> {
   const log = createLog(name, config.logLevel);
   const app = new App(name, log, config.stopMsMax);
   const health = new Health();
-  const redisOptions = {
-    url: config.redisUrl,
-    caFile: config.redisCaFile,
-    log,
-    commandMsMax: config.appendMsMax,
-  };
-
-  const sql = app.use(
-    'database',
-    connect({ url: config.databaseUrl, name, connectionsMax, statementMsMax }),
-    (pool) => pool.end({ timeout: 5 }),
-  );
-  const redis = app.use('redis', connectRedis({ ...redisOptions, name }), (client) => client.disconnect());
-  const stream = new EventStream(redis, config.streamName, { replicasMin: config.replicasMin });
   const registry = new Registry();
-  const subscriber = app.use(
-    'redis subscriber',
-    new Subscriber(connectSubscribers({ ...redisOptions, name: `${name} subscriber` }), log),
-    (one) => one.disconnect(),
-  );
+
+  const { sql, redis, stream, subscriber } = connectServers(app, config);
   const outcomes = app.use('outcomes', new Outcomes(subscriber), (one) => one.stop());
   await outcomes.start(config.streamName);
   const { access, look } = await startAccess({
@@ -95,17 +78,7 @@ async function run(): Promise<void> {
   gateway.sums.start();
   app.use('cumulative sums', gateway.sums, (sums) => sums.stop());
   app.use('activity', gateway.activity, (recorder) => recorder.stop());
-  const shards = new ShardCountWatch(
-    () => streamShards(sql),
-    ({ read, written }) => {
-      stream.useShards(read);
-      gateway.gate.writeTo(written);
-      gateway.batcher.shards = written;
-    },
-    log,
-  );
-  const counted = app.use('number of shards', shards, (watch) => watch.stop()).start();
-  await Promise.race([counted, Bun.sleep(firstCountMsMax)]);
+  await followShardCount(app, sql, stream, gateway);
   app.use('pressure gate', gateway.gate, (gate) => gate.stop());
   app.use('frames', gateway.batcher, (batcher) => batcher.drain());
 
@@ -120,6 +93,38 @@ async function run(): Promise<void> {
 
   void applyMeters(app, sql, config.metersFile);
   await app.runUntilSignal();
+}
+
+function connectServers(app: App, config: GatewayConfig) {
+  const { databaseUrl, redisUrl, redisCaFile, streamName, replicasMin, appendMsMax } = config;
+  const sql = app.use(
+    'database',
+    connect({ url: databaseUrl, name, connectionsMax, statementMsMax }),
+    (pool) => pool.end({ timeout: 5 }),
+  );
+  const redisOptions = { url: redisUrl, caFile: redisCaFile, log: app.log, commandMsMax: appendMsMax };
+  const redis = app.use('redis', connectRedis({ ...redisOptions, name }), (client) => client.disconnect());
+  const subscriber = app.use(
+    'redis subscriber',
+    new Subscriber(connectSubscribers({ ...redisOptions, name: `${name} subscriber` }), app.log),
+    (one) => one.disconnect(),
+  );
+  return { sql, redis, stream: new EventStream(redis, streamName, { replicasMin }), subscriber };
+}
+
+/** Resolves when the gateway knows the shards, or after `firstCountMsMax`; it follows their number from then on. */
+async function followShardCount(app: App, sql: Sql, stream: EventStream, gateway: Gateway): Promise<void> {
+  const shards = new ShardCountWatch(
+    () => streamShards(sql),
+    ({ read, written }) => {
+      stream.useShards(read);
+      gateway.gate.writeTo(written);
+      gateway.batcher.shards = written;
+    },
+    app.log,
+  );
+  const counted = app.use('number of shards', shards, (watch) => watch.stop()).start();
+  await Promise.race([counted, Bun.sleep(firstCountMsMax)]);
 }
 
 async function applyMeters(app: App, sql: Sql, path: string | undefined): Promise<void> {

@@ -15,7 +15,7 @@ import { refuseHopelessRedis } from '@usage/lib/stream/startFault.ts';
 import { clockSkewMsMax, EventStream } from '@usage/lib/stream/stream.ts';
 import { hourMs } from '@usage/lib/windows/units.ts';
 import { Registry } from 'prom-client';
-import { readProcessorConfig } from './config.ts';
+import { type ProcessorConfig, readProcessorConfig } from './config.ts';
 import { FrameConsumer } from './frameConsumer.ts';
 import { IdentityUpkeep } from './identityUpkeep.ts';
 import { Loop } from './loop.ts';
@@ -41,26 +41,8 @@ await runApp(async () => {
   const server = createServer({ log, health, registry, bodyBytesMax: 1_024 });
   const name = `${hostname()}-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
 
-  const redisOptions = { url: config.redisUrl, caFile: config.redisCaFile, log, commandMsMax };
-  const sql = app.use(
-    'database',
-    connect({ url: config.databaseUrl, name: 'processor', connectionsMax, statementMsMax, lockMsMax }),
-    (pool) => pool.end({ timeout: 5 }),
-  );
-  const redis = app.use('redis', connectRedis({ ...redisOptions, name: 'processor' }), (it) =>
-    it.disconnect(),
-  );
-  const reader = app.use('redis reader', connectRedis({ ...redisOptions, name: 'processor-reader' }), (it) =>
-    it.disconnect(),
-  );
-  const stream = new EventStream(redis, config.streamName);
-  const source = new FrameConsumer(
-    new EventStream(reader, config.streamName),
-    stream,
-    name,
-    config.claimIdleMsMin,
-    log,
-  );
+  const { sql, redis, stream, reading } = connectServers(app, config);
+  const source = new FrameConsumer(reading, stream, name, config.claimIdleMsMin, log);
   source.useShards(1);
   const shards = new ShardCountWatch(
     () => streamShards(sql),
@@ -105,3 +87,22 @@ await runApp(async () => {
   });
   await app.runUntilSignal();
 });
+
+/** `reading` has a connection of its own: it blocks while there are no frames. */
+function connectServers(app: App, config: ProcessorConfig) {
+  const { databaseUrl, redisUrl, redisCaFile, streamName } = config;
+  const sql = app.use(
+    'database',
+    connect({ url: databaseUrl, name: 'processor', connectionsMax, statementMsMax, lockMsMax }),
+    (pool) => pool.end({ timeout: 5 }),
+  );
+  const redisOptions = { url: redisUrl, caFile: redisCaFile, log: app.log, commandMsMax };
+  const redis = app.use('redis', connectRedis({ ...redisOptions, name: 'processor' }), (it) =>
+    it.disconnect(),
+  );
+  const reader = app.use('redis reader', connectRedis({ ...redisOptions, name: 'processor-reader' }), (it) =>
+    it.disconnect(),
+  );
+  const stream = new EventStream(redis, streamName);
+  return { sql, redis, stream, reading: new EventStream(reader, streamName) };
+}

@@ -30,34 +30,13 @@ await runApp(async () => {
   const log = createLog(name, config.logLevel);
   const app = new App(name, log, config.stopMsMax);
   const health = new Health();
-  const redisOptions = { url: config.redisUrl, caFile: config.redisCaFile, log };
+  const registry = new Registry();
 
-  const redis = app.use(
-    'redis',
-    connectRedis({ ...redisOptions, name, commandMsMax: config.freshnessMsMax }),
-    (client) => client.disconnect(),
-  );
-  const sql = app.use(
-    'database',
-    connect({
-      url: config.databaseUrl,
-      name,
-      connectionsMax: config.connectionsMax,
-      statementMsMax: config.queryMsMax,
-    }),
-    (pool) => pool.end({ timeout: 5 }),
-  );
+  const { sql, redis, subscriber } = connectServers(app, config);
   health.ready('database', async () => {
     await readRegistry(sql);
     return undefined;
   });
-  const registry = new Registry();
-  const subscribers = connectSubscribers({
-    ...redisOptions,
-    name: `${name} subscriber`,
-    commandMsMax: subscribeMsMax,
-  });
-  const subscriber = app.use('redis subscriber', new Subscriber(subscribers, log), (one) => one.disconnect());
   const { access } = await startAccess({
     app,
     config,
@@ -97,6 +76,28 @@ await runApp(async () => {
 
   await app.runUntilSignal();
 });
+
+function connectServers(app: App, config: QueryConfig) {
+  const { databaseUrl: url, connectionsMax, queryMsMax: statementMsMax } = config;
+  const sql = app.use('database', connect({ url, name, connectionsMax, statementMsMax }), (pool) =>
+    pool.end({ timeout: 5 }),
+  );
+  const redisOptions = { url: config.redisUrl, caFile: config.redisCaFile, log: app.log };
+  const redis = app.use(
+    'redis',
+    connectRedis({ ...redisOptions, name, commandMsMax: config.freshnessMsMax }),
+    (client) => client.disconnect(),
+  );
+  const subscribers = connectSubscribers({
+    ...redisOptions,
+    name: `${name} subscriber`,
+    commandMsMax: subscribeMsMax,
+  });
+  const subscriber = app.use('redis subscriber', new Subscriber(subscribers, app.log), (one) =>
+    one.disconnect(),
+  );
+  return { sql, redis, subscriber };
+}
 
 function replicaLimits(config: QueryConfig) {
   const { connectionsMax, queryMsMax, replicaLagMsMax: lagMsMax } = config;
