@@ -60,6 +60,15 @@ describe('POST /api/v1/meters', () => {
     });
   });
 
+  test('answers with the time unit of a level', async () => {
+    const level = { ...tokens, slug: 'seat_hours', aggregation: 'WEIGHTED_SUM', timeUnit: 'HOUR' };
+    expect((await call('POST', '/api/v1/meters', level)).body).toMatchObject({
+      aggregation: 'WEIGHTED_SUM',
+      timeUnit: 'HOUR',
+    });
+    await call('DELETE', '/api/v1/meters/seat_hours');
+  });
+
   test('answers 400 with every fault by its field', async () => {
     const { status, type, body } = await call('POST', '/api/v1/meters', {
       slug: 'Tokens',

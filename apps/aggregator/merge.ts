@@ -163,7 +163,7 @@ function alreadyMade(cells: OrderedCells, closed: DaysClosed | undefined): Order
 }
 
 function rollupColumns({ cells: { columns }, series, order }: OrderedCells): RollupColumns {
-  const { minute, firstUs, lastUs, count, value, sketches } = columns;
+  const { minute, firstUs, lastUs, count, value, sketches, moments } = columns;
   return {
     series: order.map((cell) => series[cell]!),
     startMinutes: order.map((cell) => minute[cell]!),
@@ -173,6 +173,7 @@ function rollupColumns({ cells: { columns }, series, order }: OrderedCells): Rol
     values: order.map((cell) => (value[cell] === undefined ? null : formatDecimal(value[cell]))),
     sketches:
       sketches.length === 0 ? [] : order.map((cell) => JSON.stringify(Object.fromEntries(sketches[cell]!))),
+    moments: moments.length === 0 ? [] : order.map((cell) => formatDecimal(moments[cell]!)),
   };
 }
 

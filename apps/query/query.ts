@@ -37,14 +37,26 @@ export interface QueryParts {
   health: Health;
   registry: Registry;
   log: Logger;
+  /** The present; the clock's by default. */
+  nowMs?: () => number;
 }
 
 const bodyBytesMax = 2 * 1024 * 1024;
 
 /** The query service without its connections. */
-export function createQuery({ config, sql, access, stream, replicas, health, registry, log }: QueryParts) {
+export function createQuery({
+  config,
+  sql,
+  access,
+  stream,
+  replicas,
+  health,
+  registry,
+  log,
+  nowMs,
+}: QueryParts) {
   const namespaceOf = namespacesOf(access);
-  const runner = new QueryRunner(sql, stream, config, queryMetrics(registry), log, replicas);
+  const runner = new QueryRunner(sql, stream, config, queryMetrics(registry), log, replicas, nowMs);
   return createServer({ log, health, registry, bodyBytesMax, headersFor: access.headersFor })
     .use(apiDescription(description))
     .use(usageRoutes(runner, namespaceOf))

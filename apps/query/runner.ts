@@ -60,6 +60,8 @@ export class QueryRunner {
     readonly metrics: QueryMetrics,
     readonly log: Logger,
     readonly replicas?: Replicas,
+    /** The present: what levels are answered up to. */
+    readonly nowMs: () => number = Date.now,
   ) {
     this.deltas = new DeltaCache(limits.deltaCellsMax, metrics);
     this.#taken = new ConcurrencyLimit(limits.queriesMax, limits.queriesPerNamespaceMax);

@@ -1,4 +1,4 @@
-import type { Aggregation, Meter } from '@usage/lib/meter/meter.ts';
+import type { Aggregation, Meter, TimeUnit } from '@usage/lib/meter/meter.ts';
 import type { Executor } from '../connection/connect.ts';
 
 /** A meter with what is stored beside its definition. */
@@ -33,6 +33,7 @@ export interface MeterRow {
   aggregation: Aggregation;
   value_property: string | null;
   value_expression: string | null;
+  time_unit: TimeUnit | null;
   filters: Record<string, unknown> | null;
   group_by: Record<string, string>;
   metadata: Record<string, string> | null;
@@ -48,7 +49,7 @@ export interface MeterRow {
 /** Of the table meters, called m. */
 export function meterColumns(sql: Executor) {
   return sql`m.id, m.namespace, m.slug, m.name, m.description, m.event_type,
-    (extract(epoch FROM m.event_from) * 1000000)::bigint AS event_from_us, m.aggregation, m.value_property, m.value_expression, m.filters, m.group_by,
+    (extract(epoch FROM m.event_from) * 1000000)::bigint AS event_from_us, m.aggregation, m.value_property, m.value_expression, m.time_unit, m.filters, m.group_by,
     m.metadata, m.created_at, m.updated_at, m.deleted_at, m.build AS generation, m.build_version AS generation_version, m.backfill_after, m.backfilled_at`;
 }
 
@@ -65,6 +66,7 @@ export function toMeter(row: MeterRow): StoredMeter {
     aggregation: row.aggregation,
     valueProperty: row.value_property ?? undefined,
     valueExpression: row.value_expression ?? undefined,
+    timeUnit: row.time_unit ?? undefined,
     filters: row.filters ?? undefined,
     groupBy: row.group_by,
     createdAt: row.created_at,

@@ -91,11 +91,11 @@ async function insertMeter(
 ): Promise<StoredMeter | undefined> {
   const [row] = await tx<MeterRow[]>`
     INSERT INTO meters AS m (id, namespace, slug, name, description, event_type, event_from, aggregation,
-                             value_property, value_expression, filters, group_by, metadata, build_version,
+                             value_property, value_expression, time_unit, filters, group_by, metadata, build_version,
                              backfilled_at)
     SELECT ${ulid()}, ${namespace}, ${meter.slug}, ${meter.name}, ${meter.description ?? null}, ${meter.eventType},
            timestamptz 'epoch' + ${meter.eventFromUs ?? null}::bigint * interval '1 microsecond', ${meter.aggregation},
-           ${meter.valueProperty ?? null}, ${meter.valueExpression ?? null},
+           ${meter.valueProperty ?? null}, ${meter.valueExpression ?? null}, ${meter.timeUnit ?? null},
            ${meter.filters ? JSON.stringify(meter.filters) : null}::text::jsonb, ${tx.json(meter.groupBy)},
            ${meter.metadata ? tx.json(meter.metadata) : null}::jsonb, r.version + 1, ${nothingToBackfill(tx)}
     FROM meter_registry r

@@ -13,6 +13,8 @@ export interface RollupColumns {
   values: (string | null)[];
   /** PERCENTILE: JSON of bins and counts; else empty. */
   sketches: string[];
+  /** WEIGHTED_SUM: decimal texts; else empty. */
+  moments: string[];
 }
 
 export type Grain = 'minute' | 'hour' | 'day';
@@ -52,26 +54,21 @@ export async function addToRollups(
   cells: RollupColumns,
 ): Promise<void> {
   if (cells.series.length === 0) return;
-  const hasSketches = keptValues[aggregation] === 'sketch';
-  const sketch = moreNames(tx, aggregation);
-  const sketches = hasSketches ? tx`, ${cells.sketches}::text[]::jsonb[]` : tx``;
-  const mergedSketch = hasSketches
-    ? tx`, sketch = merged_sketch(jsonb_build_array(r.sketch, excluded.sketch))`
-    : tx``;
+  const more = moreNames(tx, aggregation);
   await tx`
-    INSERT INTO ${rollupTable(tx, grain)} AS r (series_id, start, first_at, last_at, count, value ${sketch})
+    INSERT INTO ${rollupTable(tx, grain)} AS r (series_id, start, first_at, last_at, count, value ${more})
     SELECT series_id, to_timestamp(start_minute::float8 * 60),
            TIMESTAMPTZ 'epoch' + first_us * INTERVAL '1 microsecond', TIMESTAMPTZ 'epoch' + last_us * INTERVAL '1 microsecond',
-           count, value ${sketch}
+           count, value ${more}
     FROM unnest(${arrayText(cells.series)}::text::bigint[], ${arrayText(cells.startMinutes)}::text::int[],
                 ${arrayText(cells.firstUs)}::text::float8[], ${arrayText(cells.lastUs)}::text::float8[],
-                ${arrayText(cells.counts)}::text::bigint[], ${arrayText(cells.values)}::text::numeric[] ${sketches})
-      AS c (series_id, start_minute, first_us, last_us, count, value ${sketch})
+                ${arrayText(cells.counts)}::text::bigint[], ${arrayText(cells.values)}::text::numeric[] ${moreArrays(tx, aggregation, cells)})
+      AS c (series_id, start_minute, first_us, last_us, count, value ${more})
     ON CONFLICT (series_id, start) DO UPDATE SET
       first_at = least(r.first_at, excluded.first_at),
       last_at = greatest(r.last_at, excluded.last_at),
       count = r.count + excluded.count,
-      value = ${mergedValue(tx, aggregation)} ${mergedSketch}`;
+      value = ${mergedValue(tx, aggregation)} ${mergedMore(tx, aggregation)}`;
 }
 
 /** An array of numbers as PostgreSQL writes it; postgres.js would quote and escape every element. */
@@ -83,6 +80,7 @@ function mergedValue(tx: Transaction, aggregation: Aggregation) {
   switch (aggregation) {
     case 'SUM':
     case 'AVG':
+    case 'WEIGHTED_SUM':
       return tx`r.value + excluded.value`;
     case 'MIN':
       return tx`least(r.value, excluded.value)`;
@@ -104,6 +102,7 @@ export function summedValue(tx: Executor, aggregation: Aggregation) {
   switch (aggregation) {
     case 'SUM':
     case 'AVG':
+    case 'WEIGHTED_SUM':
       return tx`sum(value)`;
     case 'MIN':
       return tx`min(value)`;
@@ -122,12 +121,48 @@ export function summedValue(tx: Executor, aggregation: Aggregation) {
 
 /** The names of what cells keep beside their value, each after a comma; nothing for most aggregations. */
 export function moreNames(tx: Executor, aggregation: Aggregation) {
-  return keptValues[aggregation] === 'sketch' ? tx`, sketch` : tx``;
+  switch (keptValues[aggregation]) {
+    case 'sketch':
+      return tx`, sketch`;
+    case 'area':
+      return tx`, moment`;
+    default:
+      return tx``;
+  }
+}
+
+function moreArrays(tx: Transaction, aggregation: Aggregation, { sketches, moments }: RollupColumns) {
+  switch (keptValues[aggregation]) {
+    case 'sketch':
+      return tx`, ${sketches}::text[]::jsonb[]`;
+    case 'area':
+      return tx`, ${arrayText(moments)}::text::numeric[]`;
+    default:
+      return tx``;
+  }
+}
+
+function mergedMore(tx: Transaction, aggregation: Aggregation) {
+  switch (keptValues[aggregation]) {
+    case 'sketch':
+      return tx`, sketch = merged_sketch(jsonb_build_array(r.sketch, excluded.sketch))`;
+    case 'area':
+      return tx`, moment = r.moment + excluded.moment`;
+    default:
+      return tx``;
+  }
 }
 
 /** The same of many cells together, beside summedValue. */
 export function summedMore(tx: Executor, aggregation: Aggregation) {
-  return keptValues[aggregation] === 'sketch' ? tx`, merged_sketch(jsonb_agg(sketch)) AS sketch` : tx``;
+  switch (keptValues[aggregation]) {
+    case 'sketch':
+      return tx`, merged_sketch(jsonb_agg(sketch)) AS sketch`;
+    case 'area':
+      return tx`, sum(moment) AS moment`;
+    default:
+      return tx``;
+  }
 }
 
 export interface UniqueColumns {

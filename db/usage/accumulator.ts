@@ -1,7 +1,8 @@
 import { type Cell, copyOf, mergeCell } from '@usage/lib/cells/cell.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import type { Aggregation } from '@usage/lib/meter/meter.ts';
-import type { UniqueValue, UsageRow } from './sql/rollupSums.ts';
+import type { UniqueValue } from './sql/rollupSums.ts';
+import type { UsageRow } from './sql/summedColumns.ts';
 
 /** An answer with so many rows is about 15 MB of JSON. */
 export const rowsMax = 100_000;
@@ -35,8 +36,8 @@ export class Accumulator {
     if (this.#kept > keptMax) throw cell.sketch ? tooManyBins() : tooManyUniques();
   }
 
-  addRow({ bucket, key, count, value, firstUs, lastUs, sketch }: UsageRow): void {
-    this.add(bucket, key, { count, value, firstUs, lastUs, uniques: undefined, sketch });
+  addRow({ bucket, key, count, value, firstUs, lastUs, sketch, moment }: UsageRow): void {
+    this.add(bucket, key, { count, value, firstUs, lastUs, uniques: undefined, sketch, moment });
   }
 
   /** Distinct values that came from deltas and raw events. */

@@ -25,6 +25,8 @@ export interface UsageRunner {
   metrics: UsageMetrics;
   /** performance.now() at which the query must have ended. */
   deadlineMs: number;
+  /** The present, in µs since 1970, up to which levels are known; undefined = the clock's. */
+  nowUs?: number;
 }
 
 /** A query with its windows worked out. */

@@ -1,4 +1,5 @@
 import type { NamedCell } from '@usage/lib/cells/cells.ts';
+import { keptValues } from '@usage/lib/meter/meter.ts';
 import { hourUs, minuteUs } from '@usage/lib/windows/units.ts';
 import { windowUsTypical } from '@usage/lib/windows/windows.ts';
 import type { Transaction } from '../connection/connect.ts';
@@ -45,7 +46,9 @@ export async function narrow(
     fromUs = Math.min(fromUs, floorTo(extent.fromUs, hourUs));
     toUs = Math.max(toUs, ceilTo(extent.toUs, hourUs));
   }
-  const narrowed = { fromUs: Math.max(range.fromUs, fromUs), toUs: Math.min(range.toUs, toUs) };
+  // A level lasts after its last change.
+  const lastUs = keptValues[meter.aggregation] === 'area' ? range.toUs : toUs;
+  const narrowed = { fromUs: Math.max(range.fromUs, fromUs), toUs: Math.min(range.toUs, lastUs) };
   return narrowed.fromUs < narrowed.toUs ? narrowed : undefined;
 }
 

@@ -17,7 +17,8 @@ export interface GrafanaQuery {
 }
 
 export function grafanaQuery(query: GrafanaQuery): string {
-  if (query.aggregation === 'PERCENTILE') return '-- Percentiles are worked out by the API, not in SQL.';
+  if (query.aggregation === 'PERCENTILE' || query.aggregation === 'WEIGHTED_SUM')
+    return `-- A ${query.aggregation} is worked out by the API, not in SQL.`;
   const { window, zone, groupBy, aggregation } = query;
   const unique = aggregation === 'UNIQUE_COUNT';
   const part = /^PT(\d+)([MH])$/.exec(window);

@@ -9,6 +9,7 @@ import type { MeterToRead } from '../meters/findMeters.ts';
 import type { StoredMeter } from '../meters/meterRow.ts';
 import { eventsKeptSince } from '../schema/eventsKept.ts';
 import { Accumulator, rowsMax, type Total, tooManyRows } from './accumulator.ts';
+import { areasOf } from './areas.ts';
 import type { UsageContext, UsageQuery, UsageRunner } from './context.ts';
 import { deltaCells } from './deltaCells.ts';
 import { DividedMinutes } from './dividedMinutes.ts';
@@ -39,6 +40,9 @@ const workMsMax = 10;
  *      and the sum leaves them out
  *   4. rollups are added up by the database, one row a group and bucket
  *
+ * A WEIGHTED_SUM needs the level at the beginning as well: it reads all that came before as one bucket more. Its answer ends
+ * at the present, where the range ends later: no level is known beyond.
+ *
  * Every event counts once: within a minute either all cells are taken or all raw events. A meter whose rollups are
  * still being built is answered from raw events alone.
  */
@@ -50,24 +54,28 @@ export async function readUsage(
 ): Promise<UsageTotals> {
   const { meter } = found;
   const beginUs = Math.max(beginningUs, meter.eventFromUs ?? beginningUs);
+  const hasAreas = keptValues[meter.aggregation] === 'area';
+  const lastUs = hasAreas ? (query.asOfUs ?? runner.nowUs ?? Date.now() * 1_000) : endUs;
   const range = {
     fromUs: Math.max(query.cuts?.[0] ?? query.fromUs ?? beginUs, beginUs),
-    toUs: query.cuts?.at(-1) ?? query.toUs ?? endUs,
+    toUs: Math.min(query.cuts?.at(-1) ?? query.toUs ?? endUs, lastUs),
   };
   const nothing = { boundaries: undefined, totals: [] };
   if (range.fromUs >= range.toUs) return nothing;
 
-  if (query.asOfUs !== undefined) await checkKept(tx, range);
+  if (query.asOfUs !== undefined) await checkKept(tx, hasAreas ? { ...range, fromUs: beginUs } : range);
   const scope = await scopeOf(tx, meter, query, runner.deadlineMs);
   const asked = query.windows ? await narrow(tx, found, query, scope, range, runner) : range;
   if (!asked) return nothing;
   // A cut before the meter's first event counts as that: the ranges before it stay, and are empty.
   const boundaries =
-    query.cuts?.map((cut) => Math.max(cut, beginUs)) ??
+    query.cuts?.map((cut) => Math.min(Math.max(cut, beginUs), lastUs)) ??
     (query.windows && windowBoundaries({ ...asked, ...query.windows }));
   const cuts = boundaries
     ? [asked.fromUs, ...boundaries.slice(1, -1), asked.toUs]
     : [range.fromUs, range.toUs];
+  const isCarried = hasAreas && cuts[0]! > beginUs;
+  if (isCarried) cuts.unshift(beginUs);
 
   const accumulator = new Accumulator(meter.aggregation);
   const context = { meter, query, cuts, runner };
@@ -75,10 +83,11 @@ export async function readUsage(
   if (isFromRollups(meter, query)) await addRollups(accumulator, tx, scope, events, found, context);
   else {
     const reason = query.asOfUs === undefined ? 'meter_in_backfill' : 'as_of';
-    await events.addEvents(accumulator, tx, [asked], reason);
+    await events.addEvents(accumulator, tx, [{ fromUs: cuts[0]!, toUs: cuts.at(-1)! }], reason);
     accumulator.countOwnUniques();
   }
-  return { boundaries, totals: accumulator.totals() };
+  const totals = accumulator.totals();
+  return { boundaries, totals: hasAreas ? areasOf(totals, cuts, isCarried) : totals };
 }
 
 /** An answer as of a moment is made from the events: all that happened in the range must be kept. */

@@ -1,17 +1,19 @@
 import { percentileOf } from '@usage/lib/cells/sketch.ts';
-import { type Decimal, divideDecimals } from '@usage/lib/decimal/decimal.ts';
-import type { Aggregation } from '@usage/lib/meter/meter.ts';
+import { type Decimal, divideDecimals, multiplyDecimals } from '@usage/lib/decimal/decimal.ts';
+import { type Meter, timeUnits } from '@usage/lib/meter/meter.ts';
 import type { Total } from './accumulator.ts';
 
 /** ClickHouse's Decimal128(19), in which OpenMeter divides. */
-const averageDigits = 19;
+const quotientDigits = 19;
 
 /** Where nobody says which: the median. */
 export const usualPercentile = 50;
 
+const microsecond: Decimal = { coefficient: 1n, scale: 6 };
+
 /** What a total comes to; `percentile` says which one, for PERCENTILE. */
 export function measuredValue(
-  aggregation: Aggregation,
+  { aggregation, timeUnit = 'SECOND' }: Pick<Meter, 'aggregation' | 'timeUnit'>,
   { cell, distinct }: Total,
   percentile = usualPercentile,
 ): Decimal {
@@ -22,8 +24,12 @@ export function measuredValue(
       return distinct;
     case 'PERCENTILE':
       return percentileOf(cell.sketch!, percentile);
+    case 'WEIGHTED_SUM': {
+      const seconds = multiplyDecimals(cell.value!, microsecond);
+      return timeUnit === 'SECOND' ? seconds : divideDecimals(seconds, timeUnits[timeUnit], quotientDigits);
+    }
     case 'AVG':
-      return divideDecimals(cell.value!, cell.count, averageDigits);
+      return divideDecimals(cell.value!, cell.count, quotientDigits);
     case 'SUM':
     case 'MIN':
     case 'MAX':

@@ -1,4 +1,4 @@
-import { addDecimals, compareDecimals, type Decimal } from '../decimal/decimal.ts';
+import { addDecimals, compareDecimals, type Decimal, multiplyDecimals } from '../decimal/decimal.ts';
 import type { Measurement } from '../meter/evaluate.ts';
 import { type Aggregation, keptValues } from '../meter/meter.ts';
 import { addToSketch, binOf, type Sketch } from './sketch.ts';
@@ -13,6 +13,7 @@ import { addToSketch, binOf, type Sketch } from './sketch.ts';
  *   COUNT         value undefined
  *   UNIQUE_COUNT  value undefined, `uniques` holds the distinct values
  *   PERCENTILE    value undefined, `sketch` says how many values there are of which size
+ *   WEIGHTED_SUM  value = exact sum of the changes, `moment` = exact sum of each change × its time in µs since 1970
  */
 export interface Cell {
   count: number;
@@ -22,14 +23,22 @@ export interface Cell {
   lastUs: number;
   uniques: Set<string> | undefined;
   sketch: Sketch | undefined;
+  moment: Decimal | undefined;
 }
 
 /** The cell of one event. */
 export function cellOf(aggregation: Aggregation, timeUs: number, { value, unique }: Measurement): Cell {
   const uniques = unique === undefined ? undefined : new Set([unique]);
-  const cell: Cell = { count: 1, value, firstUs: timeUs, lastUs: timeUs, uniques, sketch: undefined };
-  if (keptValues[aggregation] !== 'sketch') return cell;
-  return { ...cell, value: undefined, sketch: new Map([[binOf(value!), 1]]) };
+  const kept = keptValues[aggregation];
+  return {
+    count: 1,
+    value: kept === 'sketch' ? undefined : value,
+    firstUs: timeUs,
+    lastUs: timeUs,
+    uniques,
+    sketch: kept === 'sketch' ? new Map([[binOf(value!), 1]]) : undefined,
+    moment: kept === 'area' ? multiplyDecimals(value!, timeUs) : undefined,
+  };
 }
 
 /** One that can be added to while the other stays as it is. */
@@ -55,6 +64,7 @@ export function mergeCell(aggregation: Aggregation, into: Cell, from: Cell): voi
     into.sketch ??= new Map();
     addToSketch(into.sketch, from.sketch);
   }
+  if (from.moment !== undefined) into.moment = addDecimals(into.moment ?? 0, from.moment);
 }
 
 /** The value of two cells together, each with the time of its last event. */
@@ -69,6 +79,7 @@ export function mergeValues(
   switch (aggregation) {
     case 'SUM':
     case 'AVG':
+    case 'WEIGHTED_SUM':
       return addDecimals(a, b);
     case 'MIN':
       return compareDecimals(a, b) <= 0 ? a : b;

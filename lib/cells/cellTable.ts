@@ -1,6 +1,6 @@
-import type { Decimal } from '../decimal/decimal.ts';
+import { addDecimals, type Decimal, multiplyDecimals } from '../decimal/decimal.ts';
 import type { Measurement } from '../meter/evaluate.ts';
-import { type Aggregation, keptValues } from '../meter/meter.ts';
+import { type Aggregation, type KeptValues, keptValues } from '../meter/meter.ts';
 import { minuteUs } from '../windows/units.ts';
 import { mergeValues } from './cell.ts';
 import { Cells } from './cells.ts';
@@ -37,6 +37,7 @@ interface GrowingColumns {
   lastUs: number[];
   uniques: Set<string>[];
   sketches: Sketch[];
+  moments: Decimal[];
 }
 
 /** Cells that are added up: what an event, or another table, adds to a cell that is there goes into that. */
@@ -48,24 +49,22 @@ export class CellTable extends Cells {
   /** The window that was asked for last, which is the next one's as a rule. */
   #windowMinute = Number.NaN;
   #window = new Map<number, number>();
-  readonly #hasSketches: boolean;
+  readonly #kept: KeptValues;
 
   constructor(aggregation: Aggregation) {
     const columns = { minute: [], subject: [], group: [], count: [], value: [], firstUs: [], lastUs: [] };
-    super(aggregation, [], [], { ...columns, uniques: [], sketches: [] });
-    this.#hasSketches = keptValues[aggregation] === 'sketch';
+    super(aggregation, [], [], { ...columns, uniques: [], sketches: [], moments: [] });
+    this.#kept = keptValues[aggregation];
   }
 
   /** Adds one event, measured. */
   addEvent(subject: string, timeUs: number, { value, unique, groups }: Measurement): void {
     const minute = Math.floor(timeUs / minuteUs);
     const cell = this.#cellAt(minute, this.#subjectNumber(subject), this.#groupNumber(groups));
-    this.#add(cell, 1, this.#hasSketches ? undefined : value, timeUs, timeUs);
-    if (this.#hasSketches) {
-      const sketch = this.#sketchOf(cell);
-      const bin = binOf(value!);
-      sketch.set(bin, (sketch.get(bin) ?? 0) + 1);
-    }
+    const isSketched = this.#kept === 'sketch';
+    this.#add(cell, 1, isSketched ? undefined : value, timeUs, timeUs);
+    if (isSketched) addToSketch(this.#sketchOf(cell), new Map([[binOf(value!), 1]]));
+    else if (this.#kept === 'area') this.#addMoment(cell, multiplyDecimals(value!, timeUs));
     if (unique !== undefined) this.#uniquesOf(cell).add(unique);
   }
 
@@ -77,7 +76,8 @@ export class CellTable extends Cells {
     const all = one === undefined ? undefined : this.#subjectNumber(one);
     const subjects = all === undefined ? from.subjects.map((subject) => this.#subjectNumber(subject)) : [];
     const groups = from.groups.map((values) => this.#groupNumber(values));
-    const { minute, subject, group, count, value, firstUs, lastUs, uniques, sketches } = from.columns;
+    const { minute, subject, group, count, value, firstUs, lastUs, uniques, sketches, moments } =
+      from.columns;
     for (let i = 0; i < from.size; i++) {
       if (minute[i]! >= beforeMinute || exceptMinutes?.has(minute[i]!)) continue;
       const start = minute[i]! - (minute[i]! % windowMinutes);
@@ -85,6 +85,7 @@ export class CellTable extends Cells {
       this.#add(cell, count[i]!, value[i], firstUs[i]!, lastUs[i]!);
       if (uniques[i]) for (const unique of uniques[i]!) this.#uniquesOf(cell).add(unique);
       if (sketches[i]) addToSketch(this.#sketchOf(cell), sketches[i]!);
+      if (moments[i] !== undefined) this.#addMoment(cell, moments[i]!);
     }
   }
 
@@ -130,6 +131,11 @@ export class CellTable extends Cells {
     const { sketches } = this.columns;
     sketches[cell] ??= new Map();
     return sketches[cell];
+  }
+
+  #addMoment(cell: number, moment: Decimal): void {
+    const { moments } = this.columns;
+    moments[cell] = addDecimals(moments[cell] ?? 0, moment);
   }
 
   #subjectNumber(subject: string): number {

@@ -26,6 +26,8 @@ export interface CellColumns {
   readonly uniques: ArrayLike<Set<string>>;
   /** Empty where the meter has no percentiles. */
   readonly sketches: ArrayLike<Sketch>;
+  /** Empty where the meter has no areas. */
+  readonly moments: ArrayLike<Decimal>;
 }
 
 /**
@@ -74,7 +76,7 @@ export class Cells {
   }
 
   cell(index: number): Cell {
-    const { count, value, firstUs, lastUs, uniques, sketches } = this.columns;
+    const { count, value, firstUs, lastUs, uniques, sketches, moments } = this.columns;
     return {
       count: count[index]!,
       value: value[index],
@@ -82,6 +84,7 @@ export class Cells {
       lastUs: lastUs[index]!,
       uniques: uniques[index],
       sketch: sketches[index],
+      moment: moments[index],
     };
   }
 }

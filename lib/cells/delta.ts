@@ -1,5 +1,5 @@
 import { type Decimal, formatDecimal, readDecimal } from '../decimal/decimal.ts';
-import { type Aggregation, keptValues } from '../meter/meter.ts';
+import { type Aggregation, type KeptValues, keptValues } from '../meter/meter.ts';
 import { minuteUs } from '../windows/units.ts';
 import { Cells } from './cells.ts';
 import type { Sketch } from './sketch.ts';
@@ -14,7 +14,7 @@ import type { Sketch } from './sketch.ts';
  *
  * all of them little-endian, each column beginning at a multiple of 8 bytes. That is version 1, known by the first byte of
  * zstd's own mark; a later version begins with its number. Version 2 is a byte 2 and the same: it says that the header holds
- * sketches, which apps that only know version 1 would lose.
+ * sketches or moments, which apps that only know version 1 would lose.
  */
 interface Header {
   aggregation: Aggregation;
@@ -27,6 +27,8 @@ interface Header {
   uniques?: string[][];
   /** By cell, where it keeps a sketch: bin, count, bin, count, … */
   sketches?: number[][];
+  /** By cell, where it keeps a moment. */
+  moments?: string[];
 }
 
 const zstdLevel = 1;
@@ -35,13 +37,14 @@ const secondVersion = 2;
 const integerColumns = 6;
 
 export function encodeDelta({ aggregation, size: cells, subjects, groups, columns }: Cells): Buffer {
-  const { minute, value, uniques, sketches } = columns;
+  const { minute, value, uniques, sketches, moments } = columns;
   const decimals: Header['decimals'] = [];
   const kept = keptValues[aggregation];
-  const values = kept === 'one' ? doublesOf(value, cells, decimals) : undefined;
+  const values = hasValues(kept) ? doublesOf(value, cells, decimals) : undefined;
   const header: Header = { aggregation, cells, subjects, groups, decimals };
   if (kept === 'distinct') header.uniques = Array.from(uniques, (distinct) => [...distinct]);
   if (kept === 'sketch') header.sketches = Array.from(sketches, (sketch) => [...sketch].flat());
+  if (kept === 'area') header.moments = Array.from(moments, formatDecimal);
   const headerBytes = Buffer.from(JSON.stringify(header));
   const columnsAt = aligned(4 + headerBytes.length);
   const columnBytes = aligned(cells * 4);
@@ -63,7 +66,9 @@ export function encodeDelta({ aggregation, size: cells, subjects, groups, column
   });
   if (values) new Float64Array(bytes.buffer, valuesAt, cells).set(values);
   const compressed = Bun.zstdCompressSync(bytes, { level: zstdLevel });
-  return kept === 'sketch' ? Buffer.concat([Buffer.of(secondVersion), compressed]) : compressed;
+  return kept === 'sketch' || kept === 'area'
+    ? Buffer.concat([Buffer.of(secondVersion), compressed])
+    : compressed;
 }
 
 /** Throws an Error for a version that isn't known: such deltas wait for an app that knows it. */
@@ -80,7 +85,6 @@ export function decodeDelta(payload: Uint8Array): Cells {
   const columnBytes = aligned(cells * 4);
   const column = (n: number) => new Int32Array(bytes.buffer, columnsAt + n * columnBytes, cells);
   const minute = column(0);
-  const hasValues = keptValues[aggregation] === 'one';
   const valuesAt = columnsAt + integerColumns * columnBytes;
   return new Cells(aggregation, header.subjects, header.groups, {
     minute,
@@ -89,10 +93,17 @@ export function decodeDelta(payload: Uint8Array): Cells {
     count: column(3),
     firstUs: timesOf(minute, column(4)),
     lastUs: timesOf(minute, column(5)),
-    value: hasValues ? valuesOf(new Float64Array(bytes.buffer, valuesAt, cells), header) : new Array(cells),
+    value: hasValues(keptValues[aggregation])
+      ? valuesOf(new Float64Array(bytes.buffer, valuesAt, cells), header)
+      : new Array(cells),
     uniques: header.uniques?.map((uniques) => new Set(uniques)) ?? [],
     sketches: header.sketches?.map(sketchOf) ?? [],
+    moments: header.moments?.map(readDecimal) ?? [],
   });
+}
+
+function hasValues(kept: KeptValues): boolean {
+  return kept === 'one' || kept === 'area';
 }
 
 function sketchOf(binsAndCounts: readonly number[]): Sketch {

@@ -109,6 +109,16 @@ describe('a definition', () => {
     },
   );
 
+  test('has a time unit with WEIGHTED_SUM alone', () => {
+    const levels = { ...valid, aggregation: 'WEIGHTED_SUM' };
+    expect(faultsOf({ ...levels, timeUnit: 'HOUR' }).fields).toEqual([]);
+    expect(faultsOf({ ...levels, timeUnit: 'YEAR' }).fields).toEqual(['timeUnit']);
+    expect(faultsOf({ ...valid, timeUnit: 'HOUR' })).toMatchObject({
+      fields: ['timeUnit'],
+      reasons: 'is only for the aggregation WEIGHTED_SUM',
+    });
+  });
+
   test('with COUNT takes no value property', () => {
     expect(faultsOf({ ...valid, aggregation: 'COUNT' })).toEqual({
       fields: ['valueProperty'],

@@ -5,7 +5,7 @@ import { faultsOf, inOrderOf } from '../validation/faultsOf.ts';
 import { isJsonObject } from '../validation/text.ts';
 import type { EventFilters } from './eventFilters.ts';
 import { MeterCreate, MeterUpdateBody, pathFault } from './fields.ts';
-import { type Aggregation, aggregations } from './meter.ts';
+import { type Aggregation, aggregations, type TimeUnit } from './meter.ts';
 
 /**
  * What makes a meter's definition valid: OpenMeter's api/openapi.yaml and, where the two differ, its
@@ -26,6 +26,8 @@ export interface MeterDefinition {
   valueExpression?: string | undefined;
   /** Which events of the type count; undefined = all. */
   filters?: EventFilters | undefined;
+  /** Of a WEIGHTED_SUM; undefined = SECOND. */
+  timeUnit?: TimeUnit | undefined;
   groupBy: Record<string, string>;
 }
 
@@ -54,6 +56,7 @@ export function readMeterDefinition(input: unknown): Read<MeterDefinition> {
       aggregation: rest.aggregation,
       valueProperty: rest.valueProperty,
       valueExpression: rest.valueExpression,
+      timeUnit: rest.timeUnit,
       filters: Object.keys(rest.filters ?? {}).length === 0 ? undefined : rest.filters!,
       groupBy,
     },
@@ -82,6 +85,8 @@ function valueFaults(input: Record<string, unknown>): Fault[] {
     add(field, 'is not allowed when the aggregation is COUNT');
   } else if (!isGiven && isKnown && aggregation !== 'COUNT')
     add('valueProperty', `is required when the aggregation is ${aggregation}`);
+  if (input.timeUnit !== undefined && isKnown && aggregation !== 'WEIGHTED_SUM')
+    add('timeUnit', 'is only for the aggregation WEIGHTED_SUM');
   return faults;
 }
 

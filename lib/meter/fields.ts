@@ -5,7 +5,7 @@ import { choice, closedObject, dictionary, judged, nullable, text, time } from '
 import { isJsonObject, textFault } from '../validation/text.ts';
 import { compileEventFilter, type EventFilters, eventFiltersMax } from './eventFilters.ts';
 import { compileExpression, expressionLengthMax } from './expression.ts';
-import { aggregations } from './meter.ts';
+import { aggregations, type TimeUnit, timeUnits } from './meter.ts';
 import { compilePath } from './path.ts';
 
 /** The schemas of meters: what Swagger shows of them, and what requests and meters files are held against. */
@@ -135,6 +135,13 @@ export const meterFields = {
         'time($.path) for an RFC 3339 time in seconds. Exact decimals; quotients are rounded to 19 decimals.',
       examples: ['($.ended - $.started) * $.replicas / 3600'],
       fault: (value) => messageOf(() => compileExpression(value)),
+    }),
+  ),
+  timeUnit: Type.Optional(
+    choice(Object.keys(timeUnits) as TimeUnit[], {
+      default: 'SECOND',
+      description: 'Of a WEIGHTED_SUM: it is answered in value × this, such as GB × hours.',
+      examples: ['HOUR'],
     }),
   ),
   filters: Type.Optional(nullable(eventFilters)),

@@ -9,14 +9,15 @@ export const aggregations = [
   'UNIQUE_COUNT',
   'LATEST',
   'PERCENTILE',
+  'WEIGHTED_SUM',
 ] as const;
 export type Aggregation = (typeof aggregations)[number];
 
 /**
  * What a cell keeps of its events' values: the one that they come to, each distinct one, how many there are of which size
- * (lib/cells/sketch.ts), or none of them.
+ * (lib/cells/sketch.ts), what the area under their level is made of (db/usage/areas.ts), or none of them.
  */
-export type KeptValues = 'one' | 'distinct' | 'sketch' | 'none';
+export type KeptValues = 'one' | 'distinct' | 'sketch' | 'area' | 'none';
 export const keptValues: Readonly<Record<Aggregation, KeptValues>> = {
   SUM: 'one',
   COUNT: 'none',
@@ -26,7 +27,12 @@ export const keptValues: Readonly<Record<Aggregation, KeptValues>> = {
   UNIQUE_COUNT: 'distinct',
   LATEST: 'one',
   PERCENTILE: 'sketch',
+  WEIGHTED_SUM: 'area',
 };
+
+/** What a WEIGHTED_SUM is answered in: value × this. In seconds. */
+export const timeUnits = { SECOND: 1, MINUTE: 60, HOUR: 3_600, DAY: 86_400 } as const;
+export type TimeUnit = keyof typeof timeUnits;
 
 /** What the evaluation of events needs of a meter. */
 export interface Meter {
@@ -40,6 +46,8 @@ export interface Meter {
   valueExpression?: string | undefined;
   /** Which events of the type it takes (eventFilters.ts); undefined = all. */
   filters?: Record<string, unknown> | undefined;
+  /** Of a WEIGHTED_SUM; undefined = SECOND. */
+  timeUnit?: TimeUnit | undefined;
   /** Group-by name to JSONPath. */
   groupBy: Record<string, string>;
   /** Which rollups it feeds (meters.build). */

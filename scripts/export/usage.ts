@@ -88,7 +88,7 @@ async function rowsOf(
   const rows = totals.map((total): Row => {
     const [subject, ...groups] = total.key;
     const groupBy = JSON.stringify(Object.fromEntries(names.map((name, at) => [name, groups[at]!])));
-    const exact = formatDecimal(measuredValue(meter.aggregation, total));
+    const exact = formatDecimal(measuredValue(meter, total));
     const bounds = [range.fromUs, range.toUs];
     return [
       meter.namespace,

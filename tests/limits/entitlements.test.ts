@@ -242,6 +242,8 @@ describe('every aggregation', () => {
     ['MIN', '$.n', { usage: 2, balance: 98 }],
     ['AVG', '$.n', { balanceExact: '96.3333333333333333333' }],
     ['LATEST', '$.n', { usage: 2, balance: 98 }],
+    // A level of 10 for a second.
+    ['WEIGHTED_SUM', '$.n', { usage: 10, balance: 90 }],
     ['PERCENTILE', '$.n', { usage: 1.99229, balance: 98.00771 }],
   ] as const;
   test.each(cases)('%s', async (aggregation, valueProperty, expected) => {
@@ -263,7 +265,7 @@ describe('every aggregation', () => {
     });
     const start = Date.now() - 30_000;
     await client.events.ingest(
-      [2, 7, 2].map((n, i) => ({
+      (aggregation === 'WEIGHTED_SUM' ? [10, -10, 0] : [2, 7, 2]).map((n, i) => ({
         id: `${name}-${i}`,
         source: 'test',
         type: name,

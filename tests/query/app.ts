@@ -13,7 +13,11 @@ import { createDatabase } from '../support/database.ts';
 import { Pipeline } from '../usage/pipeline.ts';
 
 /** A query service on a database of its own, and the pipeline that fills it. */
-export async function openQueryTest(stream?: EventStream, limits: Partial<QueryConfig> = {}) {
+export async function openQueryTest(
+  stream?: EventStream,
+  limits: Partial<QueryConfig> = {},
+  nowMs?: () => number,
+) {
   const database = await createDatabase();
   const sql = connect({ url: database.url, name: 'query test', connectionsMax: 4, statementMsMax: 30_000 });
   const registry = new Registry();
@@ -33,6 +37,7 @@ export async function openQueryTest(stream?: EventStream, limits: Partial<QueryC
     health: new Health(),
     registry,
     log: createLog('query', 'silent'),
+    ...(nowMs && { nowMs }),
   });
   const pipeline = await Pipeline.open(sql);
   let ownTypes = 0;

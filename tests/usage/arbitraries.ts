@@ -72,6 +72,8 @@ export interface Scenario {
   corrections: { of: number; kind: 'void' | 'amend'; to: OracleEvent }[];
   /** Instants at which days that are over are closed: before all batches are merged, and after. */
   closedAtMs: number[];
+  /** Of WEIGHTED_SUM. */
+  timeUnit: 'HOUR' | undefined;
   queries: OracleQuery[];
 }
 
@@ -110,8 +112,10 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.constantFrom(...moments).cha
       }),
       filter: fc.constantFrom(undefined, undefined, 'in', 'like'),
       percentile: fc.constantFrom(undefined, 0.1, 50, 75, 95, 99.9, 100),
+      // The present lies before, among and after the events.
+      nowAfterMs: fc.constantFrom(-86_400_000, 0, 7_200_123, 2 * 86_400_000, 20 * 86_400_000),
     })
-    .map(({ fromUs, toUs, size, zone, subjects, groupBy, filter, percentile }) => {
+    .map(({ fromUs, toUs, size, zone, subjects, groupBy, filter, percentile, nowAfterMs }) => {
       const ordered =
         fromUs !== undefined && toUs !== undefined && fromUs >= toUs ? [toUs, fromUs + 1] : [fromUs, toUs];
       return {
@@ -123,11 +127,13 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.constantFrom(...moments).cha
         models: filter === 'in' ? ['gpt-4o', 'claude', ''] : undefined,
         modelLike: filter === 'like' ? 'gpt-4o' : undefined,
         percentile,
+        nowUs: moment + nowAfterMs * 1_000,
       };
     });
   return fc.record({
     aggregation: fc.constantFrom(...aggregations),
     kind: fc.constantFrom<Scenario['kind']>('plain', 'plain', 'filtered', 'expression'),
+    timeUnit: fc.constantFrom('HOUR' as const, undefined),
     batchesBefore: fc.integer({ min: 0, max: 2 }),
     eventFrom: fc.boolean(),
     batches: fc.array(fc.array(event, { minLength: 1, maxLength: 25 }), { minLength: 1, maxLength: 5 }),

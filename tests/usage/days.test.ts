@@ -164,6 +164,7 @@ async function wrongDays(generation: bigint, aggregation: string) {
   const value = {
     SUM: service.sql`sum(value)`,
     AVG: service.sql`sum(value)`,
+    WEIGHTED_SUM: service.sql`sum(value)`,
     MIN: service.sql`min(value)`,
     MAX: service.sql`max(value)`,
     LATEST: service.sql`(SELECT l.value FROM rollup_hours l WHERE l.series_id = h.series_id AND l.start = max(h.start))`,
@@ -172,14 +173,18 @@ async function wrongDays(generation: bigint, aggregation: string) {
     WITH mine AS (SELECT id FROM series WHERE build = ${generation} AND subject <> ''),
     wanted AS (
       SELECT series_id, start::date AS day, min(first_at) AS first_at, max(last_at) AS last_at, sum(count) AS count,
-             ${value ?? service.sql`NULL::numeric`} AS value
+             ${value ?? service.sql`NULL::numeric`} AS value,
+             sum(moment) AS moment,
+             (SELECT jsonb_object_agg(bin, n) FROM (
+               SELECT b.key AS bin, sum(b.value::int) AS n FROM rollup_hours l, jsonb_each_text(l.sketch) b
+               WHERE l.series_id = h.series_id AND l.start::date = min(h.start)::date GROUP BY b.key) bins) AS sketch
       FROM rollup_hours h WHERE series_id IN (SELECT id FROM mine)
         AND start < (SELECT before FROM rollup_days_closed WHERE build = ${generation})
       GROUP BY series_id, start::date
     )
     SELECT count(d.start)::int AS days,
            count(*) FILTER (WHERE (w.first_at, w.last_at, w.count) <> (d.first_at, d.last_at, d.count)
-                               OR w.value IS DISTINCT FROM d.value)::int AS wrong,
+                               OR (w.value, w.moment, w.sketch) IS DISTINCT FROM (d.value, d.moment, d.sketch))::int AS wrong,
            count(*) FILTER (WHERE w.day IS NULL OR d.start IS NULL)::int AS missing
     FROM wanted w FULL JOIN (SELECT * FROM rollup_days WHERE series_id IN (SELECT id FROM mine)) d
       ON d.series_id = w.series_id AND d.start::date = w.day`;

@@ -25,6 +25,8 @@ export interface OracleQuery {
   modelLike: string | undefined;
   /** Of PERCENTILE. */
   percentile: number | undefined;
+  /** The present, of WEIGHTED_SUM. */
+  nowUs: number;
 }
 
 export interface OracleRow {
@@ -35,7 +37,7 @@ export interface OracleRow {
   value: string;
 }
 
-interface Fraction {
+export interface Fraction {
   digits: bigint;
   scale: number;
 }
@@ -46,7 +48,6 @@ export function oracle(
   events: OracleEvent[],
   query: OracleQuery,
 ): OracleRow[] {
-  const bySubject = query.subjects !== undefined || query.groupBy.includes('subject');
   const groups = new Map<
     string,
     { row: OracleRow; taken: { event: OracleEvent; fraction: Fraction | undefined }[] }
@@ -61,17 +62,8 @@ export function oracle(
     if (query.fromUs !== undefined && event.timeUs < query.fromUs) continue;
     if (query.toUs !== undefined && event.timeUs >= query.toUs) continue;
     if (eventFromUs !== undefined && event.timeUs < eventFromUs) continue;
-    if (query.subjects && !query.subjects.includes(event.subject)) continue;
-    if (query.models && !query.models.includes(event.model ?? '')) continue;
-    if (query.modelLike !== undefined && !(event.model ?? '').startsWith(query.modelLike)) continue;
-    const row: OracleRow = {
-      ...windowOf(event.timeUs, query.window),
-      subject: bySubject ? event.subject : null,
-      groupBy: Object.fromEntries(
-        query.groupBy.filter((g) => g !== 'subject').map((g) => [g, event[g as 'model'] ?? '']),
-      ),
-      value: '',
-    };
+    if (!isAsked(event, query)) continue;
+    const row: OracleRow = { ...windowOf(event.timeUs, query.window), ...groupOf(event, query), value: '' };
     const key = JSON.stringify([
       query.window ? row.windowStartUs : 0,
       row.subject,
@@ -90,6 +82,26 @@ export function oracle(
     row.value = valueOfGroup(aggregation, taken, query);
     return row;
   });
+  return inOrder(rows);
+}
+
+/** Whether its subject and group values are asked for. */
+export function isAsked({ subject, model = '' }: OracleEvent, query: OracleQuery): boolean {
+  if (query.subjects && !query.subjects.includes(subject)) return false;
+  if (query.models && !query.models.includes(model)) return false;
+  return query.modelLike === undefined || model.startsWith(query.modelLike);
+}
+
+export function groupOf(event: OracleEvent, { subjects, groupBy }: OracleQuery) {
+  const bySubject = subjects !== undefined || groupBy.includes('subject');
+  const names = groupBy.filter((name) => name !== 'subject');
+  return {
+    subject: bySubject ? event.subject : null,
+    groupBy: Object.fromEntries(names.map((name) => [name, event[name as 'model'] ?? ''])),
+  };
+}
+
+export function inOrder(rows: OracleRow[]): OracleRow[] {
   const orderKey = (row: OracleRow) => [row.subject ?? '', ...Object.values(row.groupBy)];
   return rows.sort((a, b) => {
     if (a.windowStartUs !== b.windowStartUs) return a.windowStartUs - b.windowStartUs;
@@ -118,15 +130,10 @@ function valueOfGroup(
       return String(new Set(taken.map(({ event }) => uniqueOf(event.v))).size);
     case 'SUM':
       return print(sum(fractions));
-    case 'AVG': {
-      const total = sum(fractions);
-      // Half away from zero at 19 digits: twice the exact quotient, plus one, halved.
-      const scale = 19;
-      const numerator = total.digits * 10n ** BigInt(scale) * 2n;
-      const denominator = 10n ** BigInt(total.scale) * BigInt(taken.length);
-      const sign = numerator < 0n ? -1n : 1n;
-      return print({ digits: sign * (((sign * numerator) / denominator + 1n) / 2n), scale });
-    }
+    case 'AVG':
+      return print(divided(sum(fractions), BigInt(taken.length)));
+    case 'WEIGHTED_SUM':
+      throw new Error('levels.ts has it');
     case 'MIN':
       return print(fractions.reduce((a, b) => (compare(b, a) < 0 ? b : a)));
     case 'MAX':
@@ -173,8 +180,17 @@ export function tripled(token: string | undefined): string | undefined {
   );
 }
 
+/** Half away from zero at 19 digits: twice the exact quotient, plus one, halved. */
+export function divided(total: Fraction, by: bigint): Fraction {
+  const scale = 19;
+  const numerator = total.digits * 10n ** BigInt(scale) * 2n;
+  const denominator = 10n ** BigInt(total.scale) * by;
+  const sign = numerator < 0n ? -1n : 1n;
+  return { digits: sign * (((sign * numerator) / denominator + 1n) / 2n), scale };
+}
+
 /** The exact number that a JSON number or numeric text says. */
-function numberOf(token: string | undefined): Fraction | undefined {
+export function numberOf(token: string | undefined): Fraction | undefined {
   const text = token?.startsWith('"') ? (JSON.parse(token) as string) : token;
   const match = text === undefined ? null : /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text);
   if (!match) return undefined;
@@ -192,7 +208,7 @@ function uniqueOf(token: string | undefined): string | undefined {
   return token === 'true' || token === 'false' ? token : print(numberOf(token)!);
 }
 
-function sum(fractions: Fraction[]): Fraction {
+export function sum(fractions: Fraction[]): Fraction {
   const scale = Math.max(...fractions.map((one) => one.scale));
   return { digits: fractions.reduce((total, one) => total + at(one, scale), 0n), scale };
 }
@@ -207,7 +223,7 @@ function at({ digits, scale }: Fraction, wanted: number): bigint {
   return digits * 10n ** BigInt(wanted - scale);
 }
 
-function print({ digits, scale }: Fraction): string {
+export function print({ digits, scale }: Fraction): string {
   const negative = digits < 0n;
   const text = (negative ? -digits : digits).toString().padStart(scale + 1, '0');
   const whole = text.slice(0, text.length - scale);

@@ -114,6 +114,7 @@ function fixedChanges(path: string, { declaration, meter }: Declared, existing: 
     ['aggregation', meter.aggregation, existing.aggregation],
     ['valueProperty', meter.valueProperty, existing.valueProperty],
     ['valueExpression', meter.valueExpression, existing.valueExpression],
+    ['timeUnit', meter.timeUnit, existing.timeUnit],
     ['filters', canonical(meter.filters), canonical(existing.filters)],
     ['eventFrom', timeText(meter.eventFromUs), timeText(existing.eventFromUs)],
   ];

@@ -109,6 +109,7 @@ export function toWire(meter: StoredMeter): Meter {
     aggregation,
     ...(valueProperty !== undefined && { valueProperty }),
     ...(meter.valueExpression !== undefined && { valueExpression: meter.valueExpression }),
+    ...(meter.timeUnit !== undefined && { timeUnit: meter.timeUnit }),
     ...(meter.filters !== undefined && { filters: meter.filters }),
     ...(Object.keys(meter.groupBy).length > 0 && { groupBy: meter.groupBy }),
     createdAt: meter.createdAt.toISOString(),

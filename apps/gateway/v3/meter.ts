@@ -9,6 +9,7 @@ const v1Names: Readonly<Record<string, string>> = {
   events_from: 'eventFrom',
   value_property: 'valueProperty',
   value_expression: 'valueExpression',
+  time_unit: 'timeUnit',
   dimensions: 'groupBy',
   labels: 'metadata',
 };
@@ -44,6 +45,7 @@ export function toV3(meter: Meter) {
     ...(eventFrom !== undefined && { events_from: eventFrom }),
     ...(valueProperty !== undefined && { value_property: valueProperty }),
     ...(meter.valueExpression !== undefined && { value_expression: meter.valueExpression }),
+    ...(meter.timeUnit !== undefined && { time_unit: meter.timeUnit }),
     ...(meter.filters && { filters: meter.filters }),
     ...(groupBy && { dimensions: groupBy }),
     created_at: meter.createdAt,

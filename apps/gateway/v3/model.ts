@@ -52,6 +52,7 @@ export const V3MeterCreate = closedObject({
   events_from: meterFields.eventFrom,
   value_property: meterFields.valueProperty,
   value_expression: meterFields.valueExpression,
+  time_unit: meterFields.timeUnit,
   filters: meterFields.filters,
   ...changeable,
 });

@@ -23,6 +23,7 @@ export const usageKinds: Readonly<Record<Aggregation, 'adds' | 'distinct' | 'lev
   MAX: 'level',
   LATEST: 'level',
   PERCENTILE: 'level',
+  WEIGHTED_SUM: 'adds',
 };
 
 /** Ranges of time that usage is wanted for, of some subjects together. */
@@ -122,7 +123,7 @@ async function singleValue(
   runner: UsageRunner,
 ): Promise<Decimal> {
   const { totals } = await readUsage(tx, found, query, runner);
-  return totals[0] ? measuredValue(found.meter.aggregation, totals[0]) : 0;
+  return totals[0] ? measuredValue(found.meter, totals[0]) : 0;
 }
 
 /** What is wanted has filters of one shape (shapeOf). */
@@ -148,7 +149,7 @@ async function addedUsages(
     for (const total of totals) {
       const key = total.key.join('\0');
       const buckets = amounts.get(key) ?? [];
-      buckets[total.bucket] = measuredValue(found.meter.aggregation, total);
+      buckets[total.bucket] = measuredValue(found.meter, total);
       amounts.set(key, buckets);
     }
   }

@@ -45,7 +45,7 @@ export async function targetsOf(
     Object.entries(watched.filterGroupBy ?? {}).map(([name, value]) => [name, { operator: 'eq', value }]),
   );
   const phases = [{ ...period, periodFromUs: period.fromUs }];
-  const { namespace, aggregation } = found.meter;
+  const { namespace } = found.meter;
   if (watched.of === 'customer' && subjects) {
     const customers = await customersOfSubjects(tx, namespace, subjects);
     const ids = [...new Set([...customers.values()].map(({ id }) => id))];
@@ -84,7 +84,7 @@ export async function targetsOf(
         : watched.of === 'group'
           ? { groupBy: Object.fromEntries(watched.groupBy!.map((name, i) => [name, total.key[i]!])) }
           : {},
-    usage: measuredValue(aggregation, total),
+    usage: measuredValue(found.meter, total),
     counted: watched.of === 'subject' ? total.key[0]! : '',
   }));
 }

@@ -31,12 +31,12 @@ export function toRows(
   { topN, percentile }: { topN?: number | undefined; percentile?: number | undefined } = {},
 ): AnswerRow[] {
   const { top, other } =
-    topN === undefined ? { top: totals, other: [] } : topGroups(meter.aggregation, totals, topN, percentile);
+    topN === undefined ? { top: totals, other: [] } : topGroups(meter, totals, topN, percentile);
   const others = other.map((total) => ({
     ...boundsOf(total, boundaries),
     subject: undefined,
     groups: [],
-    value: measuredValue(meter.aggregation, total, percentile),
+    value: measuredValue(meter, total, percentile),
     isOther: true,
   }));
   const rows: AnswerRow[] = top.map((total) => {
@@ -47,7 +47,7 @@ export function toRows(
       ...boundsOf(total, boundaries),
       subject,
       groups,
-      value: measuredValue(meter.aggregation, total, percentile),
+      value: measuredValue(meter, total, percentile),
     };
   });
   return [...rows, ...others].sort(

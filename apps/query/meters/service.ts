@@ -153,7 +153,7 @@ async function usageOf(
   const { meter } = found;
   const { deltas, metrics } = runner;
   try {
-    return await readUsage(tx, found, query, { deltas, metrics, deadlineMs });
+    return await readUsage(tx, found, query, { deltas, metrics, deadlineMs, nowUs: runner.nowMs() * 1_000 });
   } catch (error) {
     const late = error instanceof UsageTimeout || (error as { code?: unknown }).code === queryCanceled;
     if (!late || meter.backfilledAt) throw error;

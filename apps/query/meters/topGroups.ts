@@ -2,7 +2,7 @@ import type { Total } from '@usage/db/usage/accumulator.ts';
 import { measuredValue } from '@usage/db/usage/value.ts';
 import { copyOf, mergeCell } from '@usage/lib/cells/cell.ts';
 import { compareDecimals } from '@usage/lib/decimal/decimal.ts';
-import type { Aggregation } from '@usage/lib/meter/meter.ts';
+import type { Aggregation, Meter } from '@usage/lib/meter/meter.ts';
 
 export interface TopGroups {
   /** Of the groups with the largest values over the whole range. */
@@ -16,15 +16,16 @@ export interface TopGroups {
  * groups have in common is not known any more. Of equal values the one that comes first in `totals` is kept.
  */
 export function topGroups(
-  aggregation: Aggregation,
+  meter: Pick<Meter, 'aggregation' | 'timeUnit'>,
   totals: readonly Total[],
   topN: number,
   percentile?: number,
 ): TopGroups {
+  const { aggregation } = meter;
   const groups = new Map<string, Total>();
   for (const total of totals) addTo(aggregation, groups, JSON.stringify(total.key), total);
   const ranked = [...groups]
-    .map(([name, total]) => ({ name, value: measuredValue(aggregation, total, percentile) }))
+    .map(([name, total]) => ({ name, value: measuredValue(meter, total, percentile) }))
     .sort((a, b) => compareDecimals(b.value, a.value));
   const kept = new Set(ranked.slice(0, topN).map(({ name }) => name));
   const top: Total[] = [];

@@ -1,10 +1,9 @@
-import type { Sketch } from '@usage/lib/cells/sketch.ts';
-import { type Decimal, readDecimal } from '@usage/lib/decimal/decimal.ts';
-import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
+import type { Aggregation } from '@usage/lib/meter/meter.ts';
 import type { Executor } from '../../connection/connect.ts';
 import { timesOf } from '../../connection/times.ts';
 import { rollupTable, summedMore, summedValue, uniqueTable } from '../../rollups/rollups.ts';
 import { bucketOfRow, cellsOf, grainsOf, type TimeRange, type UsagePieces, unionAll } from './pieces.ts';
+import { moreColumns, rowsOf, type SummedColumns, type UsageRow } from './summedColumns.ts';
 
 /**
  * The statements of a meter query. Times go in and come out as µs since 1970.
@@ -25,19 +24,6 @@ export interface UsageScope {
   groupByIndexes: readonly number[];
 }
 
-/** What one group comes to in one bucket. */
-export interface UsageRow {
-  bucket: number;
-  /** The subject if grouped by it, then the group values in the order of groupByIndexes. */
-  key: string[];
-  count: number;
-  value: Decimal | undefined;
-  firstUs: number;
-  lastUs: number;
-  /** PERCENTILE alone. */
-  sketch: Sketch | undefined;
-}
-
 /** Sums the pieces; at most rowsMax rows, in no order. Each piece is summed by itself, in the order of its index. */
 export async function sumRollups(
   tx: Executor,
@@ -55,7 +41,7 @@ export async function sumRollups(
       FROM ${cellsOf(tx, pieces, grain, rollupTable(tx, grain))} cells GROUP BY ${series} bucket`,
   );
   if (sums.length === 0) return [];
-  const sketches = keptValues[aggregation] === 'sketch' ? tx`, 'sketch', json_agg(sketch)` : tx``;
+  const more = moreColumns(tx, aggregation);
   const [found] = await tx<{ columns: SummedColumns }[]>`
     WITH ${parameters(tx, scope, pieces.cuts)},
     summed AS (${unionAll(tx, sums)}),
@@ -69,35 +55,9 @@ export async function sumRollups(
       LIMIT ${rowsMax}
     )
     SELECT json_build_object('bucket', json_agg(bucket), 'key', json_agg(key), 'count', json_agg(count), 'value', json_agg(value),
-                             'firstUs', json_agg(first_us), 'lastUs', json_agg(last_us) ${sketches}) AS columns
+                             'firstUs', json_agg(first_us), 'lastUs', json_agg(last_us) ${more}) AS columns
     FROM answer`;
   return rowsOf(found!.columns);
-}
-
-/**
- * Column by column, in one JSON text: with 5,000 rows the driver would take longer to read them value by value than
- * PostgreSQL takes to sum 150,000 cells up. null where there is no row.
- */
-interface SummedColumns {
-  bucket: number[] | null;
-  key: string[][];
-  count: number[];
-  value: (string | null)[];
-  firstUs: number[];
-  lastUs: number[];
-  sketch?: Record<string, number>[];
-}
-
-function rowsOf({ bucket, key, count, value, firstUs, lastUs, sketch }: SummedColumns): UsageRow[] {
-  return (bucket ?? []).map((number, i) => ({
-    bucket: number,
-    key: key[i]!,
-    count: count[i]!,
-    value: value[i] == null ? undefined : readDecimal(value[i]!),
-    firstUs: firstUs[i]!,
-    lastUs: lastUs[i]!,
-    sketch: sketch && new Map(Object.entries(sketch[i]!).map(([bin, n]) => [Number(bin), n])),
-  }));
 }
 
 /** A distinct value that is not in the rollups yet. */

@@ -42,6 +42,7 @@ export const aggregations: { value: Meter['aggregation']; label: string }[] = [
   { value: 'UNIQUE_COUNT', label: 'UNIQUE_COUNT: how many different values' },
   { value: 'LATEST', label: 'LATEST: the newest value' },
   { value: 'PERCENTILE', label: 'PERCENTILE: the median, or another percentile of the values' },
+  { value: 'WEIGHTED_SUM', label: 'WEIGHTED_SUM: a level over time, from its changes' },
 ];
 
 export function emptyDraft(eventType = ''): Draft {
