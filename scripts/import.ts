@@ -1,9 +1,9 @@
-import { stat } from 'node:fs/promises';
-import { Refusal } from './import/faults.ts';
 import { importFile } from './import/importFile.ts';
-import { OptionFault, readOptions, readWatch, type WatchOptions } from './import/options.ts';
+import { OptionFault, readOptions } from './import/options.ts';
+import { openPlace } from './import/places.ts';
 import { usage } from './import/usage.ts';
-import { watchFolder } from './import/watch.ts';
+import { watchPlace } from './import/watch.ts';
+import { readWatch, type WatchOptions } from './import/watchOptions.ts';
 
 /** `bun run import`: files of events through the gateway; `import/usage.ts` has its options and exit codes. */
 const args = process.argv.slice(2);
@@ -21,10 +21,9 @@ try {
   process.exitCode = isWrongOption ? 2 : 1;
 }
 
-async function runWatch(watch: WatchOptions): Promise<void> {
-  if (!(await stat(watch.folder).catch(() => undefined))?.isDirectory())
-    throw new Refusal(`${watch.folder}: there is no such folder.`);
+async function runWatch({ place, ...watch }: WatchOptions): Promise<void> {
+  const opened = await openPlace(place);
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  await watchFolder({ ...watch, print: console.log, signal: stop.signal });
+  await watchPlace({ ...watch, place: opened, print: console.log, signal: stop.signal });
 }

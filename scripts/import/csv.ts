@@ -70,7 +70,7 @@ export async function* eventsOfCsv(
 }
 
 /** Where each thing stands in a row. */
-interface Columns {
+export interface Columns {
   count: number;
   type: number | undefined;
   subject: number | undefined;
@@ -79,7 +79,7 @@ interface Columns {
   fields: { field: string; name: string; at: number; is: 'number' | 'text' | 'undecided' }[];
 }
 
-function columnsOf(names: string[], mapping: CsvMapping, at: string, elsewhere: string): Columns {
+export function columnsOf(names: string[], mapping: CsvMapping, at: string, elsewhere: string): Columns {
   for (const [index, name] of names.entries()) {
     const twin = names.indexOf(name);
     if (twin < index && name !== '') {
@@ -139,7 +139,8 @@ async function laterHeader(path: string, layout: CsvLayout, mapping: CsvMapping)
   return '';
 }
 
-function eventOf(
+/** undefined: a row of totals that is left out. Throws a RowFault. */
+export function eventOf(
   row: CsvRow,
   columns: Columns,
   mapping: CsvMapping,
@@ -169,6 +170,8 @@ function eventOf(
   }
   const members = columns.fields.map(({ field, name, at, is }) => {
     const cell = cells[at]!;
+    const typed = row.typed?.[at];
+    if (typed !== undefined && is !== 'text') return { field, json: typed };
     if (is === 'number') return { field, json: readNumber(cell, name, mapping.numbers) };
     const undecided = is === 'undecided' ? undecidedNumber(cell, name, delimiter) : undefined;
     if (undecided !== undefined) throw new RowFault(undecided);

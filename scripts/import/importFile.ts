@@ -34,7 +34,7 @@ export async function importFile(
 function preview(checked: Checked, options: ImportOptions, print: Print): number {
   const { findings, layout } = checked;
   for (const { json } of findings.samples) print(json);
-  const columns = options.csv ? `, columns by ${JSON.stringify(layout.delimiter)}` : '';
+  const columns = options.kind === 'csv' ? `, columns by ${JSON.stringify(layout.delimiter)}` : '';
   print(`${findings.events} events; ${layout.encoding}${columns}`);
   if (findings.times) print(`times from ${findings.times.from} to ${findings.times.to}`);
   for (const { field, sum } of findings.sums) print(`sum of ${field}: ${sum}`);

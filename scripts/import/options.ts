@@ -7,7 +7,7 @@ import { flags } from './usage.ts';
 const batchMax = 10_000;
 const headerLineMax = 1_000;
 
-export type FileKind = 'ndjson' | 'json' | 'csv';
+export type FileKind = 'ndjson' | 'json' | 'csv' | 'parquet';
 
 export interface ImportOptions {
   file: string;
@@ -52,12 +52,14 @@ export function readOptions(
   if (file === undefined || more.length > 0) faults.push('expected one file');
   const kind = kindOf(file ?? '');
   if (file !== undefined && kind === undefined)
-    faults.push(`${file}: the name must end in .ndjson, .jsonl, .json, .csv or .tsv`);
+    faults.push(`${file}: the name must end in .ndjson, .jsonl, .json, .csv, .tsv or .parquet`);
   if (!/^https?:$/.test(URL.parse(values.url)?.protocol ?? ''))
     faults.push(`--url ${values.url}: expected an address such as http://127.0.0.1:8000`);
   const batchEvents = integer('batch', values.batch, batchMax, faults);
-  const csv = kind === 'csv' ? readCsvOptions(values, file!, faults) : undefined;
-  if (kind !== 'csv' && kind !== undefined) refuseCsvOptions(values, faults);
+  const hasColumns = kind === 'csv' || (kind === 'parquet' && namesColumns(values));
+  const csv = hasColumns ? readCsvOptions(values, file!, faults) : undefined;
+  if (kind === 'parquet') refuse(values, textOptions, 'files of text', faults);
+  else if (kind !== 'csv' && kind !== undefined) refuse(values, csvOptions, 'CSV and Parquet files', faults);
   if (values.source === '') faults.push('--source must not be empty');
   if (faults.length > 0) throw new OptionFault(faults.join('\n'));
   return {
@@ -79,39 +81,9 @@ export function readOptions(
   };
 }
 
-export interface WatchOptions {
-  folder: string;
-  seconds: number;
-  takesCsv: boolean;
-  optionsFor(file: string): ImportOptions;
-}
+export type Values = ReturnType<typeof parse>['values'];
 
-const watchSecondsMax = 86_400;
-
-/** `FOLDER --watch SECONDS`, with the options of its files; undefined without --watch. Throws an OptionFault. */
-export function readWatch(args: string[], env: Record<string, string | undefined>): WatchOptions | undefined {
-  const { values, positionals } = parse(args);
-  if (values.watch === undefined) return undefined;
-  const faults: string[] = [];
-  const [folder, ...more] = positionals;
-  if (folder === undefined || more.length > 0) faults.push('expected one folder');
-  const seconds = integer('watch', values.watch, watchSecondsMax, faults);
-  if (values['dry-run'] || values.report !== undefined)
-    faults.push('--dry-run and --report are for one file');
-  if (faults.length > 0) throw new OptionFault(faults.join('\n'));
-  const at = args.indexOf(folder!);
-  const optionsFor = (file: string) => readOptions([...args.slice(0, at), file, ...args.slice(at + 1)], env)!;
-  const takesCsv = csvOptions.some((name) => {
-    const value = values[name as keyof Values];
-    return value !== undefined && value !== false;
-  });
-  optionsFor(takesCsv ? 'any.csv' : 'any.ndjson');
-  return { folder: folder!, seconds, takesCsv, optionsFor };
-}
-
-type Values = ReturnType<typeof parse>['values'];
-
-function parse(args: string[]) {
+export function parse(args: string[]) {
   try {
     return parseArgs({ args, allowPositionals: true, options: flags });
   } catch (error) {
@@ -122,6 +94,7 @@ function parse(args: string[]) {
 export function kindOf(file: string): FileKind | undefined {
   if (/\.(ndjson|jsonl)$/i.test(file)) return 'ndjson';
   if (/\.json$/i.test(file)) return 'json';
+  if (/\.parquet$/i.test(file)) return 'parquet';
   return /\.(csv|tsv)$/i.test(file) ? 'csv' : undefined;
 }
 
@@ -130,7 +103,7 @@ function readCsvOptions(values: Values, file: string, faults: string[]): CsvOpti
     const constant = values[name];
     const column = values[`${name}-column`];
     if ((constant === undefined) === (column === undefined))
-      faults.push(`a CSV needs --${name} or --${name}-column`);
+      faults.push(`a table needs --${name} or --${name}-column`);
     if (constant === '') faults.push(`--${name} must not be empty`);
     return column === undefined ? { constant: constant ?? '' } : { column };
   };
@@ -200,18 +173,28 @@ function fieldsOf(pairs: string[], faults: string[]): CsvMapping['data'] {
   return fields;
 }
 
+/** About the columns of a table. */
 const csvOptions = Object.keys(flags)
   .slice(Object.keys(flags).indexOf('type'))
   .filter((name) => name !== 'help');
+/** About how a text is written. */
+const textOptions = ['encoding', 'delimiter', 'header-line', 'stray-quotes'];
 
-function refuseCsvOptions(values: Values, faults: string[]): void {
-  for (const name of csvOptions) {
-    const value = values[name as keyof Values];
-    if (value !== undefined && value !== false) faults.push(`--${name} is for CSV files`);
-  }
+/** Whether something is said about columns. */
+export function namesColumns(values: Values): boolean {
+  return csvOptions.some((name) => isGiven(values, name));
 }
 
-function integer(name: string, text: string, max: number, faults: string[]): number {
+function isGiven(values: Values, name: string): boolean {
+  const value = values[name as keyof Values];
+  return value !== undefined && value !== false;
+}
+
+function refuse(values: Values, names: readonly string[], are: string, faults: string[]): void {
+  for (const name of names) if (isGiven(values, name)) faults.push(`--${name} is for ${are}`);
+}
+
+export function integer(name: string, text: string, max: number, faults: string[]): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
   faults.push(`--${name} ${text}: expected a whole number from 1 to ${max}`);

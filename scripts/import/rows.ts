@@ -18,6 +18,8 @@ export interface CsvRow {
   line: number;
   /** White space around them is left off, unless it is quoted. */
   cells: string[];
+  /** JSON of the cells that are no texts, where a file has types. */
+  typed?: (string | undefined)[];
 }
 
 /** An unclosed quote ends here and not at the end of a long file. */

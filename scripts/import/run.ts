@@ -6,6 +6,7 @@ import { type Gateway, GatewayFault, metersOf } from './gateway.ts';
 import { type IdNotes, type ReadyEvent, withIds } from './ids.ts';
 import { eventsOfJsonArray, eventsOfNdjson } from './json.ts';
 import type { ImportOptions } from './options.ts';
+import { eventsOfParquet } from './parquet.ts';
 import type { Progress } from './progress.ts';
 import { type CsvLayout, delimiterOf } from './rows.ts';
 import { sendEvents } from './send.ts';
@@ -94,8 +95,10 @@ export class ImportRun {
 
   async #layout(): Promise<CsvLayout> {
     const { file, csv, encoding: given } = this.options;
+    const plain = { delimiter: ',', headerLine: 1, keepStrayQuotes: false };
+    if (this.options.kind === 'parquet') return { encoding: 'parquet', ...plain };
     const encoding = await encodingOf(file, given);
-    if (!csv) return { encoding, delimiter: ',', headerLine: 1, keepStrayQuotes: false };
+    if (!csv) return { encoding, ...plain };
     const headerLine = csv.headerLine ?? 1;
     const delimiter = await delimiterOf(file, encoding, csv.delimiter, headerLine);
     return { encoding, delimiter, headerLine, keepStrayQuotes: csv.keepStrayQuotes };
@@ -114,6 +117,8 @@ export class ImportRun {
         return withIds(source, eventsOfJsonArray(file, layout.encoding, onBytes), notes);
       case 'csv':
         return withIds(source, eventsOfCsv(file, layout, csv!.mapping, notes, onBytes), notes);
+      case 'parquet':
+        return withIds(source, eventsOfParquet(file, csv?.mapping, notes, onBytes), notes);
       default:
         return kind satisfies never;
     }

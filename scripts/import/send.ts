@@ -56,7 +56,8 @@ async function sendBatch(batch: ReadyEvent[], gateway: Gateway): Promise<void> {
   try {
     await request(gateway, '/api/v1/events', { type: 'application/cloudevents-batch+json', text });
   } catch (error) {
-    throw error instanceof GatewayFault ? new Error(describe(error, batch)) : error;
+    if (!(error instanceof GatewayFault)) throw error;
+    throw new GatewayFault(describe(error, batch), error.status, error.problem);
   }
 }
 

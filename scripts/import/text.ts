@@ -14,7 +14,7 @@ const binaries: readonly [bytes: number[], advice: string][] = [
   [[0xd0, 0xcf, 0x11, 0xe0], 'it is an old Excel workbook: save the sheet as CSV in UTF-8'],
   [[0x1f, 0x8b], 'it is packed with gzip: unpack it first'],
   [[0x28, 0xb5, 0x2f, 0xfd], 'it is packed with zstd: unpack it first'],
-  [[0x50, 0x41, 0x52, 0x31], 'it is a Parquet file: turn it into CSV or NDJSON first'],
+  [[0x50, 0x41, 0x52, 0x31], 'it is a Parquet file: its name must end in .parquet'],
 ];
 
 /**

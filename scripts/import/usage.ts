@@ -1,9 +1,11 @@
 export const usage = `Sends a file of usage events through the gateway.
 
   bun run import FILE [options]
-  bun run import FOLDER --watch SECONDS [options]
+  bun run import PLACE --watch SECONDS [options]
 
-FILE       .ndjson or .jsonl: a CloudEvent a line; .json: an array of CloudEvents; .csv or .tsv: a header, then a row an event
+FILE       .ndjson or .jsonl: a CloudEvent a line; .json: an array of CloudEvents; .csv or .tsv: a header, then a row an event;
+           .parquet: a row an event, with the options for tables, or in the columns that bun run export writes
+PLACE      a folder, or s3://bucket/prefix (S3_ENDPOINT, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, S3_REGION)
 
 The whole file is read and checked first. What can't be understood is refused with its line, and nothing is sent.
 Running it again changes nothing, however much later: rows without an id get one made of their content, and the database
@@ -17,13 +19,14 @@ is asked which of them it has. It forgets only what its retention drops (EVENT_R
   --dry-run              sends nothing: prints the first events, counts and sums
   --skip-invalid         leaves refused rows out and sends the others; exit code 3
   --report FILE          writes every refused row there, as CSV: line, reason
-  --watch SECONDS        FILE is a folder: goes on for ever, imports each file that comes into it, and writes what became of
-                         it beside it (NAME.imported.json, NAME.refused.json); CSV files where there are options for them
+  --watch SECONDS        goes on for ever, imports each file that comes into the place, and writes what became of it beside
+                         it (NAME.imported.json, NAME.refused.json); CSV files where there are options for tables, else NDJSON
+                         and JSON; Parquet files always
   --allow-uncounted      sends events too that a meter of their type can't measure; exit code 3
   --resume               events without a time: those that are stored already are from an interrupted run of this file
   --first-import         this file was never imported before; lifts what is asked after a retention
   --encoding NAME        utf-8, windows-1252, utf-16le, … (default by the byte order mark, else utf-8)
-For CSV:
+For tables (CSV, Parquet):
   --type TEXT            type of every event, or --type-column NAME
   --subject TEXT         subject of every event, or --subject-column NAME
   --id-column NAME       ids of the events, each once; without it they are made of the rows
@@ -47,7 +50,7 @@ For CSV:
 Exit code: 0 all of it is stored or on its way, 1 refused or failed, 2 wrong options, 3 sent, but not all rows, or not all count
 `;
 
-/** As node:util reads them; those from `type` on are for CSV files. */
+/** As node:util reads them; those from `type` on are for tables. */
 export const flags = {
   url: { type: 'string', default: 'http://127.0.0.1:8000' },
   key: { type: 'string' },

@@ -1,15 +1,11 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { GatewayFault } from './gateway.ts';
 import { importFile } from './importFile.ts';
-import { type ImportOptions, kindOf } from './options.ts';
+import { kindOf } from './options.ts';
+import type { Place, PlacedFile } from './places.ts';
+import type { WatchOptions } from './watchOptions.ts';
 
-export interface Watch {
-  folder: string;
-  seconds: number;
-  /** Whether CSV files are taken, or JSON and NDJSON: the options are for one of them. */
-  takesCsv: boolean;
-  optionsFor(file: string): ImportOptions;
+export interface Watch extends Omit<WatchOptions, 'place'> {
+  place: Place;
   print(line: string): void;
   signal: AbortSignal;
 }
@@ -22,73 +18,102 @@ const attemptsMax = 4;
 interface Mark {
   /** Of the file as it was: another one of the same name is a new file. */
   bytes: number;
-  changedMs: number;
+  version?: string;
+  changedMs?: number;
   at: string;
   lines: string[];
 }
 
 /**
- * Imports every file that comes into a folder, and writes beside it what became of it: NAME.imported.json, or
+ * Imports every file that comes into a place, and writes beside it what became of it: NAME.imported.json, or
  * NAME.refused.json with the reason. A file is taken when it was left alone from one look to the next. One that is changed is
- * looked at again. While the gateway is away files wait. After a crash a file is imported again, which changes nothing.
+ * looked at again. While the gateway or the bucket is away files wait. After a crash a file is imported again, which changes nothing.
  */
-export async function watchFolder(watch: Watch): Promise<void> {
+export async function watchPlace(watch: Watch): Promise<void> {
   let before = new Map<string, string>();
+  const done = new Map<string, string>();
   while (!watch.signal.aborted) {
-    const present = new Map<string, string>();
-    for (const name of (await readdir(watch.folder)).sort()) {
-      const kind = kindOf(name);
-      if (kind === undefined || isMark(name) || (kind === 'csv') !== watch.takesCsv) continue;
-      const state = await stateOf(join(watch.folder, name));
-      if (state === undefined || watch.signal.aborted) continue;
-      const text = `${state.bytes} ${state.changedMs}`;
-      present.set(name, text);
-      if (before.get(name) === text && !(await isDone(watch.folder, name, state)))
-        await take(watch, name, state);
+    try {
+      before = await look(watch, before, done);
+    } catch (error) {
+      watch.print(`the next look is in ${watch.seconds} s: ${(error as Error).message}`);
     }
-    before = present;
     await pause(watch.seconds * 1_000, watch.signal);
   }
 }
 
-async function take(watch: Watch, name: string, state: Pick<Mark, 'bytes' | 'changedMs'>): Promise<void> {
-  const path = join(watch.folder, name);
+/** The state of every file there is; `done`: of those that nothing is left to do with. */
+async function look(
+  watch: Watch,
+  before: ReadonlyMap<string, string>,
+  done: Map<string, string>,
+): Promise<Map<string, string>> {
+  const present = new Map<string, string>();
+  const files = await watch.place.list();
+  const names = new Set(files.map(({ name }) => name));
+  for (const file of files) {
+    const kind = kindOf(file.name);
+    if (kind === undefined || isMark(file.name) || !watch.takes(kind)) continue;
+    if (watch.signal.aborted) break;
+    const state = `${file.bytes} ${file.version}`;
+    present.set(file.name, state);
+    if (before.get(file.name) !== state || done.get(file.name) === state) continue;
+    if ((await isMarked(watch.place, file, names)) || (await take(watch, file))) done.set(file.name, state);
+  }
+  for (const name of done.keys()) if (!present.has(name)) done.delete(name);
+  return present;
+}
+
+/** False where the file has to wait. */
+async function take(watch: Watch, { name, bytes, version }: PlacedFile): Promise<boolean> {
   const lines: string[] = [];
   let outcome: keyof typeof marks = 'imported';
   try {
-    await importFile(watch.optionsFor(path), (line) => lines.push(line), attemptsMax);
+    await watch.place.withFile(name, (path) =>
+      importFile(watch.optionsFor(path, name), (line) => lines.push(line), attemptsMax),
+    );
   } catch (error) {
-    const isRefused = !(error instanceof GatewayFault) || error.status !== undefined;
     lines.push((error as Error).message);
-    if (!isRefused) return watch.print(`${name} waits: ${lines.at(-1)}`);
+    if (!isOfFile(error)) {
+      watch.print(`${name} waits: ${lines.at(-1)}`);
+      return false;
+    }
     outcome = 'refused';
   }
-  const mark: Mark = { ...state, at: new Date().toISOString(), lines };
-  await Bun.write(path + marks[outcome], `${JSON.stringify(mark, null, 2)}\n`);
+  const mark: Mark = { bytes, version, at: new Date().toISOString(), lines };
+  await watch.place.writeText(name + marks[outcome], `${JSON.stringify(mark, null, 2)}\n`);
   watch.print(`${name} ${outcome}: ${lines.at(-1)}`);
+  return true;
 }
 
-async function isDone(
-  folder: string,
-  name: string,
-  state: Pick<Mark, 'bytes' | 'changedMs'>,
-): Promise<boolean> {
+/** Whether the same file would be refused again: not while the gateway is away, full or has another key, or a server fails. */
+function isOfFile(error: unknown): boolean {
+  if (error instanceof GatewayFault) return error.status === 400 || error.status === 413;
+  const { name, code } = error as { name?: string; code?: unknown };
+  return name !== 'S3Error' && typeof code !== 'string';
+}
+
+async function isMarked(place: Place, file: PlacedFile, names: ReadonlySet<string>): Promise<boolean> {
   for (const suffix of Object.values(marks)) {
-    const file = Bun.file(join(folder, name + suffix));
-    const mark = (await file.json().catch(() => undefined)) as Mark | undefined;
-    if (mark?.bytes === state.bytes && mark.changedMs === state.changedMs) return true;
+    if (!names.has(file.name + suffix)) continue;
+    const mark = markIn(await place.readText(file.name + suffix));
+    if (!mark || mark.bytes !== file.bytes) continue;
+    // Marks of earlier releases have the time of a folder's file.
+    if ((mark.version ?? String(mark.changedMs)) === file.version) return true;
   }
   return false;
 }
 
-function isMark(name: string): boolean {
-  return Object.values(marks).some((suffix) => name.endsWith(suffix));
+function markIn(text: string | undefined): Mark | undefined {
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as Mark);
+  } catch {
+    return undefined;
+  }
 }
 
-/** undefined: it is gone, or no file. */
-async function stateOf(path: string): Promise<Pick<Mark, 'bytes' | 'changedMs'> | undefined> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.isFile() ? { bytes: found.size, changedMs: found.mtimeMs } : undefined;
+function isMark(name: string): boolean {
+  return Object.values(marks).some((suffix) => name.endsWith(suffix));
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { withClient } from '@usage/db/connection/client.ts';
 import { S3Client } from 'bun';
 import { type RunningApps, startApps } from '../support/apps.ts';
+import { startS3 } from '../support/s3.ts';
 import { duck } from './duck.ts';
 
 /** What DuckDB reads of an export is what the API answers. */
@@ -230,15 +231,15 @@ describe('an exporter', () => {
   });
 
   test('writes to a bucket what it writes to a folder', async () => {
-    const server = await startS3(join(folder, 'buckets'));
+    const server = await startS3(join(folder, 'buckets'), 'exports');
     s3 = server.env;
     const options = ['--wait-hours', '0', '--events-max', '500'];
     expect(await runExport('s3://exports/usage/', ...options)).toMatchObject({ code: 0 });
     await send(10, 1);
     expect(await runExport('s3://exports/usage', ...options)).toMatchObject({ code: 0 });
     const target = join(folder, 'from-s3');
-    const client = new S3Client({ bucket: 'exports', ...server.client });
-    for (const key of await server.keys('exports'))
+    const client = new S3Client(server.client);
+    for (const key of await server.keys())
       await Bun.write(join(target, key.slice('usage/'.length)), client.file(key));
     await expectEqualToApi(target, 'read_parquet');
     expect(await runExport('s3://none/usage')).toMatchObject({ code: 1 });
@@ -271,36 +272,6 @@ describe('an exporter', () => {
     expect(await runExport(join(folder, 'none'), ...options)).toMatchObject({ code: 2 });
   });
 });
-
-/** An S3 server that keeps its buckets in a folder. */
-async function startS3(directory: string) {
-  const { default: S3rver } = await import('@20minutes/s3rver' as string);
-  const server = new S3rver({
-    port: 0,
-    address: '127.0.0.1',
-    silent: true,
-    directory,
-    configureBuckets: [{ name: 'exports' }],
-  });
-  const { port } = (await server.run()) as { port: number };
-  const client = { endpoint: `http://127.0.0.1:${port}`, accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' };
-  const env = {
-    S3_ENDPOINT: client.endpoint,
-    S3_ACCESS_KEY_ID: client.accessKeyId,
-    S3_SECRET_ACCESS_KEY: client.secretAccessKey,
-  };
-  const suffix = '._S3rver_object';
-  return {
-    client,
-    env,
-    /** Of a bucket's objects, by the files they lie in: Bun's and this server's signatures of lists differ. */
-    keys: async (bucket: string) => {
-      const paths = await readdir(join(directory, bucket), { recursive: true });
-      return paths.filter((path) => path.endsWith(suffix)).map((path) => path.slice(0, -suffix.length));
-    },
-    stop: () => server.close(),
-  };
-}
 
 /** As if five minutes had passed. */
 const expireLease = () => query("UPDATE export_targets SET leased_until = '-infinity'");

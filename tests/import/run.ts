@@ -27,6 +27,7 @@ export async function startImportTest(settings: Record<string, string> = {}) {
     },
     run: (...args: string[]) => runImport(apps, args),
     spawn: (...args: string[]) => spawnImport(apps, args),
+    spawnWith: (env: Record<string, string>, ...args: string[]) => spawnImport(apps, args, env),
     /** Killed with SIGKILL as soon as the gateway has taken something of it. */
     async killed(slug: string, ...args: string[]): Promise<void> {
       const child = spawnImport(apps, args);
@@ -47,10 +48,10 @@ export async function startImportTest(settings: Record<string, string> = {}) {
   };
 }
 
-function spawnImport(apps: RunningApps, args: string[]) {
+function spawnImport(apps: RunningApps, args: string[], env: Record<string, string> = {}) {
   return Bun.spawn([process.execPath, 'scripts/import.ts', '--url', apps.url, ...args], {
     cwd: root,
-    env: { ...process.env, API_KEY: undefined },
+    env: { ...process.env, API_KEY: undefined, ...env },
     stdout: 'pipe',
     stderr: 'pipe',
   });
