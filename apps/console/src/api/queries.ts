@@ -37,7 +37,11 @@ export function useActivity(minutes: number, pollMs: number | false, enabled = t
   });
 }
 
-/** Meters whose types had events in that time, those with most of them first. */
+/** What can be added up says more at first sight than the largest or the latest value. */
+const plainAggregations: readonly Meter['aggregation'][] = ['SUM', 'COUNT'];
+const isPlain = ({ aggregation }: Meter) => Number(plainAggregations.includes(aggregation));
+
+/** Meters whose types had events in that time, those with most of them first; of one type, sums and counts first. */
 export function busiestMeters(
   activity: Activity,
   meters: readonly Meter[],
@@ -46,7 +50,7 @@ export function busiestMeters(
   return meters
     .map((meter) => ({ meter, events: byType.get(meter.eventType) ?? 0 }))
     .filter(({ events }) => events > 0)
-    .sort((a, b) => b.events - a.events);
+    .sort((a, b) => b.events - a.events || isPlain(b.meter) - isPlain(a.meter));
 }
 
 export type Customer = Answer<'listCustomers'>['items'][number];

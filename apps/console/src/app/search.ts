@@ -5,7 +5,7 @@ import { useLocation, useSearch } from 'wouter-preact';
 export interface UrlState {
   get(name: string): string | undefined;
   all(name: string): string[];
-  /** undefined and '' take a parameter out. `replace` adds no step to the browser's history. */
+  /** undefined and '' remove a parameter. `replace` adds no step to the browser's history. */
   set(changes: Record<string, string | string[] | undefined>, options?: { replace?: boolean }): void;
 }
 

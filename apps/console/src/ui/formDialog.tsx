@@ -9,7 +9,7 @@ export type FaultOf = (field: string) => string | undefined;
 
 /**
  * A dialog that does one thing. It closes once that is done; where the API refuses it, it stays and says why: beside the
- * fields that ask for their faults, and below them for all others. A text thrown as `Invalid` is shown as it is.
+ * fields that ask for their faults, and below them for all others.
  */
 export function FormDialog(props: {
   title: string;
@@ -17,7 +17,6 @@ export function FormDialog(props: {
   action: Children;
   danger?: boolean;
   disabled?: boolean;
-  cancel?: string;
   onClose: () => void;
   onSubmit: () => Promise<unknown>;
   children: Children | ((faultOf: FaultOf) => Children);
@@ -48,7 +47,7 @@ export function FormDialog(props: {
         </div>
         <footer>
           <button type="button" class="button" onClick={onClose}>
-            {props.cancel ?? 'Cancel'}
+            Cancel
           </button>
           <button
             type="submit"

@@ -82,6 +82,11 @@ export function VoidMany({ first, onClose }: { first: VoidFilter; onClose: () =>
   );
 }
 
+function actionText(count: number): string {
+  if (count === 0) return 'Void';
+  return count === 1 ? 'Void the event' : `Void ${wholeNumber(count)} events`;
+}
+
 function VoidDialog(props: {
   title: string;
   body: CorrectionText | undefined;
@@ -103,7 +108,7 @@ function VoidDialog(props: {
   return (
     <FormDialog
       title={props.title}
-      action={count > 1 ? `Void ${wholeNumber(count)} events` : 'Void the event'}
+      action={actionText(count)}
       danger
       wide
       disabled={count === 0}

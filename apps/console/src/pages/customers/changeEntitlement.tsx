@@ -35,7 +35,6 @@ export function ChangeEntitlement(props: {
     <FormDialog
       title={kind === 'end' ? `End the entitlement to ${name}?` : `Reset the usage of ${name}?`}
       action={kind === 'end' ? 'End the entitlement' : 'Reset the usage'}
-      cancel="Keep it"
       danger
       onClose={props.onClose}
       onSubmit={save}

@@ -35,7 +35,7 @@ export function CustomerPage({ id }: { id: string }) {
       >
         {data && (
           <Link class="button" href={linkTo('/events', { customer: data.id })}>
-            <Icon name="events" /> Its events
+            <Icon name="events" /> Events
           </Link>
         )}
         {data && may.admin.value && (
@@ -89,7 +89,7 @@ export function CustomerPage({ id }: { id: string }) {
               />
             ))}
           </div>
-          <Card title="About it">
+          <Card title="Details">
             <dl class="details">
               <dt>Id</dt>
               <dd class="mono small">{data.id}</dd>
@@ -131,7 +131,6 @@ function DeleteCustomer({ customer, onClose }: { customer: Customer; onClose: ()
     <FormDialog
       title={`Delete ${oneLine(customer.name)}?`}
       action="Delete the customer"
-      cancel="Keep it"
       danger
       onClose={onClose}
       onSubmit={remove}

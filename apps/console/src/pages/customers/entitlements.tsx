@@ -139,7 +139,7 @@ function EntitlementRow(props: {
       </td>
       <td class="soft nowrap">{currentUsagePeriod && <Time at={currentUsagePeriod.to} />}</td>
       <td class="right">
-        <span class="row tight end">
+        <span class="row tight end nowrap">
           {type === 'metered' && (
             <button
               type="button"

@@ -51,7 +51,7 @@ export function GrantForm(props: { customerId: string; entitlement: Entitlement;
     const route = '/api/v2/customers/{customerIdOrKey}/entitlements/{entitlementIdOrFeatureKey}/grants';
     await api.POST(route, { params: { path }, body });
     await client.invalidateQueries();
-    toast('The grant is there.');
+    toast('The grant is added.');
   };
   return (
     <FormDialog

@@ -114,7 +114,6 @@ function VoidGrant({ grant, onClose }: { grant: Grant; onClose: () => void }) {
     <FormDialog
       title={`Void the grant of ${amountOf(grant)}?`}
       action="Void the grant"
-      cancel="Keep it"
       danger
       onClose={onClose}
       onSubmit={remove}

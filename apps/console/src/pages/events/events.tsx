@@ -55,15 +55,15 @@ function Live({ filter }: { filter: EventFilter }) {
     <>
       <div class="row" style={{ padding: '10px 16px' }}>
         <button type="button" class="button small" onClick={() => setOn(!isOn)}>
-          <Icon name={isOn ? 'pause' : 'play'} /> {isOn ? 'Pause' : 'Go on'}
+          <Icon name={isOn ? 'pause' : 'play'} /> {isOn ? 'Pause' : 'Resume'}
         </button>
         <Badge kind={isOn ? 'good' : 'warn'}>
           <i class={`dot ${isOn ? 'live' : ''}`} /> {isOn ? 'live' : 'paused'}
         </Badge>
         <span class="muted small" role="status" data-testid="tail-rate">
           {tail.perSecond !== undefined && `${rate(tail.perSecond, 1)} events/s stored`}
-          {tail.error && events.length > 0 && ' (the last look failed; the next one follows)'}
-          {tail.isSampled && '; more come than can be read: this is a sample, 100 of each second'}
+          {tail.error && events.length > 0 && ' (the last request failed; it is repeated)'}
+          {tail.isSampled && '; more arrive than can be shown: this is a sample, 100 of each second'}
         </span>
       </div>
       <List
@@ -108,7 +108,7 @@ function Search({ filter }: { filter: EventFilter }) {
           {pages.hasNextPage ? (
             <MoreButton list={pages} label="Show older events" small />
           ) : (
-            <span class="muted small">These are all.</span>
+            <span class="muted small">There are no older ones.</span>
           )}
         </div>
       )}

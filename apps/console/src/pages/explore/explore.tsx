@@ -70,7 +70,8 @@ function ExploreMeter({ meter, meters }: { meter: Meter; meters: Meter[] }) {
   const [nowMs, setNow] = useState(() => Date.now());
   const given = stateIn(url, nowMs);
   const top = hasTop(meter, given.groupBy) ? given.top : undefined;
-  const state = { ...given, top, meter: meter.slug };
+  const percentile = meter.aggregation === 'PERCENTILE' ? given.percentile : undefined;
+  const state = { ...given, top, percentile, meter: meter.slug };
   const isNamed = url.get('meter') === meter.slug;
   // So that the address can be sent to somebody else.
   useEffect(() => {

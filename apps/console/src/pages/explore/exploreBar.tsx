@@ -4,8 +4,8 @@ import { browserZone, zoneNames } from '../../app/settings.ts';
 import { CheckField, SelectField } from '../../ui/form.tsx';
 import { Filters } from './filters.tsx';
 import { type RangeName, rangeNames, windowLabels, windowsFor } from './range.ts';
-import { type ExploreState, hasTop, topChoices } from './state.ts';
-import { AsOf, CustomRange } from './times.tsx';
+import { type ExploreState, hasTop, percentileChoices, topChoices } from './state.ts';
+import { CustomRange } from './times.tsx';
 
 const rangeLabels: Record<RangeName, string> = {
   '1h': 'Last hour',
@@ -65,7 +65,17 @@ export function ExploreBar({ meter, meters, state }: { meter: Meter; meters: Met
           }))}
           onValue={(value) => url.set({ zone: value })}
         />
-        <AsOf state={state} />
+        {meter.aggregation === 'PERCENTILE' && (
+          <SelectField
+            label="Percentile"
+            value={String(state.percentile ?? percentileChoices[0])}
+            options={percentileChoices.map((value) => ({
+              value: String(value),
+              label: value === 50 ? '50 (the median)' : String(value),
+            }))}
+            onValue={(percentile) => url.set({ percentile })}
+          />
+        )}
         {hasTop(meter, chosen) && (
           <SelectField
             label="Groups"

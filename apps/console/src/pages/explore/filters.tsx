@@ -7,6 +7,7 @@ import { CheckField, SelectField, TextField } from '../../ui/form.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
 import { type ExploreState, filterParameters } from './state.ts';
+import { AsOf } from './times.tsx';
 
 /** What usage is narrowed to: chips to remove, and a field to add one, with the values that exist. */
 export function Filters({ meter, state, groups }: { meter: Meter; state: ExploreState; groups: string[] }) {
@@ -90,6 +91,7 @@ export function Filters({ meter, state, groups }: { meter: Meter; state: Explore
         <Icon name="plus" /> Add filter
       </button>
       <span class="spring" />
+      <AsOf state={state} />
       <CheckField
         label="Compare with the period before"
         checked={state.compare}

@@ -20,11 +20,14 @@ export interface ExploreState {
   compare: boolean;
   /** Only so many groups, and one for all others; undefined = all. */
   top: number | undefined;
+  /** Of a PERCENTILE meter; undefined = the median. */
+  percentile: number | undefined;
   /** As of this moment of arrival, RFC 3339; undefined = now. */
   asOf: string | undefined;
 }
 
 export const topChoices = [5, 10, 20, 50] as const;
+export const percentileChoices = [50, 75, 90, 95, 99, 99.9] as const;
 
 export function stateIn(url: UrlState, nowMs: number): ExploreState {
   const custom = { from: url.get('from'), to: url.get('to') };
@@ -50,6 +53,7 @@ export function stateIn(url: UrlState, nowMs: number): ExploreState {
     chart: (['line', 'bar', 'stacked'] as const).find((kind) => kind === url.get('chart')) ?? 'bar',
     compare: url.get('compare') === '1',
     top: topChoices.find((count) => String(count) === url.get('top')),
+    percentile: percentileChoices.find((one) => String(one) === url.get('percentile')),
     asOf: url.get('asof'),
   };
 }
@@ -71,6 +75,7 @@ export function queryBody(
     ...(of.window && { windowSize: of.window, windowTimeZone: state.zone }),
     ...(of.groupBy.length > 0 && { groupBy: of.groupBy }),
     ...(of.groupBy.length > 0 && state.top && { topN: state.top }),
+    ...(state.percentile && { percentile: state.percentile }),
     ...(state.asOf && { asOf: state.asOf }),
     ...(state.subjects.length > 0 && { subject: state.subjects }),
     ...(Object.keys(filterGroupBy).length > 0 && { filterGroupBy }),

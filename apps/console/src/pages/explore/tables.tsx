@@ -28,7 +28,7 @@ export function Total({ meter, state, explored }: Props) {
       <div class="row between" style={{ alignItems: 'flex-end' }}>
         <div class="stack" style={{ gap: '2px' }}>
           <span class="muted small strong">
-            {meter.aggregation} of {oneLine(measured(meter) || 'events')}
+            {aggregationText(meter, state)} of {oneLine(measured(meter) || 'events')}
           </span>
           <span class="big-number number" data-testid="total" style={{ minHeight: '2.3rem' }}>
             {!total.data ? (
@@ -61,6 +61,10 @@ export function Total({ meter, state, explored }: Props) {
       </div>
     </section>
   );
+}
+
+function aggregationText({ aggregation }: Meter, { percentile = 50 }: ExploreState): string {
+  return aggregation === 'PERCENTILE' ? `PERCENTILE ${percentile}` : aggregation;
 }
 
 /** Several subjects come as a row each; where they add up, as one number, exactly. */

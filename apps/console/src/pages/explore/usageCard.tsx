@@ -11,7 +11,7 @@ import { Badge, Skeleton } from '../../ui/parts.tsx';
 import { type RangeName, rangeOf } from './range.ts';
 import { exactOf, sumOfRows } from './usage.ts';
 
-/** What somebody used of one meter, with its course; it leads to Explore. */
+/** What somebody used of one meter, with its course over time; a link to Explore. */
 export function UsageCard(props: {
   meter: Meter;
   /** Whose usage it is, as a query has it. */

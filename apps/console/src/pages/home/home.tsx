@@ -57,7 +57,7 @@ function Overview() {
       {now.data && <Warnings activity={now.data} />}
       <Stats hour={data} now={now.data} />
       <Card
-        title="Events a second"
+        title="Events per second"
         actions={
           <Segmented
             label="Time shown"
@@ -172,7 +172,7 @@ function RateChart({ activity }: { activity: Activity }) {
         height={230}
         zone={zone.value}
         timeText={(ms) => clockTime(ms).replace(/[.,]\d{3}/, '')}
-        label={`Events a second of late: ${wholeNumber(sum(activity, 'accepted'))} accepted, ${wholeNumber(sum(activity, 'stored'))} stored.`}
+        label={`Events per second: ${wholeNumber(sum(activity, 'accepted'))} accepted, ${wholeNumber(sum(activity, 'stored'))} stored.`}
       />
       <div class="legend">
         {series.map(({ label, color }) => (

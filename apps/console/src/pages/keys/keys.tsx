@@ -142,7 +142,6 @@ function Revoke({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void }) {
     <FormDialog
       title={`Revoke ${oneLine(apiKey.name)}?`}
       action="Revoke the key"
-      cancel="Keep it"
       danger
       onClose={onClose}
       onSubmit={revoke}

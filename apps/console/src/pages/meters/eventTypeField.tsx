@@ -23,7 +23,7 @@ export function EventTypeField(props: {
       </datalist>
       {props.value === '' && types.length > 0 && (
         <div class="row tight">
-          <span class="muted small">came of late:</span>
+          <span class="muted small">in the last hour:</span>
           {types.slice(0, 6).map(({ type }) => (
             <button type="button" class="chip" key={type} onClick={() => props.onValue(type)}>
               <span>{type}</span>

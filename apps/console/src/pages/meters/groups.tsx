@@ -2,7 +2,7 @@ import { TextField } from '../../ui/form.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import type { Draft } from './draft.ts';
 
-/** The names and paths that a meter groups by; each can be changed or taken out. */
+/** The names and paths that a meter groups by; each can be changed or removed. */
 export function Groups(props: {
   draft: Draft;
   onChange: (groupBy: Draft['groupBy']) => void;

@@ -187,7 +187,6 @@ function Delete({ slug, onClose }: { slug: string; onClose: () => void }) {
     <FormDialog
       title={`Delete ${slug}?`}
       action="Delete the meter"
-      cancel="Keep it"
       danger
       onClose={onClose}
       onSubmit={remove}

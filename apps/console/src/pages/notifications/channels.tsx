@@ -94,7 +94,7 @@ function ChannelTable(props: {
                 {channel.disabled ? <Badge kind="bad">disabled</Badge> : <Badge kind="good">enabled</Badge>}
               </td>
               <td class="right">
-                <span class="row tight end">
+                <span class="row tight end nowrap">
                   <Link class="button small" href={linkTo('/notifications', { channel: channel.id })}>
                     Deliveries
                   </Link>
@@ -126,7 +126,6 @@ function DeleteChannel({ channel, onClose }: { channel: Channel; onClose: () => 
     <FormDialog
       title={`Delete the channel ${oneLine(channel.name)}?`}
       action="Delete the channel"
-      cancel="Keep it"
       danger
       onClose={onClose}
       onSubmit={remove}

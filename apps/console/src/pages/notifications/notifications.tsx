@@ -10,7 +10,7 @@ import { PageTurner, pageIn, pageSize } from '../../ui/lists.tsx';
 import { Card, Empty, Fault, PageHead, SkeletonRows, Time } from '../../ui/parts.tsx';
 import { Channels, type NamesOfChannels, namesOf, useChannels } from './channels.tsx';
 import { DeliveryState, EventDialog } from './deliveries.tsx';
-import { kindNames } from './ruleDraft.ts';
+import { ownerOf, reachedBy } from './payload.ts';
 import { Rules, useRules } from './rules.tsx';
 
 const pollMs = 5_000;
@@ -68,7 +68,7 @@ export function Notifications() {
   );
 }
 
-/** The rule or channel that the list is narrowed to, to be taken out. */
+/** The rule or channel that the list is narrowed to; each can be removed. */
 function Narrowed({ url, names }: { url: UrlState; names: NamesOfChannels }) {
   const rules = useRules().data?.items ?? [];
   const [rule, channel] = [url.get('rule'), url.get('channel')];
@@ -109,7 +109,8 @@ function EventTable(props: {
           <tr>
             <th>When</th>
             <th>Rule</th>
-            <th>Kind</th>
+            <th>Of</th>
+            <th>Reached</th>
             <th>Deliveries</th>
             <th>
               <span class="visually-hidden">Details</span>
@@ -123,7 +124,8 @@ function EventTable(props: {
                 <Time at={event.createdAt} />
               </td>
               <td class="strong break">{oneLine(event.rule.name)}</td>
-              <td class="soft">{kindNames[event.rule.type] ?? event.type}</td>
+              <td class="break">{oneLine(ownerOf(event))}</td>
+              <td class="soft nowrap">{reachedBy(event)}</td>
               <td>
                 <span class="row tight">
                   {event.deliveryStatus.map((delivery) => (

@@ -102,12 +102,7 @@ function usageOf({ meterSlug, of, groupBy, period, timeZone, hours, only }: Rule
   };
 }
 
-/** Thresholds in a few words: 80 % used, 1000 used. */
-export function thresholdsText({ thresholds = [] }: NotificationRule, exact: (text: string) => string) {
-  return thresholds
-    .map(({ type, value }) => {
-      const label = thresholdLabels[type].replace(/ \(.*/, '');
-      return `${exact(String(value))} ${label}`;
-    })
-    .join(', ');
+/** A threshold in a few words: 80 % used, 1000 used. */
+export function thresholdText({ type, value }: Threshold, exact: (text: string) => string): string {
+  return `${exact(String(value))} ${thresholdLabels[type].replace(/ \(.*/, '')}`;
 }

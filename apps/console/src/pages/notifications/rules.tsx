@@ -10,7 +10,7 @@ import { FormDialog } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
 import { Badge, Card, Empty, Fault, SkeletonRows, toast } from '../../ui/parts.tsx';
-import { kindNames, thresholdsText } from './ruleDraft.ts';
+import { kindNames, thresholdText } from './ruleDraft.ts';
 import { RuleForm } from './ruleForm.tsx';
 
 const shownMax = 1_000;
@@ -87,7 +87,10 @@ function RuleTable(props: {
                 {kindNames[rule.type]}
                 {rule.thresholds && (
                   <>
-                    : <span class="number">{thresholdsText(rule, exactNumber)}</span>
+                    :{' '}
+                    <span class="number">
+                      {rule.thresholds.map((one) => thresholdText(one, exactNumber)).join(', ')}
+                    </span>
                   </>
                 )}
               </td>
@@ -133,7 +136,7 @@ function RuleActions(props: {
     }
   };
   return (
-    <span class="row tight end">
+    <span class="row tight end nowrap">
       <Link class="button small" href={linkTo('/notifications', { rule: rule.id })}>
         Events
       </Link>
@@ -166,7 +169,6 @@ function DeleteRule({ rule, onClose }: { rule: NotificationRule; onClose: () => 
     <FormDialog
       title={`Delete the rule ${oneLine(rule.name)}?`}
       action="Delete the rule"
-      cancel="Keep it"
       danger
       onClose={onClose}
       onSubmit={remove}

@@ -45,7 +45,7 @@ export function SubjectPage() {
           onChange={(value) => url.set({ range: value })}
         />
         <Link class="button" href={linkTo('/events', { subject })}>
-          <Icon name="events" /> Its events
+          <Icon name="events" /> Events
         </Link>
       </PageHead>
       {meters.error && <Fault error={meters.error} retry={() => void meters.refetch()} />}
