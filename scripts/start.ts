@@ -168,7 +168,7 @@ function welcome(apps: LocalApp[], gateway: string, query: string): string {
   return `
 Running${watch ? ', and restarting an app when its source changes' : ''}:
 ${addresses}
-  console     ${gateway}/console: see, try and mend usage in a browser
+  console     ${gateway}/console: see, try and correct usage in a browser
   API pages   ${gateway}/swagger and ${query}/swagger
   logs        ${join(folder, 'logs')}
 

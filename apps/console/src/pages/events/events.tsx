@@ -96,7 +96,9 @@ function Search({ filter }: { filter: EventFilter }) {
         empty={
           all.length > 0
             ? `None of the newest ${wholeNumber(all.length)} events is of this kind.`
-            : 'No event passes these filters.'
+            : text
+              ? 'No event passes these filters.'
+              : 'No events yet. Live shows the first one when it arrives.'
         }
       />
       {pages.data && (
