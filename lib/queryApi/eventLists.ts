@@ -2,14 +2,7 @@ import { Type } from '@sinclair/typebox';
 import { TextFilterJson, TimeFilterJson } from '../filter/schema.ts';
 import { jsonResponse, problemResponses } from '../http/documentation.ts';
 import { describedParameters, jsonText } from '../http/parameters.ts';
-import {
-  closedObject,
-  judged,
-  nullable,
-  text,
-  time as timeField,
-  wholeNumber,
-} from '../validation/schema.ts';
+import { closedObject, judged, text, time as timeField, wholeNumber } from '../validation/schema.ts';
 import { clientId, customersMax, texts } from './meterQuery.ts';
 import { sort, V3IdFilter, V3TextFilter, V3TimeFilter } from './v3Filters.ts';
 
@@ -49,20 +42,20 @@ export const EventListParameters = closedObject({
 });
 
 const ids = texts({ max: customersMax }, 'Ids of customers.');
-const CustomerFilter = closedObject({
-  $eq: Type.Optional(text({ maxLength: textLengthMax })),
-  $in: Type.Optional(ids),
-});
+const CustomerFilter = closedObject(
+  { $eq: Type.Optional(text({ maxLength: textLengthMax })), $in: Type.Optional(ids) },
+  { minProperties: 1 },
+);
 
 const EventFilter = closedObject(
   {
-    id: Type.Optional(nullable(TextFilterJson)),
-    source: Type.Optional(nullable(TextFilterJson)),
-    subject: Type.Optional(nullable(TextFilterJson)),
-    type: Type.Optional(nullable(TextFilterJson)),
-    time: Type.Optional(nullable(TimeFilterJson)),
-    ingestedAt: Type.Optional(nullable(TimeFilterJson)),
-    customerId: Type.Optional(nullable(CustomerFilter)),
+    id: Type.Optional(TextFilterJson),
+    source: Type.Optional(TextFilterJson),
+    subject: Type.Optional(TextFilterJson),
+    type: Type.Optional(TextFilterJson),
+    time: Type.Optional(TimeFilterJson),
+    ingestedAt: Type.Optional(TimeFilterJson),
+    customerId: Type.Optional(CustomerFilter),
   },
   {
     description: 'JSON with filters on id, source, subject, type, time, ingestedAt and customerId.',

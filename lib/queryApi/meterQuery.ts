@@ -8,7 +8,6 @@ import {
   decimalNumber,
   dictionary,
   judged,
-  nullable,
   text,
   time,
   wholeNumber,
@@ -66,6 +65,7 @@ const groupFilter = judged<string | string[]>(
   (value) => {
     const values = typeof value === 'string' ? [value] : value;
     if (!Array.isArray(values) || !values.every(isText)) return 'must be a list of texts';
+    if (values.length === 0) return 'must not be empty: leave it out to ask for all';
     return values.length > valuesMax ? `has more than ${valuesMax} values` : undefined;
   },
 );
@@ -73,9 +73,9 @@ const groupFilter = judged<string | string[]>(
 const filters = { entriesMax: groupByMax, entries: 'filters' };
 const filterGroupBy = dictionary(groupFilter, {
   ...filters,
-  description: 'Group values by name; no values = no filter. In a query filterGroupBy[model]=gpt-4o',
+  description: 'Group values by name. In a query filterGroupBy[model]=gpt-4o',
 });
-const advancedFilters = dictionary(nullable(TextFilterJson), {
+const advancedFilters = dictionary(TextFilterJson, {
   ...filters,
   description: 'JSON, a filter for each group.',
   examples: ['{"model": {"$like": "gpt-%"}}'],

@@ -69,8 +69,9 @@ function allOf<T>(filters: T[]): T | { operator: 'and'; filters: T[] } {
 }
 
 function operatorsOf(given: unknown, known: readonly string[]): [string, string][] {
-  const entries =
-    typeof given === 'string' ? [[given === '' ? 'exists' : 'eq', given]] : Object.entries(given ?? {});
+  // OpenMeter reads filter[field]= as exists, and answers everybody's events to whoever has no subject.
+  if (given === '') throw new Error('must not be empty: write [exists]=true, or leave it out to ask for all');
+  const entries = typeof given === 'string' ? [['eq', given]] : Object.entries(given ?? {});
   if (!(typeof given === 'string' || isJsonObject(given)) || entries.length === 0)
     throw new Error('is written as filter[field][operator]=value');
   return entries.map(([operator, value]) => {

@@ -148,8 +148,13 @@ export function nullable<T extends TSchema>(schema: T): TUnsafe<Static<T> | null
   );
 }
 
-/** Without the members that are null: for bodies in which null is the same as left out. */
-export function withoutNulls(value: unknown): unknown {
+/**
+ * Without the members that are null: for bodies in which null is the same as left out. Members that narrow what the request is
+ * about keep their null, which their schema refuses: somebody who has no subject does not ask for everybody's.
+ */
+export function withoutNulls(value: unknown, narrowing: readonly string[] = []): unknown {
   if (!isJsonObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null));
+  return Object.fromEntries(
+    Object.entries(value).filter(([name, member]) => member !== null || narrowing.includes(name)),
+  );
 }

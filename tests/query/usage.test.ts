@@ -145,7 +145,7 @@ describe('a query', () => {
     const response = await query.post('/api/v1/meters/tokens/query', {
       subject: ['acme', 'nobody'],
       groupBy: ['model'],
-      filterGroupBy: { model: ['gpt-4o', 'o3'], type: [] },
+      filterGroupBy: { model: ['gpt-4o', 'o3'] },
       windowSize: 'HOUR',
       windowTimeZone: 'Asia/Kolkata',
     });

@@ -119,3 +119,43 @@ describe('the name that was meant is told', () => {
     expect([status, text]).toEqual([400, expect.stringContaining(meant)]);
   });
 });
+
+describe('a filter that is empty or null is refused: it would answer everybody’s usage', () => {
+  const query = '/api/v1/meters/tokens/query';
+  const v3 = '/api/v3/openmeter/meters/tokens/query';
+  const bodies: [path: string, body: unknown, field: string][] = [
+    [query, { subject: [] }, 'subject'],
+    [query, { subject: null }, 'subject'],
+    [query, { filterCustomerId: null }, 'filterCustomerId'],
+    [query, { filterGroupBy: null }, 'filterGroupBy'],
+    [query, { filterGroupBy: { region: [] } }, 'filterGroupBy.region'],
+    [query, { filterGroupBy: { region: null } }, 'filterGroupBy.region'],
+    [query, { advancedMeterGroupByFilters: { region: {} } }, 'advancedMeterGroupByFilters.region'],
+    [query, { advancedMeterGroupByFilters: { region: null } }, 'advancedMeterGroupByFilters.region'],
+    [v3, { filters: null }, 'filters'],
+    [v3, { filters: { dimensions: { subject: {} } } }, 'filters.dimensions.subject'],
+    [v3, { filters: { dimensions: { subject: { in: [] } } } }, 'filters.dimensions.subject'],
+    ['/api/v1/portal/tokens', { subject: 'a', allowedMeterSlugs: null }, 'allowedMeterSlugs'],
+    ['/api/v1/portal/tokens/invalidate', { subject: null }, 'subject'],
+  ];
+  for (const [path, body, field] of bodies)
+    test(`POST ${path} ${JSON.stringify(body)}`, async () => {
+      const { status, text } = await call('POST', path, body);
+      expect([status, text]).toEqual([400, expect.stringContaining(`"field":"${field}"`)]);
+    });
+
+  const paths: [path: string, field: string][] = [
+    ['/api/v3/openmeter/events?filter[subject]=', 'filter.subject'],
+    ['/api/v3/openmeter/events?filter[customer_id]=', 'filter.customer_id'],
+    ['/api/v3/openmeter/meters?filter[key]=', 'filter.key'],
+    ['/api/v1/events?subject=', 'subject'],
+    ['/api/v2/events?filter={"subject":{}}', 'filter.subject'],
+    ['/api/v2/events?filter={"subject":null}', 'filter.subject'],
+    ['/api/v2/events?filter={"customerId":{}}', 'filter.customerId'],
+  ];
+  for (const [path, field] of paths)
+    test(`GET ${path}`, async () => {
+      const { status, text } = await call('GET', path);
+      expect([status, text]).toEqual([400, expect.stringContaining(`"field":"${field}"`)]);
+    });
+});

@@ -56,14 +56,14 @@ export async function showTokens(sql: Sql, by: Identity, limit = tokensShown): P
 
 /** Ends tokens by id or subject. They stop working at once. */
 export async function endTokens(sql: Sql, by: Identity, body: unknown): Promise<void> {
-  const { id, subject } = readBodyAs('request', TokensToEnd, withoutNulls(body));
+  const { id, subject } = readBodyAs('request', TokensToEnd, withoutNulls(body, ['id', 'subject']));
   if (id === undefined && subject === undefined)
     throw invalid('request', [{ field: '', reason: 'id or subject is required' }]);
   await fromDatabase(deletePortalTokens(sql, by.namespace, { id, subject }));
 }
 
 function readToken(body: unknown) {
-  const token = readBodyAs('portal token', PortalTokenCreate, withoutNulls(body));
+  const token = readBodyAs('portal token', PortalTokenCreate, withoutNulls(body, ['allowedMeterSlugs']));
   const { subject, allowedMeterSlugs: slugs, expiresAt } = token;
   return {
     subject,

@@ -40,8 +40,10 @@ export interface QueryRequest {
 
 /** The body of a POST. Problems: 400 with every fault. */
 export function readQueryBody(body: unknown): QueryRequest {
-  return toQueryRequest(readBodyAs('query', MeterQueryBody, withoutNulls(body)), 'body');
+  return toQueryRequest(readBodyAs('query', MeterQueryBody, withoutNulls(body, narrowing)), 'body');
 }
+
+const narrowing = ['subject', 'filterCustomerId', 'filterGroupBy', 'advancedMeterGroupByFilters'];
 
 /** The query of a GET. Problems: 400 with every fault. */
 export function readQueryParameters(
@@ -122,21 +124,18 @@ function anchorFaultOf(size: WindowSize | undefined, anchor: string): string | u
   }
 }
 
-/** No values = no filter, as OpenMeter has it. */
 function valueFilters(given: Record<string, string | string[]>): Map<string, TextFilter> {
   const filters = new Map<string, TextFilter>();
   for (const [name, value] of Object.entries(given)) {
-    const values = typeof value === 'string' ? [value] : value;
-    if (values.length > 0) filters.set(name, { operator: 'in', values });
+    filters.set(name, { operator: 'in', values: typeof value === 'string' ? [value] : value });
   }
   return filters;
 }
 
-/** Filters without an operator = none. */
-function advancedFilters(given: Record<string, Record<string, unknown> | null>): Map<string, TextFilter> {
+function advancedFilters(given: Record<string, Record<string, unknown>>): Map<string, TextFilter> {
   const filters = new Map<string, TextFilter>();
   for (const [name, json] of Object.entries(given)) {
-    const filter = json === null ? undefined : readTextFilter(json);
+    const filter = readTextFilter(json);
     if (filter) filters.set(name, filter);
   }
   return filters;
