@@ -1,3 +1,4 @@
+import { memberTwice } from '@usage/lib/json/memberTwice.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import { Refusal, type RefusedRow } from './faults.ts';
 import type { DraftEvent } from './ids.ts';
@@ -51,20 +52,30 @@ async function* linesOf(path: string, encoding: string, onBytes: (bytes: number)
 
 function draftOfText(text: string, line: number): DraftEvent | RefusedRow {
   try {
-    return draftOf(parseJson(text), line);
+    const event = parseJson(text);
+    const twice = memberTwice(text);
+    return twice === undefined ? draftOf(event, line) : { line, reason: givenTwice(twice) };
   } catch (error) {
     return { line, reason: `is not JSON: ${(error as Error).message}` };
   }
 }
 
 function parseWhole(path: string, text: string): unknown {
+  let content: unknown;
   try {
-    return parseJson(text);
+    content = parseJson(text);
   } catch (error) {
     throw new Refusal(
       `${path} is not JSON: ${(error as Error).message}. With an event a line its name must end in .ndjson or .jsonl.`,
     );
   }
+  const twice = memberTwice(text);
+  if (twice !== undefined) throw new Refusal(`${path}: an object ${givenTwice(twice)}`);
+  return content;
+}
+
+function givenTwice(name: string): string {
+  return `has two members named ${JSON.stringify(name.slice(0, 64))}: which one is meant?`;
 }
 
 function draftOf(event: unknown, line: number): DraftEvent | RefusedRow {

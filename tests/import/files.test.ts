@@ -86,6 +86,15 @@ describe('encodings', () => {
   });
 });
 
+test('JSON in which an object names a member twice is refused, as a column of that name is', async () => {
+  const line = '{"specversion":"1.0","id":"1","source":"s","type":"t","subject":"a","data":{"n":1,"n":2}}';
+  const twice = 'two members named "n"';
+  const lines = await importing.run(await importing.file('events.ndjson', line));
+  expect(lines).toMatchObject({ code: 1, text: expect.stringContaining(`line 1: has ${twice}`) });
+  const whole = await importing.run(await importing.file('events.json', `[${line}]`));
+  expect(whole).toMatchObject({ code: 1, text: expect.stringContaining(twice) });
+});
+
 describe('columns', () => {
   test('semicolons, tabs, bars and a line "sep=;" are detected', async () => {
     for (const sign of [';', '\t', '|']) {
