@@ -4,7 +4,7 @@ import { connect } from '../db/connection/connect.ts';
 import { DeltaCache, type UsageMetrics } from '../db/usage/deltaCache.ts';
 import { readConfig } from '../lib/service/config.ts';
 import { commonSettings } from '../lib/service/settings.ts';
-import { Exporter, ExportFault, type ExportOptions } from './export/run.ts';
+import { ExportError, Exporter, type ExportOptions } from './export/run.ts';
 import { openStore } from './export/store.ts';
 
 const usage = `Writes raw events and usage to a folder or an S3-compatible store, as Parquet or CSV. The database is DATABASE_URL.
@@ -39,7 +39,7 @@ try {
   else console.log(usage);
 } catch (error) {
   console.error((error as Error).message);
-  process.exitCode = error instanceof ExportFault ? 1 : 2;
+  process.exitCode = error instanceof ExportError ? 1 : 2;
 }
 
 async function run({ target, everyMinutes, options }: Arguments): Promise<number> {
@@ -106,21 +106,21 @@ function readArguments(): Arguments | undefined {
   });
   const [target, ...more] = positionals;
   if (values.help) return undefined;
-  const faults: string[] = [];
-  if (!target || more.length > 0) faults.push('expected one target');
+  const issues: string[] = [];
+  if (!target || more.length > 0) issues.push('expected one target');
   const integer = (name: string, text: string, min: number, max: number) => {
     const value = Number(text);
     if (!/^\d+$/.test(text) || value < min || value > max)
-      faults.push(`--${name} ${text}: expected a whole number from ${min} to ${max}`);
+      issues.push(`--${name} ${text}: expected a whole number from ${min} to ${max}`);
     return value;
   };
   const format = values.format === 'csv' ? 'csv' : 'parquet';
-  if (values.format !== format) faults.push(`--format ${values.format}: expected parquet or csv`);
+  if (values.format !== format) issues.push(`--format ${values.format}: expected parquet or csv`);
   const window = values.usage === 'HOUR' || values.usage === 'DAY' ? values.usage : undefined;
-  if (!window && values.usage !== 'none') faults.push(`--usage ${values.usage}: expected HOUR, DAY or none`);
+  if (!window && values.usage !== 'none') issues.push(`--usage ${values.usage}: expected HOUR, DAY or none`);
   const everyMinutes = values.every === undefined ? undefined : integer('every', values.every, 1, 10_080);
   const waitHours = integer('wait-hours', values['wait-hours'], 0, 8_760);
   const eventsMax = integer('events-max', values['events-max'], 1, 10_000_000);
-  if (faults.length > 0) throw new Error(`${faults.join('\n')}\nbun run export --help lists the options.`);
+  if (issues.length > 0) throw new Error(`${issues.join('\n')}\nbun run export --help lists the options.`);
   return { target: target!, everyMinutes, options: { format, window, waitHours, eventsMax } };
 }

@@ -1,5 +1,5 @@
 import { importFile } from './import/importFile.ts';
-import { OptionFault, readOptions } from './import/options.ts';
+import { OptionError, readOptions } from './import/options.ts';
 import { openPlace } from './import/places.ts';
 import { usage } from './import/usage.ts';
 import { watchPlace } from './import/watch.ts';
@@ -14,7 +14,7 @@ try {
   else if (options) process.exitCode = await importFile(options, console.log);
   else console.log(usage);
 } catch (error) {
-  const isWrongOption = error instanceof OptionFault;
+  const isWrongOption = error instanceof OptionError;
   console.error(
     `${(error as Error).message}${isWrongOption ? '\n\nbun run import --help lists the options.' : ''}`,
   );

@@ -1,14 +1,14 @@
 import { parseArgs } from 'node:util';
 import { createKey, listKeys, revokeKey } from '../db/access/keys.ts';
 import { connect, type Sql } from '../db/connection/connect.ts';
-import { startFaultOf } from '../db/connection/startFault.ts';
+import { startErrorOf } from '../db/connection/startError.ts';
 import { defaultNamespace } from '../lib/auth/key.ts';
 import { keysMax, keysShownMax, readKeyDefinition, shownKey } from '../lib/auth/keyDefinition.ts';
 import { newKeyToken } from '../lib/auth/token.ts';
 import { readConfig } from '../lib/service/config.ts';
 import { saidTo } from '../lib/service/runApp.ts';
 import { commonSettings } from '../lib/service/settings.ts';
-import { StartFault } from '../lib/service/startFault.ts';
+import { StartError } from '../lib/service/startError.ts';
 
 /**
  * `bun run keys create|list|revoke`: API keys straight in the database, also for the first one and for other namespaces.
@@ -22,7 +22,7 @@ const usage = `Usage (the database is DATABASE_URL):
 
 const statementMsMax = 10_000;
 
-class UsageFault extends StartFault {}
+class UsageError extends StartError {}
 
 try {
   const { positionals, values } = readArguments();
@@ -31,7 +31,7 @@ try {
   try {
     await run(sql, positionals, values);
   } catch (error) {
-    throw startFaultOf(error, databaseUrl) ?? error;
+    throw startErrorOf(error, databaseUrl) ?? error;
   } finally {
     await sql.end({ timeout: 1 });
   }
@@ -52,13 +52,13 @@ async function run(sql: Sql, [command, target]: string[], values: Values): Promi
         console.log(JSON.stringify(shownKey(key)));
       return;
     case 'revoke':
-      if (target === undefined) throw new UsageFault(usage);
+      if (target === undefined) throw new UsageError(usage);
       if (!(await revokeKey(sql, namespace, target)))
-        throw new StartFault(`There is no key ${target} in ${namespace}.`);
+        throw new StartError(`There is no key ${target} in ${namespace}.`);
       console.log(`${target} is revoked: it stops working within 5 s on every app that reaches PostgreSQL.`);
       return;
     default:
-      throw new UsageFault(usage);
+      throw new UsageError(usage);
   }
 }
 
@@ -74,15 +74,15 @@ async function create(sql: Sql, namespace: string, values: Values): Promise<void
     requestsPerSecond: number('requests-per-second'),
     requestsBurst: number('requests-burst'),
   });
-  if ('faults' in read) {
-    const faults = read.faults.map(({ field, reason }) => `  ${field} ${reason}`).join('\n');
-    throw new UsageFault(`The key is not valid:\n${faults}\n\n${usage}`);
+  if ('issues' in read) {
+    const issues = read.issues.map(({ field, reason }) => `  ${field} ${reason}`).join('\n');
+    throw new UsageError(`The key is not valid:\n${issues}\n\n${usage}`);
   }
   const { token, prefix, hash } = newKeyToken();
   const { name, scopes, limits } = read.value;
   const stored = await createKey(sql, { namespace, name, prefix, secretHash: hash, scopes, limits }, keysMax);
   if (!stored)
-    throw new StartFault(`${namespace} has ${keysMax} active keys: revoke some that are not used.`);
+    throw new StartError(`${namespace} has ${keysMax} active keys: revoke some that are not used.`);
   console.error(`Made ${stored.id} (${scopes.join(', ')}; namespace ${namespace}). Shown this once:`);
   console.log(token);
 }
@@ -102,6 +102,6 @@ function readArguments(): { positionals: string[]; values: Values } {
     const options = Object.fromEntries(names.map((name) => [name, option]));
     return parseArgs({ allowPositionals: true, options }) as { positionals: string[]; values: Values };
   } catch (error) {
-    throw new UsageFault(`${(error as Error).message}\n${usage}`);
+    throw new UsageError(`${(error as Error).message}\n${usage}`);
   }
 }

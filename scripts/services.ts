@@ -38,9 +38,9 @@ export const settingsByReader: { name: string; settings: Settings }[] = [
   { name: '`npm start`', settings: startSettings },
 ];
 
-/** Reads what every app will read; throws one ConfigError with all their faults. */
+/** Reads what every app will read; throws one ConfigError with all their issues. */
 export function checkSettings(env: Record<string, string | undefined> = process.env): void {
-  const faults = new Set<string>();
+  const issues = new Set<string>();
   const checks: (() => unknown)[] = [
     ...settingsByReader.map((reader) => () => readConfig(reader.settings, env)),
     () => checkAuth(readConfig({ ...authSettings, host: commonSettings.host }, env)),
@@ -50,8 +50,8 @@ export function checkSettings(env: Record<string, string | undefined> = process.
       check();
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      for (const fault of error.faults) faults.add(fault);
+      for (const issue of error.issues) issues.add(issue);
     }
   }
-  if (faults.size > 0) throw new ConfigError([...faults]);
+  if (issues.size > 0) throw new ConfigError([...issues]);
 }

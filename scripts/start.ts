@@ -5,7 +5,7 @@ import { migrateOver } from '../db/schema/migrate.ts';
 import { readConfig } from '../lib/service/config.ts';
 import { saidTo } from '../lib/service/runApp.ts';
 import { commonSettings } from '../lib/service/settings.ts';
-import { StartFault } from '../lib/service/startFault.ts';
+import { StartError } from '../lib/service/startError.ts';
 import { type LocalApp, startApp } from './local/app.ts';
 import { checkDiskSpace } from './local/disk.ts';
 import { takeLock } from './local/lock.ts';
@@ -41,7 +41,7 @@ try {
     await running.catch(() => {});
   } else {
     const reason = await Promise.race([stopAsked, began.somethingDied]);
-    if (reason !== 'stop') throw new StartFault(reason);
+    if (reason !== 'stop') throw new StartError(reason);
   }
   say('\nStopping …');
 } catch (error) {
@@ -106,7 +106,7 @@ async function start(): Promise<{ somethingDied: Promise<string> }> {
     somethingDied,
     Promise.all(apps.map((app) => app.waitUntilReady())).then(() => ''),
   ]);
-  if (died) throw new StartFault(died);
+  if (died) throw new StartError(died);
   say(welcome(apps, urlOf('gateway'), urlOf('query')));
   return { somethingDied };
 }
@@ -118,7 +118,7 @@ async function choosePorts(): Promise<{ host: string; ports: Map<string, number>
   for (const { name, portSetting, settings } of services) {
     const { port: wished } = readConfig({ port: settings.port! }) as { port: number };
     if (wished !== 0 && !(await isPortFree(wished, host))) {
-      throw new StartFault(
+      throw new StartError(
         `Port ${wished} of ${host}, where ${name} should listen, is taken or not allowed: stop what listens there, or set ${portSetting} to another one.`,
       );
     }

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serverInfo } from '../db/connection/server.ts';
-import { StartFault } from '../lib/service/startFault.ts';
+import { StartError } from '../lib/service/startError.ts';
 import { type LocalPostgres, startPostgres } from './local/postgres.ts';
 import { redisBinary } from './local/redisBinary.ts';
 
@@ -29,7 +29,7 @@ try {
   console.log(`Tests run on ${await describeStorage(databaseUrl)}\n`);
   outcome = await runTests(databaseUrl, process.argv.slice(2));
 } catch (error) {
-  console.error(error instanceof StartFault ? error.message : error);
+  console.error(error instanceof StartError ? error.message : error);
 } finally {
   await postgres?.stop();
   await rm(folder, { recursive: true, force: true });

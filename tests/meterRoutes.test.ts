@@ -69,7 +69,7 @@ describe('POST /api/v1/meters', () => {
     await call('DELETE', '/api/v1/meters/seat_hours');
   });
 
-  test('answers 400 with every fault by its field', async () => {
+  test('answers 400 with every issue by its field', async () => {
     const { status, type, body } = await call('POST', '/api/v1/meters', {
       slug: 'Tokens',
       eventType: 'prompt',

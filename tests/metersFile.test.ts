@@ -37,10 +37,10 @@ async function apply(yaml: string) {
   return await applyMetersFile(path, sql, 'default', log);
 }
 
-async function faultsOf(yaml: string): Promise<string[]> {
+async function issuesOf(yaml: string): Promise<string[]> {
   const error = await apply(yaml).catch((thrown) => thrown);
   expect(error).toBeInstanceOf(ConfigError);
-  return (error as ConfigError).faults.map((fault) => fault.replace(`${path}:`, ''));
+  return (error as ConfigError).issues.map((issue) => issue.replace(`${path}:`, ''));
 }
 
 async function stored() {
@@ -143,8 +143,8 @@ describe('a meters file', () => {
 });
 
 describe('a wrong meters file changes nothing and', () => {
-  test('has every fault reported with line and slug', async () => {
-    const faults = await faultsOf(`${calls}- slug: Bad
+  test('has every issue reported with line and slug', async () => {
+    const issues = await issuesOf(`${calls}- slug: Bad
   eventType: request
   aggregation: SUM
   groupBy:
@@ -155,7 +155,7 @@ describe('a wrong meters file changes nothing and', () => {
   eventType: request
   aggregation: COUNT
 `);
-    expect(faults).toEqual([
+    expect(issues).toEqual([
       expect.stringMatching(/^14: Bad: colour is not a field/),
       expect.stringMatching(/^9: Bad: slug must consist of/),
       '9: Bad: valueProperty is required when the aggregation is SUM',
@@ -168,7 +168,7 @@ describe('a wrong meters file changes nothing and', () => {
 
   test('can not change what is fixed', async () => {
     await apply(tokens);
-    const faults = await faultsOf(
+    const issues = await issuesOf(
       calls +
         tokens
           .replace('SUM', 'MAX')
@@ -176,7 +176,7 @@ describe('a wrong meters file changes nothing and', () => {
           .replace('$.tokens', '$.count')
           .replace(/ +eventFrom.*\n/, ''),
     );
-    expect(faults).toEqual([
+    expect(issues).toEqual([
       expect.stringMatching(
         /^12: tokens_total: eventType is answer here, but the stored meter has prompt; it can't be/,
       ),
@@ -196,7 +196,7 @@ describe('a wrong meters file changes nothing and', () => {
     ['- slug: a\n  slug: b', /^2: is not valid YAML: Map keys must be unique/],
     ['- *nobody', /^1: /],
   ])('is told what is wrong with %p', async (yaml, expected) => {
-    expect((await faultsOf(yaml))[0]).toMatch(expected);
+    expect((await issuesOf(yaml))[0]).toMatch(expected);
   });
 
   test('is named when it is not there', async () => {
@@ -209,7 +209,7 @@ describe('a wrong meters file changes nothing and', () => {
       'a: &a [x, x]',
       ...'bcdefgh'.split('').map((c, i) => `${c}: &${c} [*${'abcdefg'[i]}, *${'abcdefg'[i]}]`),
     ];
-    expect((await faultsOf(`- ${bomb.join('\n  ')}`))[0]).toMatch(/^1: .*alias/i);
+    expect((await issuesOf(`- ${bomb.join('\n  ')}`))[0]).toMatch(/^1: .*alias/i);
   });
 });
 
@@ -228,5 +228,5 @@ test('a meter that was made otherwise before is refused, every field named', asy
     valueProperty: undefined,
     groupBy: {},
   });
-  expect((await faultsOf(tokens)).length).toBe(3);
+  expect((await issuesOf(tokens)).length).toBe(3);
 });

@@ -62,7 +62,7 @@ describe('/api/v1/subjects', () => {
     expect((await call('GET', '/api/v1/subjects/%00')).status).toBe(404);
   });
 
-  test('are all refused when one of them is wrong, every fault with its place', async () => {
+  test('are all refused when one of them is wrong, every issue with its place', async () => {
     const { status, body } = await call('POST', '/api/v1/subjects', [
       { key: 'ok' },
       { displayName: 7, plan: 'pro' },

@@ -1,5 +1,5 @@
 import { connect } from '@usage/db/connection/connect.ts';
-import { refuseHopelessConnection } from '@usage/db/connection/startFault.ts';
+import { refuseHopelessConnection } from '@usage/db/connection/startError.ts';
 import { readRegistry } from '@usage/db/meters/registry.ts';
 import { createServer, listen, stopListening } from '@usage/lib/http/server.ts';
 import { App } from '@usage/lib/service/app.ts';

@@ -5,7 +5,7 @@ import { unavailable } from '@usage/lib/http/problem.ts';
 const retrySeconds = 2;
 
 /** postgres.js' and the system's codes of a connection that fails. */
-const connectionFault = /^(CONNECT(ION)?_[A-Z]+|E[A-Z]{4,})$/;
+const connectionError = /^(CONNECT(ION)?_[A-Z]+|E[A-Z]{4,})$/;
 
 /**
  * What the statements come to; 503 where the same request may succeed later. A connection that broke at the commit
@@ -24,5 +24,5 @@ export async function fromDatabase<T>(statements: Promise<T>): Promise<T> {
 }
 
 function mayAnswerLater(code: unknown): boolean {
-  return typeof code === 'string' && (isTemporary(code) || connectionFault.test(code));
+  return typeof code === 'string' && (isTemporary(code) || connectionError.test(code));
 }

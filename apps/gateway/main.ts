@@ -1,6 +1,6 @@
 import { keySource } from '@usage/db/access/keySource.ts';
 import { connect, type Sql } from '@usage/db/connection/connect.ts';
-import { refuseHopelessConnection } from '@usage/db/connection/startFault.ts';
+import { refuseHopelessConnection } from '@usage/db/connection/startError.ts';
 import { streamShards } from '@usage/db/events/streamShards.ts';
 import { defaultNamespace } from '@usage/lib/auth/key.ts';
 import { keysChannel, startAccess } from '@usage/lib/auth/start.ts';
@@ -13,7 +13,7 @@ import { runApp } from '@usage/lib/service/runApp.ts';
 import { waitFor } from '@usage/lib/service/waitFor.ts';
 import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
 import { ShardCountWatch } from '@usage/lib/stream/shardCount.ts';
-import { refuseHopelessRedis } from '@usage/lib/stream/startFault.ts';
+import { refuseHopelessRedis } from '@usage/lib/stream/startError.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';
@@ -130,13 +130,15 @@ async function followShardCount(app: App, sql: Sql, stream: EventStream, gateway
 async function applyMeters(app: App, sql: Sql, path: string | undefined): Promise<void> {
   if (path === undefined) return;
   await waitFor(app, 'the database, to apply METERS_FILE', async () => {
-    await applyMetersFile(path, sql, defaultNamespace, app.log).catch((error) => stopOnFaults(app, error));
+    await applyMetersFile(path, sql, defaultNamespace, app.log).catch((error) =>
+      stopOnConfigError(app, error),
+    );
   });
 }
 
-/** Faults in the file are no reason to wait: they stop the app. */
-function stopOnFaults(app: App, error: unknown): void {
+/** A METERS_FILE that is wrong stops the app: waiting would not mend it. */
+function stopOnConfigError(app: App, error: unknown): void {
   if (!(error instanceof ConfigError)) throw error;
-  app.log.fatal({ faults: error.faults }, error.message);
+  app.log.fatal({ issues: error.issues }, error.message);
   app.stopBecause('fault: METERS_FILE');
 }

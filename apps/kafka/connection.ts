@@ -1,17 +1,17 @@
 import type { BaseOptions } from '@platformatic/kafka';
-import { StartFault } from '@usage/lib/service/startFault.ts';
+import { StartError } from '@usage/lib/service/startError.ts';
 import type { KafkaConfig } from './config.ts';
 
 /** ms; a request of the client is tried three times more where a broker is away. */
 const requestMsMax = 30_000;
 const connectMsMax = 5_000;
 
-/** What every client of the brokers is made with. Throws a StartFault where settings contradict each other. */
+/** What every client of the brokers is made with. Throws a StartError where settings contradict each other. */
 export async function connectionOf(config: KafkaConfig): Promise<BaseOptions> {
   const { brokers, tls, caFile, saslMechanism, username, password } = config;
   if (saslMechanism !== undefined && (username === undefined || password === undefined))
-    throw new StartFault('KAFKA_SASL_MECHANISM needs KAFKA_USERNAME and KAFKA_PASSWORD.');
-  if (caFile !== undefined && tls === 'off') throw new StartFault('KAFKA_CA_FILE needs KAFKA_TLS=on.');
+    throw new StartError('KAFKA_SASL_MECHANISM needs KAFKA_USERNAME and KAFKA_PASSWORD.');
+  if (caFile !== undefined && tls === 'off') throw new StartError('KAFKA_CA_FILE needs KAFKA_TLS=on.');
   return {
     clientId: 'usage-tracking',
     bootstrapBrokers: brokersOf(brokers),
@@ -31,7 +31,7 @@ function brokersOf(text: string): string[] {
     .filter((broker) => broker !== '');
   const wrong = brokers.filter((broker) => !/^(?:\[[\da-f:]+\]|[^\s:/]+):\d{1,5}$/i.test(broker));
   if (brokers.length === 0 || wrong.length > 0)
-    throw new StartFault(`KAFKA_BROKERS=${text}: expected host:port, separated by commas.`);
+    throw new StartError(`KAFKA_BROKERS=${text}: expected host:port, separated by commas.`);
   return brokers;
 }
 
@@ -40,6 +40,6 @@ async function tlsOf(caFile: string | undefined): Promise<{ ca?: string }> {
   try {
     return { ca: await Bun.file(caFile).text() };
   } catch (error) {
-    throw new StartFault(`KAFKA_CA_FILE ${caFile}: ${(error as Error).message}`);
+    throw new StartError(`KAFKA_CA_FILE ${caFile}: ${(error as Error).message}`);
   }
 }

@@ -1,6 +1,6 @@
 import { hourMs } from '@usage/lib/windows/units.ts';
 import type { DeadLetter } from './deadLetters.ts';
-import { eventOf, type KafkaMessage, MessageFault, type ReadEvent } from './eventOf.ts';
+import { eventOf, type KafkaMessage, MessageError, type ReadEvent } from './eventOf.ts';
 import type { Gateway } from './gateway.ts';
 import type { TopicRule } from './mapping.ts';
 
@@ -37,7 +37,7 @@ export async function deliver(messages: readonly KafkaMessage[], by: Delivering)
       const event = eventOf(message, by.topicIds.get(message.topic), by.rules.get(message.topic)!);
       events.push({ ...event, message });
     } catch (error) {
-      if (!(error instanceof MessageFault)) throw error;
+      if (!(error instanceof MessageError)) throw error;
       deadLetters.push({ message, reason: error.message });
     }
   }

@@ -26,8 +26,8 @@ export interface ReadEvent {
 }
 
 /** Why a message is no event; whoever has its bytes adds where it stood. */
-export class MessageFault extends Error {
-  override name = 'MessageFault';
+export class MessageError extends Error {
+  override name = 'MessageError';
 }
 
 /** Brokers before 2.8 know no ids of topics. */
@@ -37,14 +37,14 @@ const registryMark = 0;
 
 /**
  * The event of a message. Where it has no id one is made of topic, partition and offset (of the topic's own id, so that a topic
- * that is deleted and made again has others); without a time it has the message's timestamp. Throws a MessageFault.
+ * that is deleted and made again has others); without a time it has the message's timestamp. Throws a MessageError.
  */
 export function eventOf(message: KafkaMessage, topicId: string | undefined, rule: TopicRule): ReadEvent {
   const headers = new Map(message.headers.map(([name, value]) => [name.toString(), value?.toString()]));
   const isBinary = rule === 'cloudevents' && headers.has('ce_specversion');
   // A CloudEvent in binary mode may have no data.
   const hasNone = message.value === null || message.value === undefined;
-  if (hasNone && !isBinary) throw new MessageFault('the message has no value');
+  if (hasNone && !isBinary) throw new MessageError('the message has no value');
   const value = hasNone ? undefined : jsonOf(message.value!);
   const attributes =
     rule === 'cloudevents'
@@ -69,19 +69,19 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 function jsonOf(value: Uint8Array): unknown {
   if (value[0] === registryMark)
-    throw new MessageFault(
+    throw new MessageError(
       'the value begins with a zero byte, as Avro and Protobuf of a schema registry do: JSON is expected',
     );
   let text: string;
   try {
     text = utf8.decode(value);
   } catch {
-    throw new MessageFault('the value is not UTF-8');
+    throw new MessageError('the value is not UTF-8');
   }
   try {
     return parseJson(text);
   } catch (error) {
-    throw new MessageFault(`the value is not JSON: ${(error as Error).message}`);
+    throw new MessageError(`the value is not JSON: ${(error as Error).message}`);
   }
 }
 
@@ -89,7 +89,7 @@ type Attributes = Record<string, unknown>;
 
 function ofObject(value: unknown): Attributes {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Attributes;
-  throw new MessageFault('expected a CloudEvent, a JSON object');
+  throw new MessageError('expected a CloudEvent, a JSON object');
 }
 
 /** CloudEvents' binary mode: attributes are headers, the value is the data. */
@@ -118,7 +118,7 @@ function ofRule(rule: MappedRule, message: MappedMessage): Attributes {
 function textOf(value: unknown, name: string): string {
   const text = JSON.isRawJSON(value) ? value.rawJSON : typeof value === 'number' ? String(value) : value;
   if (typeof text === 'string' && text !== '') return text;
-  throw new MessageFault(
+  throw new MessageError(
     value === undefined || value === null || value === ''
       ? `the message has no ${name}`
       : `the ${name} is neither a text nor a number`,
@@ -129,6 +129,6 @@ function timeOf(value: unknown): string {
   const text = textOf(value, 'time');
   if (!isEpochText(text)) return text;
   const time = epochTime(text);
-  if (time === undefined) throw new MessageFault(`the time ${text} is no number of ${epochRange}`);
+  if (time === undefined) throw new MessageError(`the time ${text} is no number of ${epochRange}`);
   return time;
 }

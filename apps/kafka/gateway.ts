@@ -13,8 +13,8 @@ const marginUs = hourUs;
 const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** What the gateway answered, or that it didn't: the same request may succeed later. */
-export class GatewayFault extends Error {
-  override name = 'GatewayFault';
+export class GatewayError extends Error {
+  override name = 'GatewayError';
 
   constructor(
     message: string,
@@ -39,7 +39,7 @@ export class Gateway {
 
   /**
    * Sends events in a few requests at once. Resolves once the gateway has acknowledged or refused each of them; throws a
-   * GatewayFault where some of them may not be there: all of them have to be sent again then, which changes nothing for the others.
+   * GatewayError where some of them may not be there: all of them have to be sent again then, which changes nothing for the others.
    */
   async send(events: readonly ReadEvent[]): Promise<Refused[]> {
     const requests = cut(events);
@@ -63,7 +63,7 @@ export class Gateway {
     for (const { batch } of cut(events)) {
       const body = JSON.stringify({ ids: batch.map(({ id }) => id), ...rangeOf(batch) });
       const answer = await this.#request('/api/v1/events/lookup', 'application/json', body);
-      if (!answer.ok) throw await faultOf(answer, 'to look old events up, which needs the scope read');
+      if (!answer.ok) throw await errorOf(answer, 'to look old events up, which needs the scope read');
       const { stored } = (await answer.json()) as { stored: { id: string; source: string }[] };
       const known = new Set(stored.map(({ id, source }) => JSON.stringify([source, id])));
       for (const event of batch)
@@ -80,12 +80,12 @@ export class Gateway {
       const { events = [] } = (await answer.json()) as { events?: EventAnswer[] };
       return events.filter(({ outcome }) => outcome === 'rejected').map(refusedOf);
     }
-    if (answer.status !== 400 && answer.status !== 413) throw await faultOf(answer, 'events');
+    if (answer.status !== 400 && answer.status !== 413) throw await errorOf(answer, 'events');
     const problem = (await answer.json().catch(() => ({}))) as Problem;
-    const faults = problem.extensions?.validationErrors ?? [];
-    const byIndex = batch.map((_, index) => faults.filter((fault) => fault.index === index));
+    const issues = problem.extensions?.validationErrors ?? [];
+    const byIndex = batch.map((_, index) => issues.filter((issue) => issue.index === index));
     if (byIndex.every((own) => own.length > 0))
-      return byIndex.map((own, index) => refusedOf({ index, faults: own }));
+      return byIndex.map((own, index) => refusedOf({ index, validationErrors: own }));
     // The request as a whole was refused: which of its events is to blame?
     if (batch.length === 1)
       return [{ index: 0, reason: problem.detail ?? `the gateway answers ${answer.status}` }];
@@ -103,7 +103,7 @@ export class Gateway {
     try {
       return await send(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(requestMsMax) });
     } catch (error) {
-      throw new GatewayFault(`the gateway can't be reached: ${(error as Error).message}`, 0);
+      throw new GatewayError(`the gateway can't be reached: ${(error as Error).message}`, 0);
     }
   }
 }
@@ -112,7 +112,7 @@ interface EventAnswer {
   index: number;
   outcome?: string;
   reason?: string;
-  faults?: { field: string; reason: string }[];
+  validationErrors?: { field: string; reason: string }[];
 }
 
 interface Problem {
@@ -120,16 +120,16 @@ interface Problem {
   extensions?: { validationErrors?: { index?: number; field: string; reason: string }[] };
 }
 
-function refusedOf({ index, reason, faults }: EventAnswer): Refused {
-  const why = faults?.map((fault) => `${fault.field} ${fault.reason}`.trim()).join('; ');
+function refusedOf({ index, reason, validationErrors }: EventAnswer): Refused {
+  const why = validationErrors?.map((issue) => `${issue.field} ${issue.reason}`.trim()).join('; ');
   return { index, reason: why || (reason ?? 'refused') };
 }
 
-async function faultOf(answer: Response, what: string): Promise<GatewayFault> {
+async function errorOf(answer: Response, what: string): Promise<GatewayError> {
   const { detail = '' } = (await answer.json().catch(() => ({}))) as Problem;
   const seconds = Number(answer.headers.get('retry-after') ?? 0);
   const retryAfterMs = Number.isFinite(seconds) ? seconds * 1_000 : 0;
-  return new GatewayFault(`the gateway answers ${answer.status} (${what}): ${detail}`, retryAfterMs);
+  return new GatewayError(`the gateway answers ${answer.status} (${what}): ${detail}`, retryAfterMs);
 }
 
 function cut(events: readonly ReadEvent[]): { first: number; batch: ReadEvent[] }[] {

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'bun:test';
 import { rulesOf } from './mapping.ts';
 
 describe('a mapping of topics', () => {
-  test('names every fault at once', () => {
-    const { faults } = rulesOf({
+  test('names every issue at once', () => {
+    const { issues } = rulesOf({
       topics: {
         a: { type: 'prompt', subject: ['key', 'user'], time: '$.at[*]', tokens: '$.n' },
         b: 'avro',
@@ -12,7 +12,7 @@ describe('a mapping of topics', () => {
       },
       group: 'g',
     });
-    expect(faults).toEqual([
+    expect(issues).toEqual([
       'group is not known',
       'a: tokens is not known; there are type, subject, id, source, time, data',
       'a: type: "prompt" is not understood: expected $.path, =text, key, or header:NAME',
@@ -25,6 +25,6 @@ describe('a mapping of topics', () => {
   });
 
   test.each([undefined, {}, { topics: {} }, { topics: ['a'] }, 'a'])('refuses %p', (content) => {
-    expect(rulesOf(content).faults).toHaveLength(1);
+    expect(rulesOf(content).issues).toHaveLength(1);
   });
 });

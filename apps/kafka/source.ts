@@ -2,7 +2,7 @@ import type { Logger } from '@usage/lib/service/log.ts';
 import { pauseUnless } from '@usage/lib/service/pause.ts';
 import type { DeadLetter, DeadLetterTopic } from './deadLetters.ts';
 import { type Delivering, deliver } from './deliver.ts';
-import { GatewayFault } from './gateway.ts';
+import { GatewayError } from './gateway.ts';
 import type { KafkaMetrics } from './metrics.ts';
 import { Session, type SessionOptions } from './session.ts';
 
@@ -108,7 +108,7 @@ export class KafkaSource {
     metrics.waits.inc();
     if (this.fault !== this.#reported) log.warn({ reason: this.fault }, 'waiting');
     this.#reported = this.fault;
-    const askedMs = error instanceof GatewayFault ? error.retryAfterMs : 0;
+    const askedMs = error instanceof GatewayError ? error.retryAfterMs : 0;
     const ms = Math.min(Math.max(pauseMsMin * 2 ** Math.min(failures, 10), askedMs), pauseMsMax);
     await pauseUnless(this.#stop.signal, ms * (0.75 + Math.random() / 4));
   }

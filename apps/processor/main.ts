@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { connect } from '@usage/db/connection/connect.ts';
 import { refuseLoss } from '@usage/db/connection/durability.ts';
-import { refuseHopelessConnection } from '@usage/db/connection/startFault.ts';
+import { refuseHopelessConnection } from '@usage/db/connection/startError.ts';
 import { streamShards } from '@usage/db/events/streamShards.ts';
 import { createServer, listen, stopListening } from '@usage/lib/http/server.ts';
 import { App } from '@usage/lib/service/app.ts';
@@ -11,7 +11,7 @@ import { runApp } from '@usage/lib/service/runApp.ts';
 import { waitFor } from '@usage/lib/service/waitFor.ts';
 import { connectRedis } from '@usage/lib/stream/redis.ts';
 import { ShardCountWatch } from '@usage/lib/stream/shardCount.ts';
-import { refuseHopelessRedis } from '@usage/lib/stream/startFault.ts';
+import { refuseHopelessRedis } from '@usage/lib/stream/startError.ts';
 import { clockSkewMsMax, EventStream } from '@usage/lib/stream/stream.ts';
 import { hourMs } from '@usage/lib/windows/units.ts';
 import { Registry } from 'prom-client';

@@ -1,6 +1,11 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import { NoAnswer, withAttempts, withDeadline } from '@usage/db/connection/deadline.ts';
-import { faultOf, lockNotAvailable, noPartition, undefinedTable } from '@usage/db/connection/sqlStates.ts';
+import {
+  errorKindOf,
+  lockNotAvailable,
+  noPartition,
+  undefinedTable,
+} from '@usage/db/connection/sqlStates.ts';
 import { terminateStalledBackends } from '@usage/db/connection/stalledBackends.ts';
 import { committedBatches } from '@usage/db/events/batches.ts';
 import { copyEvents } from '@usage/db/events/events.ts';
@@ -132,16 +137,16 @@ export class Store {
     } catch (error) {
       if (this.#isOutdated(error) && attempt.restarts++ < restartsMax)
         return this.#storeRows(rows, undefined, attempt);
-      const fault = error instanceof NotFresh ? 'duplicate' : faultOf(error);
-      if (fault === 'duplicate' && fast) {
+      const kind = error instanceof NotFresh ? 'duplicate' : errorKindOf(error);
+      if (kind === 'duplicate' && fast) {
         prepared.plan = undefined;
         return this.#storeRows(rows, undefined, attempt);
       }
       // No duplicate explains it: a damaged index, or a constraint that the schema doesn't have. The batch's own id is no row's
       // fault: the next attempt has another one.
       const isOfRows = (error as { table_name?: string }).table_name !== 'batches';
-      const isRefused = fault === 'duplicate' && isOfRows && ++prepared.violations >= violationsMax;
-      if (fault !== 'data' && !isRefused) throw error;
+      const isRefused = kind === 'duplicate' && isOfRows && ++prepared.violations >= violationsMax;
+      if (kind !== 'data' && !isRefused) throw error;
       if (rows.length === 1) {
         outcome.refused.push({ row: rows[0]!, reason: (error as Error).message });
         return;

@@ -1,6 +1,6 @@
 import { keySource } from '@usage/db/access/keySource.ts';
 import { connect } from '@usage/db/connection/connect.ts';
-import { refuseHopelessConnection } from '@usage/db/connection/startFault.ts';
+import { refuseHopelessConnection } from '@usage/db/connection/startError.ts';
 import { streamShards } from '@usage/db/events/streamShards.ts';
 import { readRegistry } from '@usage/db/meters/registry.ts';
 import { startAccess } from '@usage/lib/auth/start.ts';
@@ -12,7 +12,7 @@ import { createLog } from '@usage/lib/service/log.ts';
 import { runApp } from '@usage/lib/service/runApp.ts';
 import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
 import { ShardCountWatch } from '@usage/lib/stream/shardCount.ts';
-import { refuseHopelessRedis } from '@usage/lib/stream/startFault.ts';
+import { refuseHopelessRedis } from '@usage/lib/stream/startError.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
 import { Subscriber } from '@usage/lib/stream/subscriber.ts';
 import { Registry } from 'prom-client';

@@ -51,7 +51,7 @@ export class QueryRunner {
   /** Queries that run or wait. */
   readonly #taken: ConcurrencyLimit;
   readonly #turns: FairLimit;
-  #freshnessFault = false;
+  #freshnessIssue = false;
 
   constructor(
     readonly sql: Sql,
@@ -143,12 +143,12 @@ export class QueryRunner {
     try {
       const position = await this.stream?.position();
       if (!position) return {};
-      this.#freshnessFault = false;
+      this.#freshnessIssue = false;
       return freshnessHeaders(position);
     } catch (error) {
-      if (!this.#freshnessFault)
+      if (!this.#freshnessIssue)
         this.log.warn({ err: error }, 'redis is away: answers go without Usage-As-Of');
-      this.#freshnessFault = true;
+      this.#freshnessIssue = true;
       return {};
     }
   }

@@ -1,4 +1,4 @@
-import { StartFault } from '@usage/lib/service/startFault.ts';
+import { StartError } from '@usage/lib/service/startError.ts';
 import type { Executor } from './connect.ts';
 
 /** What a crash or a fail-over of PostgreSQL can take back of what it has committed. */
@@ -35,8 +35,8 @@ export function lossOf({ standbys, waits, commit }: Durability): string | undefi
   return undefined;
 }
 
-/** Throws a StartFault where a committed event could be lost together with a server. */
+/** Throws a StartError where a committed event could be lost together with a server. */
 export async function refuseLoss(sql: Executor): Promise<void> {
   const loss = lossOf(await durability(sql));
-  if (loss) throw new StartFault(loss);
+  if (loss) throw new StartError(loss);
 }

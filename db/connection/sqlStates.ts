@@ -5,7 +5,7 @@
  *   data        this very input can't be stored: trying again fails again
  *   transient   the same again may succeed later: everything else
  */
-export type FaultKind = 'duplicate' | 'data' | 'transient';
+export type ErrorKind = 'duplicate' | 'data' | 'transient';
 
 const uniqueViolation = '23505';
 
@@ -44,7 +44,7 @@ export function isTemporary(sqlState: string): boolean {
   return temporaryClasses.has(sqlState.slice(0, 2)) || sqlState === readOnlyTransaction;
 }
 
-export function faultOf(error: unknown): FaultKind {
+export function errorKindOf(error: unknown): ErrorKind {
   const code = (error as { code?: unknown } | null)?.code;
   if (typeof code !== 'string') return 'transient';
   if (code === uniqueViolation) return 'duplicate';

@@ -1,10 +1,10 @@
 import { parseDatabaseUrl } from '@usage/lib/service/databaseUrl.ts';
-import { StartFault } from '@usage/lib/service/startFault.ts';
+import { StartError } from '@usage/lib/service/startError.ts';
 import { runner } from 'node-pg-migrate';
 import type { ClientBase } from 'pg';
 import { type Client, withClient } from '../connection/client.ts';
 import { lockNotAvailable } from '../connection/sqlStates.ts';
-import { refuseHopelessConnection, startFaultOf } from '../connection/startFault.ts';
+import { refuseHopelessConnection, startErrorOf } from '../connection/startError.ts';
 import { applyPeriodDays, applyStreamShards, type PeriodDaysOutcome } from './storageSettings.ts';
 
 export interface MigrateOptions {
@@ -55,7 +55,7 @@ export async function migrate(url: string, options: MigrateOptions): Promise<Mig
 
 /**
  * As `migrate`, over the direct address where one is set. A lock of the session and a pooler that gives a server connection
- * for one transaction don't go together: throws a StartFault then, as for a connection that can never work.
+ * for one transaction don't go together: throws a StartError then, as for a connection that can never work.
  */
 export async function migrateOver(
   databaseUrl: string,
@@ -63,7 +63,7 @@ export async function migrateOver(
   options: MigrateOptions,
 ): Promise<MigrateOutcome> {
   if (directUrl === undefined && parseDatabaseUrl(databaseUrl).pooled) {
-    throw new StartFault(
+    throw new StartError(
       "DATABASE_URL leads to a pooler (pgbouncer=true), and migrations need a session: set DIRECT_DATABASE_URL to PostgreSQL's own address.",
     );
   }
@@ -72,8 +72,8 @@ export async function migrateOver(
     return await migrate(directUrl ?? databaseUrl, options);
   } catch (error) {
     throw directUrl === undefined
-      ? (startFaultOf(error, databaseUrl) ?? error)
-      : (startFaultOf(error, directUrl, 'DIRECT_DATABASE_URL') ?? error);
+      ? (startErrorOf(error, databaseUrl) ?? error)
+      : (startErrorOf(error, directUrl, 'DIRECT_DATABASE_URL') ?? error);
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
-import type { Read } from '../validation/fault.ts';
-import { readAs } from '../validation/faultsOf.ts';
+import type { Read } from '../validation/issue.ts';
+import { readAs } from '../validation/issuesOf.ts';
 import { choice, closedObject, text, wholeNumber, withoutNulls } from '../validation/schema.ts';
 import { type ApiKey, type KeyLimits, namespacePattern, type Scope, scopes } from './key.ts';
 
@@ -20,7 +20,7 @@ const fields = {
     minLength: 1,
     maxLength: keyNameLengthMax,
     description: 'For people.',
-    fault: (name) =>
+    issue: (name) =>
       name.trim() === '' || /\p{Cc}/u.test(name) ? 'must have letters, and no control characters' : undefined,
   }),
   scopes: Type.Array(choice(scopes), {
@@ -46,7 +46,7 @@ const namespace = Type.Optional(
     maxLength: 1_024,
     pattern: namespacePattern,
     description: 'Its own one where it is left out; ADMIN_API_KEY may name others.',
-    fault: (name) => (new RegExp(namespacePattern).test(name) ? undefined : `must match ${namespacePattern}`),
+    issue: (name) => (new RegExp(namespacePattern).test(name) ? undefined : `must match ${namespacePattern}`),
   }),
 );
 
@@ -73,21 +73,21 @@ export interface KeyDefinition {
   limits: KeyLimits;
 }
 
-/** What a key is to be, or every fault. */
+/** What a key is to be, or every issue. */
 export function readKeyDefinition(input: unknown): Read<KeyDefinition> {
   const read = readAs<Static<typeof KeyCreate>>(KeyCreate, withoutNulls(input));
-  if ('faults' in read) return read;
+  if ('issues' in read) return read;
   const { namespace, name, eventsPerSecond, eventsBurst, requestsPerSecond, requestsBurst } = read.value;
-  const faults = [
-    ...burstFaults('events', eventsPerSecond, eventsBurst),
-    ...burstFaults('requests', requestsPerSecond, requestsBurst),
+  const issues = [
+    ...burstIssues('events', eventsPerSecond, eventsBurst),
+    ...burstIssues('requests', requestsPerSecond, requestsBurst),
   ];
-  if (faults.length > 0) return { faults };
+  if (issues.length > 0) return { issues };
   const limits = { eventsPerSecond, eventsBurst, requestsPerSecond, requestsBurst };
   return { value: { namespace, name, scopes: [...new Set(read.value.scopes)], limits } };
 }
 
-function burstFaults(what: 'events' | 'requests', rate: number | undefined, burst: number | undefined) {
+function burstIssues(what: 'events' | 'requests', rate: number | undefined, burst: number | undefined) {
   if (burst === undefined || (rate !== undefined && burst >= rate)) return [];
   const reason = rate === undefined ? `needs ${what}PerSecond` : `must not be less than ${what}PerSecond`;
   return [{ field: `${what}Burst`, reason }];

@@ -35,7 +35,7 @@ export class KeyRing {
   #looking: Promise<void> | undefined;
   #timer: Timer | undefined;
   #stopped = false;
-  #faulty = false;
+  #issuey = false;
 
   constructor(source: KeySource, log: Logger) {
     this.#source = source;
@@ -89,12 +89,12 @@ export class KeyRing {
     try {
       await withinLimit(this.#load());
       this.#lookedAtMs = startedMs;
-      if (this.#faulty) this.#log.info({ keys: this.size }, 'keys are looked up again');
-      this.#faulty = false;
+      if (this.#issuey) this.#log.info({ keys: this.size }, 'keys are looked up again');
+      this.#issuey = false;
     } catch (error) {
-      if (!this.#faulty)
+      if (!this.#issuey)
         this.#log.warn({ err: error }, 'keys cannot be looked up: those that are known go on');
-      this.#faulty = true;
+      this.#issuey = true;
       if (error instanceof LookTooLong) this.#source.reset();
     }
   }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { attributeBytesMax, faultsOf } from './event.ts';
+import { attributeBytesMax, issuesOf } from './event.ts';
 
 const event = { specversion: '1.0', id: '1', source: 's', type: 't', subject: 'c' };
-const fieldsOf = (value: unknown) => faultsOf(value).map((fault) => fault.field);
+const fieldsOf = (value: unknown) => issuesOf(value).map((issue) => issue.field);
 const nested = (levels: number): object => (levels === 1 ? {} : { a: nested(levels - 1) });
 
 describe('valid', () => {
@@ -21,11 +21,11 @@ describe('valid', () => {
     ['an attribute of just so many bytes', { id: 'é'.repeat(attributeBytesMax / 2) }],
     ['an emoji', { subject: '🧾' }],
   ])('%s', (_, fields) => {
-    expect(faultsOf({ ...event, ...fields })).toEqual([]);
+    expect(issuesOf({ ...event, ...fields })).toEqual([]);
   });
 
   test('nothing is allocated for it', () => {
-    expect(faultsOf(event)).toBe(faultsOf({ ...event, time: '2026-11-22T10:00:00Z', data: { a: 1 } }));
+    expect(issuesOf(event)).toBe(issuesOf({ ...event, time: '2026-11-22T10:00:00Z', data: { a: 1 } }));
   });
 
   test('any event made of storable text', () => {
@@ -47,7 +47,7 @@ describe('valid', () => {
       },
       { requiredKeys: ['specversion', 'id', 'source', 'type', 'subject'] },
     );
-    fc.assert(fc.property(events, (value) => faultsOf(value).length === 0));
+    fc.assert(fc.property(events, (value) => issuesOf(value).length === 0));
   });
 });
 
@@ -118,12 +118,12 @@ describe('at fault', () => {
     ).toEqual(['__proto__']);
   });
 
-  test('too many extensions are one fault', () => {
+  test('too many extensions are one issue', () => {
     const many = Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`x${n}`, n]));
     expect(fieldsOf({ ...event, ...many })).toEqual(['']);
   });
 
-  test('the short way and the list of faults agree on any JSON', () => {
+  test('the short way and the list of issues agree on any JSON', () => {
     const anything = fc.dictionary(
       fc.constantFrom(
         'specversion',
@@ -141,8 +141,8 @@ describe('at fault', () => {
     );
     fc.assert(
       fc.property(anything, (fields) => {
-        const faults = faultsOf({ ...event, ...fields });
-        return faults.length > 0 || Object.isFrozen(faults);
+        const issues = issuesOf({ ...event, ...fields });
+        return issues.length > 0 || Object.isFrozen(issues);
       }),
     );
   });

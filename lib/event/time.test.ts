@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { formatTimeUs, parseTimeUs, timeFault } from './time.ts';
+import { formatTimeUs, parseTimeUs, timeIssue } from './time.ts';
 
 const endMs = Date.UTC(2200, 0, 1);
 const timesUs = fc
@@ -23,7 +23,7 @@ describe('parseTimeUs', () => {
     ['2016-12-31T15:59:60.5-08:00', Date.UTC(2017, 0, 1) * 1000 - 1],
   ])('%s', (text, us) => {
     expect(parseTimeUs(text)).toBe(us);
-    expect(timeFault(text)).toBeUndefined();
+    expect(timeIssue(text)).toBeUndefined();
   });
 
   test.each([
@@ -58,7 +58,7 @@ describe('parseTimeUs', () => {
     ['9999-12-31T23:59:59Z', '2200'],
   ])('refuses %s', (text, reason) => {
     expect(parseTimeUs(text)).toBeUndefined();
-    expect(timeFault(text)).toContain(reason);
+    expect(timeIssue(text)).toContain(reason);
   });
 
   test('reads every time that it has written', () => {
@@ -85,7 +85,7 @@ describe('parseTimeUs', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         const us = parseTimeUs(text);
-        return (us === undefined) === (timeFault(text) !== undefined);
+        return (us === undefined) === (timeIssue(text) !== undefined);
       }),
     );
   });

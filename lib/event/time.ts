@@ -14,7 +14,7 @@ const notRfc3339 = -1;
 const notInCalendar = -2;
 const outOfRange = -3;
 
-const faults: Record<number, string> = {
+const issues: Record<number, string> = {
   [notRfc3339]: 'expected an RFC 3339 time such as 2026-11-22T10:00:00.123Z',
   [notInCalendar]: 'no such date or time of day',
   [outOfRange]: 'expected a time from 1970-01-01T00:00:00Z to before 2200-01-01T00:00:00Z',
@@ -27,8 +27,8 @@ export function parseTimeUs(text: string): number | undefined {
 }
 
 /** Why parseTimeUs doesn't take the text; undefined when it does. */
-export function timeFault(text: string): string | undefined {
-  return faults[read(text)];
+export function timeIssue(text: string): string | undefined {
+  return issues[read(text)];
 }
 
 /** RFC 3339 in UTC with the shortest of no, three or six digits of fraction that holds the time exactly. */
@@ -53,7 +53,7 @@ const twoDigits = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, '0'
 let formattedDay = Number.NaN;
 let formattedDayText = '';
 
-/** Microseconds since 1970, or one of the negative faults. */
+/** Microseconds since 1970, or one of the negative issues. */
 function read(text: string): number {
   const separators =
     text.charCodeAt(4) === 45 &&

@@ -37,15 +37,15 @@ const shownTimeFilter = Type.Object({
 });
 
 export const TextFilterJson = judged<Record<string, unknown>>(shownTextFilter, (value) =>
-  faultOf(() => readTextFilter(value)),
+  reasonOf(() => readTextFilter(value)),
 );
 
 export const TimeFilterJson = judged<Record<string, unknown>>(shownTimeFilter, (value) =>
-  faultOf(() => readTimeFilter(value)),
+  reasonOf(() => readTimeFilter(value)),
 );
 
 /** All events pass a filter without an operator: whoever sends one has made a mistake. */
-function faultOf(read: () => unknown): string | undefined {
+function reasonOf(read: () => unknown): string | undefined {
   try {
     return read() === undefined ? 'has no operator: leave the filter out to ask for all' : undefined;
   } catch (error) {

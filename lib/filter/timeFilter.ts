@@ -1,4 +1,4 @@
-import { parseTimeUs, timeFault } from '../event/time.ts';
+import { parseTimeUs, timeIssue } from '../event/time.ts';
 import { nearestName } from '../validation/nearest.ts';
 
 /** OpenMeter's filters on a time field; several operators in one object must all pass, as with `$and`. */
@@ -43,7 +43,7 @@ function readOperator(name: string, value: unknown, depth: number): TimeFilter {
   const us = typeof value === 'string' ? parseTimeUs(value) : undefined;
   if (us === undefined)
     throw new Error(
-      `${name}: ${(typeof value === 'string' && timeFault(value)) || 'expected an RFC 3339 time'}`,
+      `${name}: ${(typeof value === 'string' && timeIssue(value)) || 'expected an RFC 3339 time'}`,
     );
   return { operator, us };
 }

@@ -1,4 +1,4 @@
-import { jsonFaultOf } from '../json/jsonFault.ts';
+import { jsonIssueOf } from '../json/jsonIssue.ts';
 import { Deadline } from '../service/deadline.ts';
 import { release } from '../service/release.ts';
 import { encodingOf, unpack } from './contentEncoding.ts';
@@ -61,14 +61,14 @@ function withinLimit(bytes: Uint8Array, bytesMax: number): Uint8Array {
   return bytes;
 }
 
-/** Throws 400 with the position of the first fault. */
+/** Throws 400 with the position of the first issue. */
 export function parseBody(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    const fault = jsonFaultOf(text);
-    if (!fault) throw new Problem('malformed_json', 'The JSON is nested too deep.');
-    const { position, line, column, reason } = fault;
+    const issue = jsonIssueOf(text);
+    if (!issue) throw new Problem('malformed_json', 'The JSON is nested too deep.');
+    const { position, line, column, reason } = issue;
     const detail = `The body is not JSON: ${reason} at position ${position} (line ${line}, column ${column}).`;
     throw new Problem('malformed_json', detail, {
       extensions: { position, line, column },

@@ -14,7 +14,7 @@ export const problemSchema = Type.Object(
       Type.Object({
         validationErrors: Type.Optional(
           Type.Array(Type.Object({ field: Type.String(), reason: Type.String() }), {
-            description: 'Every fault with its place.',
+            description: 'Every issue with its place.',
           }),
         ),
       }),
@@ -24,7 +24,7 @@ export const problemSchema = Type.Object(
 );
 
 const problems = {
-  400: ['What is wrong with the request, every fault named.', 'bad_request', 'Bad Request'],
+  400: ['What is wrong with the request, every issue named.', 'bad_request', 'Bad Request'],
   401: ['No API key, or one that is not known: send Authorization: Bearer.', 'unauthorized', 'Unauthorized'],
   403: ['The API key lacks the scope.', 'forbidden', 'Forbidden'],
   408: ['The body did not come in time; the connection is closed.', 'too_slow', 'Request Timeout'],

@@ -1,8 +1,8 @@
 import type { Static, TObject, TSchema } from '@sinclair/typebox';
-import { type Fault, shownName } from '../validation/fault.ts';
-import { faultsOf, notKnown } from '../validation/faultsOf.ts';
+import { type Issue, shownName } from '../validation/issue.ts';
+import { issuesOf, notKnown } from '../validation/issuesOf.ts';
 import { closedObject } from '../validation/schema.ts';
-import { invalid } from './faults.ts';
+import { invalid } from './invalid.ts';
 import { urlOf } from './url.ts';
 
 /**
@@ -38,18 +38,18 @@ export function readNoParameters(request: Request): void {
 
 const noParameters = closedObject({});
 
-/** The query as its schema has it. Problems: 400 that names every fault, unknown names with the one that was meant. */
+/** The query as its schema has it. Problems: 400 that names every issue, unknown names with the one that was meant. */
 export function readParameters<T extends TObject>(schema: T, request: Request): Static<T> {
-  const faults: Fault[] = [];
-  const value = membersOf(schema, urlOf(request).searchParams, faults);
-  const all = [...faults, ...faultsOf(schema, value)];
+  const issues: Issue[] = [];
+  const value = membersOf(schema, urlOf(request).searchParams, issues);
+  const all = [...issues, ...issuesOf(schema, value)];
   if (all.length > 0) throw invalid('query', all, 'query');
   return value as Static<T>;
 }
 
 type Members = Record<string, unknown>;
 
-function membersOf(schema: TObject, query: URLSearchParams, faults: Fault[]): Members {
+function membersOf(schema: TObject, query: URLSearchParams, issues: Issue[]): Members {
   if (query.size > parametersMax)
     throw invalid('query', [{ field: '', reason: `has more than ${parametersMax} parameters` }], 'query');
   const given: Members = Object.create(null);
@@ -58,15 +58,15 @@ function membersOf(schema: TObject, query: URLSearchParams, faults: Fault[]): Me
     const [base, ...keys] = pathOf(name);
     const member = Object.hasOwn(schema.properties, base!) ? schema.properties[base!]! : undefined;
     if (!member || (keys.length > 0 && !isDeep(member))) {
-      faults.push({ field: shownName(name), reason: notKnown(base!, names) });
+      issues.push({ field: shownName(name), reason: notKnown(base!, names) });
     } else if (keys.length > 0) put(given, [base!, ...keys], text);
     else if (isDeep(member)) {
-      faults.push({ field: base!, reason: `is written as ${base}[name]=value` });
+      issues.push({ field: base!, reason: `is written as ${base}[name]=value` });
     } else if (member.type === 'array') {
       const texts = separator in member ? text.split(',') : [text];
       given[base!] = [...((given[base!] as string[] | undefined) ?? []), ...texts];
-    } else if (Object.hasOwn(given, base!)) faults.push({ field: base!, reason: 'is given more than once' });
-    else given[base!] = asJson in member ? parsed(base!, text, faults) : text;
+    } else if (Object.hasOwn(given, base!)) issues.push({ field: base!, reason: 'is given more than once' });
+    else given[base!] = asJson in member ? parsed(base!, text, issues) : text;
   }
   return converted(schema, given) as Members;
 }
@@ -110,11 +110,11 @@ function converted(schema: TSchema, value: unknown): unknown {
   return members;
 }
 
-function parsed(field: string, text: string, faults: Fault[]): unknown {
+function parsed(field: string, text: string, issues: Issue[]): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    faults.push({ field, reason: `must be JSON: ${(error as Error).message}` });
+    issues.push({ field, reason: `must be JSON: ${(error as Error).message}` });
     return undefined;
   }
 }

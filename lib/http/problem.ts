@@ -103,17 +103,17 @@ const v3Types: Readonly<Record<number, string>> = {
   503: 'unavailable',
 };
 
-interface ValidationFault {
+interface ShownIssue {
   index?: number;
   line?: number;
   field: string;
   reason: string;
 }
 
-/** The faults as OpenMeter's v3 lists them. */
+/** The issues as OpenMeter's v3 lists them. */
 function invalidParameters({ extensions, source = 'body' }: Problem) {
-  const faults = (extensions?.validationErrors ?? []) as ValidationFault[];
-  return faults.map(({ index, line, field, reason }) => {
+  const issues = (extensions?.validationErrors ?? []) as ShownIssue[];
+  return issues.map(({ index, line, field, reason }) => {
     const at = index ?? line;
     const place = at === undefined ? '' : `[${at}]`;
     return { field: field && place ? `${place}.${field}` : place + field, reason, source };
@@ -142,11 +142,11 @@ const validationErrorsMax = 20;
 /** From Elysia's schema check of a body, query or path. */
 function validationProblem(error: ValidationError): Problem {
   const all = error.all as { path?: string; summary?: string; message?: string }[];
-  const faults = all.slice(0, validationErrorsMax).map((fault) => ({
-    field: `${error.type}${(fault.path ?? '').replaceAll('/', '.')}`,
-    reason: fault.summary ?? fault.message ?? 'is not valid',
+  const issues = all.slice(0, validationErrorsMax).map((issue) => ({
+    field: `${error.type}${(issue.path ?? '').replaceAll('/', '.')}`,
+    reason: issue.summary ?? issue.message ?? 'is not valid',
   }));
-  const first = faults[0];
+  const first = issues[0];
   const detail = first ? `${first.field}: ${first.reason}` : `The ${error.type} is not valid.`;
-  return new Problem('bad_request', detail, { extensions: { validationErrors: faults } });
+  return new Problem('bad_request', detail, { extensions: { validationErrors: issues } });
 }

@@ -2,7 +2,7 @@ import { Elysia } from 'elysia';
 import type { Registry } from 'prom-client';
 import type { Health } from '../service/health.ts';
 import type { Logger } from '../service/log.ts';
-import { StartFault } from '../service/startFault.ts';
+import { StartError } from '../service/startError.ts';
 import { answerExpect } from './expectContinue.ts';
 import { type HeadersFor, operations, requestIdOf, requestRecord } from './operations.ts';
 import { readNoParameters } from './parameters.ts';
@@ -85,16 +85,16 @@ export function listen(app: Listening, hostname: string, port: number): number {
     const { code, message } = error as { code?: string; message: string };
     const address = `${hostname}:${port}`;
     if (code === 'EADDRINUSE') {
-      throw new StartFault(
+      throw new StartError(
         `Port ${port} on ${hostname} is taken by another process: stop that one or choose another port.`,
       );
     }
     if (code === 'EACCES')
-      throw new StartFault(`No right to listen on ${address}: choose a port from 1024 up.`);
-    throw new StartFault(`Can't listen on ${address}: ${message}`);
+      throw new StartError(`No right to listen on ${address}: choose a port from 1024 up.`);
+    throw new StartError(`Can't listen on ${address}: ${message}`);
   }
   const listening = app.server?.port;
-  if (listening === undefined) throw new StartFault(`Can't listen on ${hostname}:${port}`);
+  if (listening === undefined) throw new StartError(`Can't listen on ${hostname}:${port}`);
   return listening;
 }
 

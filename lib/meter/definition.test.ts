@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import type { Fault } from '../validation/fault.ts';
+import type { Issue } from '../validation/issue.ts';
 import { readMeterDefinition, readMeterUpdate } from './definition.ts';
 import { groupByKeysMax, reservedGroupByNames } from './fields.ts';
 import { aggregations } from './meter.ts';
@@ -8,11 +8,11 @@ import { compilePath } from './path.ts';
 
 const valid = { slug: 'tokens_total', eventType: 'prompt', aggregation: 'SUM', valueProperty: '$.tokens' };
 
-/** Fields with faults, and the reasons joined. */
-function faultsOf(input: unknown): { fields: string[]; reasons: string } {
+/** Fields with issues, and the reasons joined. */
+function issuesOf(input: unknown): { fields: string[]; reasons: string } {
   const read = readMeterDefinition(input);
-  const faults: Fault[] = 'faults' in read ? read.faults : [];
-  return { fields: faults.map(({ field }) => field), reasons: faults.map(({ reason }) => reason).join('; ') };
+  const issues: Issue[] = 'issues' in read ? read.issues : [];
+  return { fields: issues.map(({ field }) => field), reasons: issues.map(({ reason }) => reason).join('; ') };
 }
 
 describe('a definition', () => {
@@ -43,8 +43,8 @@ describe('a definition', () => {
     });
   });
 
-  test('names every fault at once, by field', () => {
-    const { fields } = faultsOf({
+  test('names every issue at once, by field', () => {
+    const { fields } = issuesOf({
       slug: 'Not-A-Slug',
       name: '',
       description: 'x'.repeat(1_025),
@@ -71,11 +71,11 @@ describe('a definition', () => {
       'slug',
       'valueProperty',
     ]);
-    expect(faultsOf({}).fields).toEqual(['slug', 'eventType', 'aggregation']);
+    expect(issuesOf({}).fields).toEqual(['slug', 'eventType', 'aggregation']);
   });
 
   test('is an object', () => {
-    for (const input of [null, undefined, [], 'meter', 1, true]) expect(faultsOf(input).fields).toEqual(['']);
+    for (const input of [null, undefined, [], 'meter', 1, true]) expect(issuesOf(input).fields).toEqual(['']);
   });
 
   test.each([
@@ -94,52 +94,52 @@ describe('a definition', () => {
     [7, false],
     [null, false],
   ])('with the slug %p is taken: %p', (slug, taken) => {
-    expect(faultsOf({ ...valid, slug }).fields).toEqual(taken ? [] : ['slug']);
+    expect(issuesOf({ ...valid, slug }).fields).toEqual(taken ? [] : ['slug']);
   });
 
   test.each(aggregations.filter((aggregation) => aggregation !== 'COUNT'))(
     'with %s needs a value property',
     (aggregation) => {
-      expect(faultsOf({ ...valid, aggregation }).fields).toEqual([]);
-      expect(faultsOf({ ...valid, aggregation, valueProperty: undefined })).toEqual({
+      expect(issuesOf({ ...valid, aggregation }).fields).toEqual([]);
+      expect(issuesOf({ ...valid, aggregation, valueProperty: undefined })).toEqual({
         fields: ['valueProperty'],
         reasons: `is required when the aggregation is ${aggregation}`,
       });
-      expect(faultsOf({ ...valid, aggregation, valueProperty: '' }).fields).toEqual(['valueProperty']);
+      expect(issuesOf({ ...valid, aggregation, valueProperty: '' }).fields).toEqual(['valueProperty']);
     },
   );
 
   test('has a time unit with WEIGHTED_SUM alone', () => {
     const levels = { ...valid, aggregation: 'WEIGHTED_SUM' };
-    expect(faultsOf({ ...levels, timeUnit: 'HOUR' }).fields).toEqual([]);
-    expect(faultsOf({ ...levels, timeUnit: 'YEAR' }).fields).toEqual(['timeUnit']);
-    expect(faultsOf({ ...valid, timeUnit: 'HOUR' })).toMatchObject({
+    expect(issuesOf({ ...levels, timeUnit: 'HOUR' }).fields).toEqual([]);
+    expect(issuesOf({ ...levels, timeUnit: 'YEAR' }).fields).toEqual(['timeUnit']);
+    expect(issuesOf({ ...valid, timeUnit: 'HOUR' })).toMatchObject({
       fields: ['timeUnit'],
       reasons: 'is only for the aggregation WEIGHTED_SUM',
     });
   });
 
   test('with COUNT takes no value property', () => {
-    expect(faultsOf({ ...valid, aggregation: 'COUNT' })).toEqual({
+    expect(issuesOf({ ...valid, aggregation: 'COUNT' })).toEqual({
       fields: ['valueProperty'],
       reasons: 'is not allowed when the aggregation is COUNT',
     });
-    expect(faultsOf({ slug: 'calls', eventType: 'request', aggregation: 'COUNT' }).fields).toEqual([]);
+    expect(issuesOf({ slug: 'calls', eventType: 'request', aggregation: 'COUNT' }).fields).toEqual([]);
   });
 
   test.each(['sum', 'MEDIAN', '', null, 1])('has no aggregation %p', (aggregation) => {
-    expect(faultsOf({ ...valid, aggregation }).fields).toContain('aggregation');
+    expect(issuesOf({ ...valid, aggregation }).fields).toContain('aggregation');
   });
 
   test('groups by paths that differ from the value property', () => {
-    expect(faultsOf({ ...valid, groupBy: { tokens: '$.tokens' } })).toEqual({
+    expect(issuesOf({ ...valid, groupBy: { tokens: '$.tokens' } })).toEqual({
       fields: ['groupBy.tokens'],
       reasons: 'must differ from valueProperty',
     });
   });
 
   test.each([...reservedGroupByNames, '__proto__'])('can not group by a key of its own named %s', (name) => {
-    expect(faultsOf({ ...valid, groupBy: JSON.parse(`{"${name}":"$.a"}`) })).toEqual({
+    expect(issuesOf({ ...valid, groupBy: JSON.parse(`{"${name}":"$.a"}`) })).toEqual({
       fields: [`groupBy.${name}`],
       reasons: expect.stringContaining('reserved'),
     });
@@ -148,8 +148,8 @@ describe('a definition', () => {
   test('has a limited number of group-by names', () => {
     const names = (count: number) =>
       Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, `$.k${i}`]));
-    expect(faultsOf({ ...valid, groupBy: names(groupByKeysMax) }).fields).toEqual([]);
-    expect(faultsOf({ ...valid, groupBy: names(groupByKeysMax + 1) })).toEqual({
+    expect(issuesOf({ ...valid, groupBy: names(groupByKeysMax) }).fields).toEqual([]);
+    expect(issuesOf({ ...valid, groupBy: names(groupByKeysMax + 1) })).toEqual({
       fields: ['groupBy'],
       reasons: 'must not have more than 32 names',
     });
@@ -158,8 +158,8 @@ describe('a definition', () => {
   test.each(['$..tokens', '$.*', '$[*]', '$.a[?@.b]', '$[0:1]', '$.a,b', "$['a", 'tokens', '', 7, null])(
     'has no path that could lead to many values or none: %p',
     (path) => {
-      expect(faultsOf({ ...valid, valueProperty: path }).fields).toEqual(['valueProperty']);
-      expect(faultsOf({ ...valid, groupBy: { key: path } }).fields).toEqual(['groupBy.key']);
+      expect(issuesOf({ ...valid, valueProperty: path }).fields).toEqual(['valueProperty']);
+      expect(issuesOf({ ...valid, groupBy: { key: path } }).fields).toEqual(['groupBy.key']);
     },
   );
 
@@ -173,7 +173,7 @@ describe('a definition', () => {
         metadata: { [bad]: 'x', a: bad },
         groupBy: { a: `$['${bad}']` },
       };
-      expect(faultsOf(input).fields).toEqual([
+      expect(issuesOf(input).fields).toEqual([
         'name',
         'description',
         'eventType',
@@ -185,13 +185,13 @@ describe('a definition', () => {
   });
 
   test('counts lengths in characters, not in UTF-16 units', () => {
-    expect(faultsOf({ ...valid, name: '🦊'.repeat(256) }).fields).toEqual([]);
-    expect(faultsOf({ ...valid, name: '🦊'.repeat(257) }).fields).toEqual(['name']);
+    expect(issuesOf({ ...valid, name: '🦊'.repeat(256) }).fields).toEqual([]);
+    expect(issuesOf({ ...valid, name: '🦊'.repeat(257) }).fields).toEqual(['name']);
   });
 
   test('may have null for metadata, and for nothing else', () => {
-    expect(faultsOf({ ...valid, metadata: null }).fields).toEqual([]);
-    expect(faultsOf({ ...valid, description: null, name: null, groupBy: null }).fields.sort()).toEqual([
+    expect(issuesOf({ ...valid, metadata: null }).fields).toEqual([]);
+    expect(issuesOf({ ...valid, description: null, name: null, groupBy: null }).fields.sort()).toEqual([
       'description',
       'groupBy',
       'name',
@@ -203,7 +203,7 @@ describe('an update', () => {
   test('has no field that is fixed', () => {
     const read = readMeterUpdate({ name: 'x', slug: 'y', aggregation: 'MAX', id: '1', nope: 1 }, '$.tokens');
     expect(read).toEqual({
-      faults: [
+      issues: [
         { field: 'slug', reason: "can't be changed; make a new meter instead" },
         { field: 'aggregation', reason: "can't be changed; make a new meter instead" },
         { field: 'id', reason: 'is set by the system' },
@@ -213,7 +213,7 @@ describe('an update', () => {
   });
 
   test('holds groupBy against the value property that stays', () => {
-    expect(readMeterUpdate({ groupBy: { a: '$.tokens' } }, '$.tokens')).toHaveProperty('faults');
+    expect(readMeterUpdate({ groupBy: { a: '$.tokens' } }, '$.tokens')).toHaveProperty('issues');
     expect(readMeterUpdate({ groupBy: { a: '$.model' } }, '$.tokens')).toHaveProperty('value');
   });
 });
@@ -251,8 +251,8 @@ describe('whatever comes in', () => {
     fc.assert(
       fc.property(definition, (input) => {
         const read = readMeterDefinition(input);
-        if ('faults' in read) {
-          expect(read.faults.length).toBeGreaterThan(0);
+        if ('issues' in read) {
+          expect(read.issues.length).toBeGreaterThan(0);
           return;
         }
         const { slug, name, aggregation, valueProperty, groupBy } = read.value;

@@ -1,10 +1,10 @@
 import type { Static } from '@sinclair/typebox';
 import { parseTimeUs } from '../event/time.ts';
-import type { Fault, Read } from '../validation/fault.ts';
-import { faultsOf, inOrderOf } from '../validation/faultsOf.ts';
+import type { Issue, Read } from '../validation/issue.ts';
+import { inOrderOf, issuesOf } from '../validation/issuesOf.ts';
 import { isJsonObject } from '../validation/text.ts';
 import type { EventFilters } from './eventFilters.ts';
-import { MeterCreate, MeterUpdateBody, pathFault } from './fields.ts';
+import { MeterCreate, MeterUpdateBody, pathIssue } from './fields.ts';
 import { type Aggregation, aggregations, type TimeUnit } from './meter.ts';
 
 /**
@@ -39,11 +39,11 @@ export interface MeterUpdate {
   groupBy: Record<string, string>;
 }
 
-/** A new meter from parsed JSON or YAML, or every fault of it. */
+/** A new meter from parsed JSON or YAML, or every issue of it. */
 export function readMeterDefinition(input: unknown): Read<MeterDefinition> {
-  if (!isJsonObject(input)) return { faults: [{ field: '', reason: 'expected a meter (a JSON object)' }] };
-  const faults = inOrderOf(MeterCreate, [...faultsOf(MeterCreate, input), ...valueFaults(input)]);
-  if (faults.length > 0) return { faults };
+  if (!isJsonObject(input)) return { issues: [{ field: '', reason: 'expected a meter (a JSON object)' }] };
+  const issues = inOrderOf(MeterCreate, [...issuesOf(MeterCreate, input), ...valueIssues(input)]);
+  if (issues.length > 0) return { issues };
   const { slug, name, eventFrom, groupBy = {}, ...rest } = input as Static<typeof MeterCreate>;
   return {
     value: {
@@ -65,19 +65,19 @@ export function readMeterDefinition(input: unknown): Read<MeterDefinition> {
 
 /** The replacement of a meter's changeable fields, held against the `valueProperty` that it keeps. */
 export function readMeterUpdate(input: unknown, valueProperty: string | undefined): Read<MeterUpdate> {
-  const faults = [...faultsOf(MeterUpdateBody, input), ...groupingFaults(input, valueProperty)];
-  if (faults.length > 0) return { faults };
+  const issues = [...issuesOf(MeterUpdateBody, input), ...groupingIssues(input, valueProperty)];
+  if (issues.length > 0) return { issues };
   const { name, description, groupBy = {}, metadata } = input as Static<typeof MeterUpdateBody>;
   return { value: { name, description, metadata: metadata ?? undefined, groupBy } };
 }
 
 /** A meter has a valueProperty or a valueExpression, a COUNT neither; and what is measured is no group. */
-function valueFaults(input: Record<string, unknown>): Fault[] {
+function valueIssues(input: Record<string, unknown>): Issue[] {
   const { aggregation, valueProperty, valueExpression } = input;
-  const faults = groupingFaults(input, valueProperty);
+  const issues = groupingIssues(input, valueProperty);
   const isKnown = (aggregations as readonly unknown[]).includes(aggregation);
   const isGiven = valueProperty !== undefined || valueExpression !== undefined;
-  const add = (field: string, reason: string) => faults.push({ field, reason });
+  const add = (field: string, reason: string) => issues.push({ field, reason });
   if (valueProperty !== undefined && valueExpression !== undefined)
     add('valueExpression', 'cannot be given together with valueProperty');
   else if (isGiven && aggregation === 'COUNT') {
@@ -87,12 +87,12 @@ function valueFaults(input: Record<string, unknown>): Fault[] {
     add('valueProperty', `is required when the aggregation is ${aggregation}`);
   if (input.timeUnit !== undefined && isKnown && aggregation !== 'WEIGHTED_SUM')
     add('timeUnit', 'is only for the aggregation WEIGHTED_SUM');
-  return faults;
+  return issues;
 }
 
-function groupingFaults(input: unknown, valueProperty: unknown): Fault[] {
+function groupingIssues(input: unknown, valueProperty: unknown): Issue[] {
   const groupBy = isJsonObject(input) ? input.groupBy : undefined;
-  if (!isJsonObject(groupBy) || typeof valueProperty !== 'string' || pathFault(valueProperty)) return [];
+  if (!isJsonObject(groupBy) || typeof valueProperty !== 'string' || pathIssue(valueProperty)) return [];
   return Object.entries(groupBy)
     .filter(([, one]) => one === valueProperty)
     .map(([name]) => ({ field: `groupBy.${name}`, reason: 'must differ from valueProperty' }));

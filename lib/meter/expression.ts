@@ -11,7 +11,7 @@ import {
   negateDecimal,
   parseDecimal,
 } from '../decimal/decimal.ts';
-import { parseTimeUs, timeFault } from '../event/time.ts';
+import { parseTimeUs, timeIssue } from '../event/time.ts';
 import { decimalOf } from './number.ts';
 import { lookupOf } from './path.ts';
 
@@ -207,8 +207,8 @@ function time(given: jsep.Expression[], paths: Paths): Evaluate {
   const { name, value: valueAt } = lookupAt(given[0]!, paths);
   return (data) => {
     const raw = valueAt(data);
-    const fault = typeof raw === 'string' ? timeFault(raw) : 'expected an RFC 3339 time';
-    if (fault !== undefined) throw new NoValue(`${fault} (${name})`);
+    const issue = typeof raw === 'string' ? timeIssue(raw) : 'expected an RFC 3339 time';
+    if (issue !== undefined) throw new NoValue(`${issue} (${name})`);
     return divideDecimals(decimalOfNumber(parseTimeUs(raw as string)!), 1_000_000, 6);
   };
 }

@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox';
 import { attributeBytesMax } from '../event/event.ts';
-import { shownName } from '../validation/fault.ts';
+import { shownName } from '../validation/issue.ts';
 import { choice, closedObject, dictionary, judged, nullable, text, time } from '../validation/schema.ts';
-import { isJsonObject, textFault } from '../validation/text.ts';
+import { isJsonObject, textIssue } from '../validation/text.ts';
 import { compileEventFilter, type EventFilters, eventFiltersMax } from './eventFilters.ts';
 import { compileExpression, expressionLengthMax } from './expression.ts';
 import { aggregations, type TimeUnit, timeUnits } from './meter.ts';
@@ -31,7 +31,7 @@ const path = (description: string) =>
     pattern: '^\\$',
     description,
     examples: ['$.tokens'],
-    fault: pathFault,
+    issue: pathIssue,
   });
 
 const naming = {
@@ -51,7 +51,7 @@ const grouping = {
     dictionary(path('A JSONPath.'), {
       entriesMax: groupByKeysMax,
       entries: 'names',
-      nameFault: groupByNameFault,
+      nameIssue: groupByNameIssue,
       description:
         'What usage can be grouped and filtered by: names to JSONPaths into the event data. ' +
         'Every path leads to one value, like $.model, $.user.plan or $["a b"][0].',
@@ -63,9 +63,9 @@ const grouping = {
       dictionary(text({ maxLength: metadataValueLengthMax }), {
         entriesMax: metadataKeysMax,
         entries: 'keys',
-        nameFault: (name) => {
-          const fault = textFault(name, { min: 1, max: metadataKeyLengthMax });
-          return fault && `the key ${fault}`;
+        nameIssue: (name) => {
+          const issue = textIssue(name, { min: 1, max: metadataKeyLengthMax });
+          return issue && `the key ${issue}`;
         },
         description: 'Texts of your own by name.',
         examples: [{ owner: 'billing' }],
@@ -102,7 +102,7 @@ export const meterFields = {
     pattern: slugPattern,
     description: 'Names the meter in queries; unique in the namespace.',
     examples: ['tokens_total'],
-    fault: (slug) =>
+    issue: (slug) =>
       slugRegExp.test(slug)
         ? undefined
         : 'must consist of lower-case letters and digits, in words joined by single underscores, like tokens_total',
@@ -134,7 +134,7 @@ export const meterFields = {
         'Arithmetic over JSONPaths in the place of valueProperty: + - * / ( ), abs, floor, ceil, min, max, and ' +
         'time($.path) for an RFC 3339 time in seconds. Exact decimals; quotients are rounded to 19 decimals.',
       examples: ['($.ended - $.started) * $.replicas / 3600'],
-      fault: (value) => messageOf(() => compileExpression(value)),
+      issue: (value) => messageOf(() => compileExpression(value)),
     }),
   ),
   timeUnit: Type.Optional(
@@ -165,7 +165,7 @@ export const MeterUpdateBody = closedObject(
   },
 );
 
-function groupByNameFault(name: string): string | undefined {
+function groupByNameIssue(name: string): string | undefined {
   if (name.length > groupByNameLengthMax) {
     return `the name must not be longer than ${groupByNameLengthMax} characters`;
   }
@@ -178,7 +178,7 @@ function groupByNameFault(name: string): string | undefined {
 }
 
 /** Why it is no JSONPath that can be evaluated. */
-export function pathFault(value: string): string | undefined {
+export function pathIssue(value: string): string | undefined {
   return messageOf(() => compilePath(value));
 }
 

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { jsonRequest, jsonResponse, problemResponses } from '../http/documentation.ts';
 import { closedObject, judged, time as timeField } from '../validation/schema.ts';
-import { textFault } from '../validation/text.ts';
+import { textIssue } from '../validation/text.ts';
 
 /** So many ids fit into a body of two million bytes where they are as long as a hash. */
 export const lookupIdsMax = 20_000;
@@ -15,7 +15,7 @@ const ids = judged<string[]>(
     maxItems: lookupIdsMax,
   },
   (value) => {
-    const isId = (one: unknown) => textFault(one, { min: 1, max: idCharsMax }) === undefined;
+    const isId = (one: unknown) => textIssue(one, { min: 1, max: idCharsMax }) === undefined;
     if (Array.isArray(value) && value.length > 0 && value.length <= lookupIdsMax && value.every(isId))
       return undefined;
     return `must be 1 to ${lookupIdsMax} texts of 1 to ${idCharsMax} characters`;

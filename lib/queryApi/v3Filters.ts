@@ -1,9 +1,9 @@
-import { parseTimeUs, timeFault } from '../event/time.ts';
+import { parseTimeUs, timeIssue } from '../event/time.ts';
 import type { TextFilter } from '../filter/textFilter.ts';
 import type { TimeFilter } from '../filter/timeFilter.ts';
 import { nearestName } from '../validation/nearest.ts';
 import { judged } from '../validation/schema.ts';
-import { isJsonObject, textFault } from '../validation/text.ts';
+import { isJsonObject, textIssue } from '../validation/text.ts';
 import { escaped } from './v3Query.ts';
 
 /**
@@ -77,8 +77,8 @@ function operatorsOf(given: unknown, known: readonly string[]): [string, string]
   return entries.map(([operator, value]) => {
     if (!known.includes(operator as string)) throw unknownOperator(String(operator), known);
     if (Array.isArray(value)) throw new Error(`${operator} is given more than once`);
-    const fault = textFault(value, { min: 0, max: valueLengthMax });
-    if (fault) throw new Error(`${operator} ${fault}`);
+    const issue = textIssue(value, { min: 0, max: valueLengthMax });
+    if (issue) throw new Error(`${operator} ${issue}`);
     return [operator as string, value as string];
   });
 }
@@ -115,7 +115,7 @@ function textFilter(operator: string, value: string): TextFilter {
 
 function timeFilters(operator: string, value: string): TimeFilter[] {
   const us = parseTimeUs(value);
-  if (us === undefined) throw new Error(`${operator}: ${timeFault(value)}`);
+  if (us === undefined) throw new Error(`${operator}: ${timeIssue(value)}`);
   if (operator !== 'eq') return [{ operator: operator as 'gt' | 'gte' | 'lt' | 'lte', us }];
   return [
     { operator: 'gte', us },

@@ -1,5 +1,5 @@
 /**
- * Typed settings, read once from the environment. Every fault is reported together, so that a wrong start is
+ * Typed settings, read once from the environment. Every issue is reported together, so that a wrong start is
  * mended in one go.
  */
 
@@ -19,32 +19,32 @@ export type Settings = Record<string, Setting<unknown>>;
 export type ConfigOf<S extends Settings> = { [K in keyof S]: S[K] extends Setting<infer T> ? T : never };
 
 export class ConfigError extends Error {
-  constructor(readonly faults: string[]) {
-    super(`The configuration is wrong:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+  constructor(readonly issues: string[]) {
+    super(`The configuration is wrong:\n${issues.map((issue) => `  - ${issue}`).join('\n')}`);
     this.name = 'ConfigError';
   }
 }
 
-/** Reads every setting; throws one ConfigError that names all faults. An empty variable counts as not set. */
+/** Reads every setting; throws one ConfigError that names all issues. An empty variable counts as not set. */
 export function readConfig<S extends Settings>(
   settings: S,
   env: Record<string, string | undefined> = process.env,
 ): ConfigOf<S> {
-  const faults: string[] = [];
+  const issues: string[] = [];
   const config: Record<string, unknown> = {};
   for (const [key, setting] of Object.entries(settings)) {
     const text = env[setting.name] || setting.fallback;
     if (text === undefined) {
-      faults.push(`${setting.name} is not set (${setting.about})`);
+      issues.push(`${setting.name} is not set (${setting.about})`);
       continue;
     }
     try {
       config[key] = setting.parse(text);
     } catch (error) {
-      faults.push(`${setting.name}=${shown(setting, text)}: ${(error as Error).message} (${setting.about})`);
+      issues.push(`${setting.name}=${shown(setting, text)}: ${(error as Error).message} (${setting.about})`);
     }
   }
-  if (faults.length > 0) throw new ConfigError(faults);
+  if (issues.length > 0) throw new ConfigError(issues);
   return config as ConfigOf<S>;
 }
 

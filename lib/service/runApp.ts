@@ -1,5 +1,5 @@
 import { ConfigError } from './config.ts';
-import { StartFault } from './startFault.ts';
+import { StartError } from './startError.ts';
 
 /**
  * Runs an app's main function. What keeps it from starting is said in plain words on standard error, and ends the process
@@ -18,7 +18,7 @@ export async function runApp(main: () => Promise<unknown>): Promise<void> {
 export function saidTo(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as { code?: unknown };
-  const isExpected = error instanceof StartFault || error instanceof ConfigError || typeof code === 'string';
+  const isExpected = error instanceof StartError || error instanceof ConfigError || typeof code === 'string';
   if (!isExpected) return error.stack ?? error.message;
   return error.message || String(code);
 }

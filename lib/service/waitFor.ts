@@ -1,12 +1,12 @@
 import type { App } from './app.ts';
-import { StartFault } from './startFault.ts';
+import { StartError } from './startError.ts';
 
 const pauseMsMin = 200;
 const pauseMsMax = 3_000;
 
 /**
  * Tries to begin until it succeeds or the app is being stopped: an app that comes up before its database or Redis is
- * alive, not ready, and begins by itself once they are there. Each different fault is logged once. A StartFault, which no
+ * alive, not ready, and begins by itself once they are there. Each different fault is logged once. A StartError, which no
  * waiting mends, stops the app at once.
  */
 export async function waitFor(app: App, what: string, begin: () => Promise<void>): Promise<void> {
@@ -15,7 +15,7 @@ export async function waitFor(app: App, what: string, begin: () => Promise<void>
     try {
       return await begin();
     } catch (error) {
-      if (error instanceof StartFault) {
+      if (error instanceof StartError) {
         app.log.fatal(error.message);
         return app.stopBecause(`fault: ${error.message}`);
       }

@@ -1,7 +1,7 @@
-import type { Fault } from './fault.ts';
+import type { Issue } from './issue.ts';
 
-/** A reason that continues the field's name, or faults of the value's parts, their fields relative to it. */
-export type Judgement = string | readonly Fault[] | undefined;
+/** A reason that continues the field's name, or issues of the value's parts, their fields relative to it. */
+export type Judgement = string | readonly Issue[] | undefined;
 
 /** TypeBox's name for schemas that are judged by a function, and the member that holds it. */
 export const judgedKind = 'Judged';

@@ -9,15 +9,15 @@ import {
   Type,
   TypeRegistry,
 } from '@sinclair/typebox';
-import { timeFault } from '../event/time.ts';
-import { type Fault, shownName, within } from './fault.ts';
-import { faultsOf, unknownReason } from './faultsOf.ts';
+import { timeIssue } from '../event/time.ts';
+import { type Issue, shownName, within } from './issue.ts';
+import { issuesOf, unknownReason } from './issuesOf.ts';
 import { type Judgement, judge, judgedKind } from './judgement.ts';
 import { nearestName } from './nearest.ts';
-import { isJsonObject, textFault } from './text.ts';
+import { isJsonObject, textIssue } from './text.ts';
 
 /**
- * The schemas of requests: each is what /swagger shows, and what a value is held against (faultsOf.ts). Where JSON Schema
+ * The schemas of requests: each is what /swagger shows, and what a value is held against (issuesOf.ts). Where JSON Schema
  * can't say it all, a function judges the value, and says what is wrong in words that continue the field's name.
  */
 export function judged<T>(shown: SchemaOptions, judgeValue: (value: unknown) => Judgement): TUnsafe<T> {
@@ -35,25 +35,25 @@ interface TextOptions extends SchemaOptions {
   maxLength: number;
   bytesMax?: number;
   /** What else is wrong with a text of this length; undefined where nothing is. */
-  fault?: (text: string) => string | undefined;
+  issue?: (text: string) => string | undefined;
 }
 
 /** A text that PostgreSQL can store. */
-export function text({ minLength = 0, maxLength, bytesMax, fault, ...shown }: TextOptions): TUnsafe<string> {
+export function text({ minLength = 0, maxLength, bytesMax, issue, ...shown }: TextOptions): TUnsafe<string> {
   const length = { min: minLength, max: maxLength };
   return judged<string>({ type: 'string', minLength, maxLength, ...shown }, (value) => {
-    const found = textFault(value, length);
+    const found = textIssue(value, length);
     if (found) return found;
     if (bytesMax !== undefined && Buffer.byteLength(value as string) > bytesMax)
       return `must not be longer than ${bytesMax} bytes`;
-    return fault?.(value as string);
+    return issue?.(value as string);
   });
 }
 
 /** An RFC 3339 time from 1970 to 2199; it stays the text it is. */
 export function time(description: string, shown: SchemaOptions = {}): TUnsafe<string> {
   return judged<string>({ type: 'string', format: 'date-time', description, ...shown }, (value) =>
-    typeof value === 'string' ? timeFault(value) : 'expected an RFC 3339 time',
+    typeof value === 'string' ? timeIssue(value) : 'expected an RFC 3339 time',
   );
 }
 
@@ -115,27 +115,27 @@ interface DictionaryOptions extends SchemaOptions {
   entriesMax: number;
   /** What the entries are called in messages. */
   entries: string;
-  nameFault?: (name: string) => string | undefined;
+  nameIssue?: (name: string) => string | undefined;
 }
 
 /** An object whose names the client chooses. */
 export function dictionary<T extends TSchema>(
   value: T,
-  { entriesMax, entries, nameFault, ...shown }: DictionaryOptions,
+  { entriesMax, entries, nameIssue, ...shown }: DictionaryOptions,
 ): TUnsafe<Record<string, Static<T>>> {
   const schema = { type: 'object', additionalProperties: value, maxProperties: entriesMax, ...shown };
   return judged<Record<string, Static<T>>>(schema, (given) => {
     if (!isJsonObject(given)) return `expected an object of ${entries}`;
     const members = Object.entries(given);
     if (members.length > entriesMax) return `must not have more than ${entriesMax} ${entries}`;
-    return members.flatMap(([name, one]): Fault[] => {
-      // A name that can't be shown is the object's own fault.
+    return members.flatMap(([name, one]): Issue[] => {
+      // A name that can't be shown is an issue of the object itself.
       const field = name.isWellFormed() && !name.includes('\0') ? shownName(name) : '';
-      const reason = nameFault?.(name);
+      const reason = nameIssue?.(name);
       const own = reason === undefined ? [] : [{ field, reason }];
       return [
         ...own,
-        ...faultsOf(value, one).map((fault) => ({ ...fault, field: within(field, fault.field) })),
+        ...issuesOf(value, one).map((issue) => ({ ...issue, field: within(field, issue.field) })),
       ];
     });
   });
@@ -144,7 +144,7 @@ export function dictionary<T extends TSchema>(
 /** The schema, or null. */
 export function nullable<T extends TSchema>(schema: T): TUnsafe<Static<T> | null> {
   return judged<Static<T> | null>({ ...schema, nullable: true }, (value) =>
-    value === null ? undefined : faultsOf(schema, value),
+    value === null ? undefined : issuesOf(schema, value),
   );
 }
 

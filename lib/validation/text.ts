@@ -1,5 +1,5 @@
 /** Why it is not a text that PostgreSQL can store; lengths in Unicode characters, as JSON Schema counts them. */
-export function textFault(value: unknown, length: { min: number; max: number }): string | undefined {
+export function textIssue(value: unknown, length: { min: number; max: number }): string | undefined {
   if (typeof value !== 'string') return `expected a text, got ${kindOf(value)}`;
   if (!value.isWellFormed()) return 'must not contain half of a UTF-16 surrogate pair';
   if (value.includes('\0')) return 'must not contain the character NUL';

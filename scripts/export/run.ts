@@ -40,8 +40,8 @@ interface ManifestFile {
 const daysAtOnce = 31;
 
 /** What keeps an export from being made; the message says what to do. */
-export class ExportFault extends Error {
-  override name = 'ExportFault';
+export class ExportError extends Error {
+  override name = 'ExportError';
 }
 
 /**
@@ -59,7 +59,7 @@ export class Exporter {
     readonly options: ExportOptions,
   ) {}
 
-  /** Throws an ExportFault where another exporter is at work, or the target and the database don't belong together. */
+  /** Throws an ExportError where another exporter is at work, or the target and the database don't belong together. */
   async export(): Promise<Exported> {
     await this.#lease();
     const exported = { runs: 0, events: 0, days: 0 };
@@ -79,7 +79,7 @@ export class Exporter {
 
   async #lease(): Promise<void> {
     if (!(await leaseTarget(this.sql, this.store.name, this.#owner)))
-      throw new ExportFault(
+      throw new ExportError(
         `Another exporter is at work on ${this.store.name}; its lease ends within 5 minutes.`,
       );
   }
@@ -88,7 +88,7 @@ export class Exporter {
   async #requireOwnTarget(): Promise<void> {
     const next = (await runsOf(this.sql, this.store.name)) + 1;
     if (!(await this.store.exists(manifestPath(next)))) return;
-    throw new ExportFault(
+    throw new ExportError(
       `${this.store.name} holds ${manifestPath(next)}, which this database knows nothing of: it was filled by another ` +
         'database, or this one was restored to an earlier state. Export to another place.',
     );
@@ -181,7 +181,7 @@ export class Exporter {
   async #asOwner<T>(write: (tx: Transaction) => Promise<T>): Promise<T> {
     return (await this.sql.begin(async (tx) => {
       if (!(await holdsLease(tx, this.store.name, this.#owner)))
-        throw new ExportFault(`Another exporter has taken ${this.store.name} over: this one was too slow.`);
+        throw new ExportError(`Another exporter has taken ${this.store.name} over: this one was too slow.`);
       return await write(tx);
     })) as T;
   }

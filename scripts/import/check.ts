@@ -4,8 +4,8 @@ import { parseJson } from '@usage/lib/json/parse.ts';
 import { type CompiledMeter, compileMeter } from '@usage/lib/meter/evaluate.ts';
 import type { EventAttributes } from '@usage/lib/meter/eventFilters.ts';
 import type { Meter } from '@usage/lib/meter/meter.ts';
-import { isRefused, type RefusedRow } from './faults.ts';
 import type { ReadyEvent } from './ids.ts';
+import { isRefused, type RefusedRow } from './refusals.ts';
 
 /** What the whole file comes to, before anything of it is sent. */
 export interface Findings {

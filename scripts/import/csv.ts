@@ -1,9 +1,9 @@
-import { quoted, Refusal, type RefusedRow, RowFault } from './faults.ts';
 import type { DraftEvent } from './ids.ts';
 import { type NumberStyle, readNumber, undecidedNumber } from './numbers.ts';
+import { quoted, Refusal, type RefusedRow, RowError } from './refusals.ts';
 import { type CsvLayout, type CsvRow, rowsOf } from './rows.ts';
 import { readTime, type TimeReading } from './times.ts';
-import { totalsFault } from './totals.ts';
+import { totalsIssue } from './totals.ts';
 
 export interface CsvMapping {
   type: { constant: string } | { column: string };
@@ -61,7 +61,7 @@ export async function* eventsOfCsv(
       const event = eventOf(row, columns, mapping, layout.delimiter, notes);
       if (event) yield event;
     } catch (error) {
-      if (!(error instanceof RowFault)) throw error;
+      if (!(error instanceof RowError)) throw error;
       yield { line: row.line, reason: error.message };
     }
   }
@@ -139,7 +139,7 @@ async function laterHeader(path: string, layout: CsvLayout, mapping: CsvMapping)
   return '';
 }
 
-/** undefined: a row of totals that is left out. Throws a RowFault. */
+/** undefined: a row of totals that is left out. Throws a RowError. */
 export function eventOf(
   row: CsvRow,
   columns: Columns,
@@ -148,14 +148,14 @@ export function eventOf(
   notes: CsvNotes,
 ): DraftEvent | undefined {
   const { cells, line } = row;
-  const total = mapping.totals === 'keep' ? undefined : totalsFault(cells);
+  const total = mapping.totals === 'keep' ? undefined : totalsIssue(cells);
   if (total !== undefined) {
-    if (mapping.totals === 'refuse') throw new RowFault(total);
+    if (mapping.totals === 'refuse') throw new RowError(total);
     notes.totalsRows++;
     return undefined;
   }
   if (cells.length !== columns.count)
-    throw new RowFault(
+    throw new RowError(
       `the row has ${cells.length} cells, the header ${columns.count}: is a delimiter missing or in excess?`,
     );
   const attributes: DraftEvent['attributes'] = {
@@ -174,7 +174,7 @@ export function eventOf(
     if (typed !== undefined && is !== 'text') return { field, json: typed };
     if (is === 'number') return { field, json: readNumber(cell, name, mapping.numbers) };
     const undecided = is === 'undecided' ? undecidedNumber(cell, name, delimiter) : undefined;
-    if (undecided !== undefined) throw new RowFault(undecided);
+    if (undecided !== undefined) throw new RowError(undecided);
     return { field, json: cell === '' ? 'null' : JSON.stringify(cell) };
   });
   // The cells as they stand: the same row is the same event, however its numbers and times were read.
@@ -199,9 +199,9 @@ const invisible = /^[\s\u00a0\ufeff\u200b-\u200f]|[\s\u00a0\ufeff\u200b-\u200f]$
 
 /** Two customers must not differ by what nobody can see, nor be one by what was lost. */
 function clean(name: string, cell: string): string {
-  if (cell === '') throw new RowFault(`${name} is empty`);
+  if (cell === '') throw new RowError(`${name} is empty`);
   if (invisible.test(cell))
-    throw new RowFault(
+    throw new RowError(
       `${name} ${quoted(cell)} holds a character that can't be seen, or one that was lost (U+FFFD): mend it`,
     );
   return cell;

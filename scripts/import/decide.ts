@@ -1,6 +1,6 @@
 import { parseTimeUs } from '@usage/lib/event/time.ts';
-import { Refusal, type RefusedRow } from './faults.ts';
 import type { ImportOptions } from './options.ts';
+import { Refusal, type RefusedRow } from './refusals.ts';
 import type { Checked } from './run.ts';
 
 const shownMax = 20;

@@ -16,8 +16,8 @@ const meterPageSize = 100;
 const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** An answer that isn't a success, or none at all; `status` undefined: the gateway wasn't reached. */
-export class GatewayFault extends Error {
-  override name = 'GatewayFault';
+export class GatewayError extends Error {
+  override name = 'GatewayError';
   constructor(
     message: string,
     readonly status: number | undefined,
@@ -34,7 +34,7 @@ interface ProblemBody {
 
 /**
  * One request; waits and tries again while the gateway answers 429 or 503 or is away. Throws a
- * GatewayFault for any other answer.
+ * GatewayError for any other answer.
  */
 export async function request(
   gateway: Gateway,
@@ -50,7 +50,7 @@ export async function request(
     const answer = await answerTo(`${gateway.url}${path}`, init);
     if (answer instanceof Response && answer.ok) return answer;
     const isTemporary = answer instanceof Error || answer.status === 429 || answer.status === 503;
-    if (!isTemporary || attempt >= attempts) throw await faultOf(answer);
+    if (!isTemporary || attempt >= attempts) throw await errorOf(answer);
     const askedMs = answer instanceof Error ? 0 : Number(answer.headers.get('retry-after') ?? 0) * 1_000;
     gateway.onWait();
     const waitMs = Math.min(Math.max(askedMs, 100 * 2 ** Math.min(attempt, 8)), waitMsMax);
@@ -100,13 +100,13 @@ async function answerTo(url: string, init: RequestInit): Promise<Response | Erro
   }
 }
 
-async function faultOf(answer: Response | Error): Promise<GatewayFault> {
+async function errorOf(answer: Response | Error): Promise<GatewayError> {
   if (answer instanceof Error)
-    return new GatewayFault(`the gateway can't be reached: ${answer.message}`, undefined, undefined);
+    return new GatewayError(`the gateway can't be reached: ${answer.message}`, undefined, undefined);
   const text = await answer.text();
   const problem = jsonOf(text);
   const detail = problem?.detail ?? text.slice(0, 300);
-  return new GatewayFault(`the gateway answers ${answer.status}: ${detail}`, answer.status, problem);
+  return new GatewayError(`the gateway answers ${answer.status}: ${detail}`, answer.status, problem);
 }
 
 function jsonOf(text: string): ProblemBody | undefined {

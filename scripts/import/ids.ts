@@ -1,6 +1,6 @@
-import { faultsOf } from '@usage/lib/event/event.ts';
+import { issuesOf } from '@usage/lib/event/event.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
-import { isRefused, quoted, type RefusedRow } from './faults.ts';
+import { isRefused, quoted, type RefusedRow } from './refusals.ts';
 
 /** An event of a file, before it has an id. */
 export interface DraftEvent {
@@ -68,9 +68,9 @@ export async function* withIds(
     }
     const head = JSON.stringify(attributes);
     const json = data === undefined ? head : `${head.slice(0, -1)},"data":${data}}`;
-    const fault = faultsOf({ ...attributes, ...(data === undefined ? {} : { data: parseJson(data) }) })[0];
-    yield fault
-      ? { line, reason: `${fault.field} ${fault.reason}`.trim() }
+    const issue = issuesOf({ ...attributes, ...(data === undefined ? {} : { data: parseJson(data) }) })[0];
+    yield issue
+      ? { line, reason: `${issue.field} ${issue.reason}`.trim() }
       : ready(line, attributes, data, json);
   }
 }

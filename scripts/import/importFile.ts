@@ -1,7 +1,7 @@
 import { exitCodeOf, remarksOn, requireSendable } from './decide.ts';
-import { Refusal, type RefusedRow } from './faults.ts';
 import type { ImportOptions } from './options.ts';
 import { Progress } from './progress.ts';
+import { Refusal, type RefusedRow } from './refusals.ts';
 import { type Checked, ImportRun } from './run.ts';
 
 type Print = (line: string) => void;
@@ -9,7 +9,7 @@ type Print = (line: string) => void;
 /** With their waits about half an hour. */
 const attemptsMaxByDefault = 60;
 
-/** Imports a file, or shows what would be: the exit code. Throws a Refusal, or a GatewayFault where nobody answers. */
+/** Imports a file, or shows what would be: the exit code. Throws a Refusal, or a GatewayError where nobody answers. */
 export async function importFile(
   options: ImportOptions,
   print: Print,

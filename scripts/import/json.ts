@@ -1,7 +1,7 @@
 import { memberTwice } from '@usage/lib/json/memberTwice.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
-import { Refusal, type RefusedRow } from './faults.ts';
 import type { DraftEvent } from './ids.ts';
+import { Refusal, type RefusedRow } from './refusals.ts';
 import { textOf } from './text.ts';
 
 /** A JSON file is read whole; longer ones should be NDJSON. */

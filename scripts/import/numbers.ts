@@ -1,4 +1,4 @@
-import { quoted, RowFault } from './faults.ts';
+import { quoted, RowError } from './refusals.ts';
 
 /** How numbers are written in the columns that hold them. */
 export interface NumberStyle {
@@ -15,7 +15,7 @@ const currencySign =
 const blanks = /[\s\u00a0\u202f\u2009]/g;
 
 /**
- * The number of a cell as JSON writes it ("1234.5"); throws a RowFault where it isn't one in this style. What could be read
+ * The number of a cell as JSON writes it ("1234.5"); throws a RowError where it isn't one in this style. What could be read
  * in two ways ("1.234" with a decimal comma) is refused.
  */
 export function readNumber(cell: string, column: string, style: NumberStyle): string {
@@ -25,13 +25,13 @@ export function readNumber(cell: string, column: string, style: NumberStyle): st
       .replace(currencySign, '')
       .trim()
       .replace(/^([+-])\s+/, '$1');
-  if (text === '') throw new RowFault(`column ${quoted(column)} is empty, a number is expected`);
+  if (text === '') throw new RowError(`column ${quoted(column)} is empty, a number is expected`);
   const { thousands, decimal } = style;
   if (thousands !== undefined) text = withoutGroups(text, thousands, decimal);
   else if (decimal === ',' && text.includes('.')) text = '';
   if (decimal === ',') text = text.replace(',', '.');
   if (plainNumber.test(text)) return normalised(text);
-  throw new RowFault(
+  throw new RowError(
     `column ${quoted(column)}: ${quoted(cell)} is not a number ${described(style)}; ${advice}`,
   );
 }

@@ -36,32 +36,32 @@ export interface CsvOptions {
 }
 
 /** Every wrong option at once, one a line. */
-export class OptionFault extends Error {
-  override name = 'OptionFault';
+export class OptionError extends Error {
+  override name = 'OptionError';
 }
 
-/** undefined: help is asked for. Throws an OptionFault. */
+/** undefined: help is asked for. Throws an OptionError. */
 export function readOptions(
   args: string[],
   env: Record<string, string | undefined>,
 ): ImportOptions | undefined {
   const { values, positionals } = parse(args);
   if (values.help) return undefined;
-  const faults: string[] = [];
+  const issues: string[] = [];
   const [file, ...more] = positionals;
-  if (file === undefined || more.length > 0) faults.push('expected one file');
+  if (file === undefined || more.length > 0) issues.push('expected one file');
   const kind = kindOf(file ?? '');
   if (file !== undefined && kind === undefined)
-    faults.push(`${file}: the name must end in .ndjson, .jsonl, .json, .csv, .tsv or .parquet`);
+    issues.push(`${file}: the name must end in .ndjson, .jsonl, .json, .csv, .tsv or .parquet`);
   if (!/^https?:$/.test(URL.parse(values.url)?.protocol ?? ''))
-    faults.push(`--url ${values.url}: expected an address such as http://127.0.0.1:8000`);
-  const batchEvents = integer('batch', values.batch, batchMax, faults);
+    issues.push(`--url ${values.url}: expected an address such as http://127.0.0.1:8000`);
+  const batchEvents = integer('batch', values.batch, batchMax, issues);
   const hasColumns = kind === 'csv' || (kind === 'parquet' && namesColumns(values));
-  const csv = hasColumns ? readCsvOptions(values, file!, faults) : undefined;
-  if (kind === 'parquet') refuse(values, textOptions, 'files of text', faults);
-  else if (kind !== 'csv' && kind !== undefined) refuse(values, csvOptions, 'CSV and Parquet files', faults);
-  if (values.source === '') faults.push('--source must not be empty');
-  if (faults.length > 0) throw new OptionFault(faults.join('\n'));
+  const csv = hasColumns ? readCsvOptions(values, file!, issues) : undefined;
+  if (kind === 'parquet') refuse(values, textOptions, 'files of text', issues);
+  else if (kind !== 'csv' && kind !== undefined) refuse(values, csvOptions, 'CSV and Parquet files', issues);
+  if (values.source === '') issues.push('--source must not be empty');
+  if (issues.length > 0) throw new OptionError(issues.join('\n'));
   return {
     file: file!,
     kind: kind!,
@@ -87,7 +87,7 @@ export function parse(args: string[]) {
   try {
     return parseArgs({ args, allowPositionals: true, options: flags });
   } catch (error) {
-    throw new OptionFault((error as Error).message);
+    throw new OptionError((error as Error).message);
   }
 }
 
@@ -98,26 +98,26 @@ export function kindOf(file: string): FileKind | undefined {
   return /\.(csv|tsv)$/i.test(file) ? 'csv' : undefined;
 }
 
-function readCsvOptions(values: Values, file: string, faults: string[]): CsvOptions {
+function readCsvOptions(values: Values, file: string, issues: string[]): CsvOptions {
   const from = (name: 'type' | 'subject') => {
     const constant = values[name];
     const column = values[`${name}-column`];
     if ((constant === undefined) === (column === undefined))
-      faults.push(`a table needs --${name} or --${name}-column`);
-    if (constant === '') faults.push(`--${name} must not be empty`);
+      issues.push(`a table needs --${name} or --${name}-column`);
+    if (constant === '') issues.push(`--${name} must not be empty`);
     return column === undefined ? { constant: constant ?? '' } : { column };
   };
   const zone = values['time-zone'] ?? 'UTC';
   try {
     checkZone(zone);
   } catch (error) {
-    faults.push(`--time-zone: ${(error as Error).message}`);
+    issues.push(`--time-zone: ${(error as Error).message}`);
   }
-  const decimal = choice('decimal', values.decimal ?? '.', ['.', ','], faults);
+  const decimal = choice('decimal', values.decimal ?? '.', ['.', ','], issues);
   const thousands = values.thousands;
   if (thousands !== undefined) {
-    choice('thousands', thousands, [',', '.', "'", ' '], faults);
-    if (thousands === decimal) faults.push('--thousands and --decimal must not be the same');
+    choice('thousands', thousands, [',', '.', "'", ' '], issues);
+    if (thousands === decimal) issues.push('--thousands and --decimal must not be the same');
   }
   const numberColumns = values.number ?? [];
   const textColumns = values.text ?? [];
@@ -125,50 +125,50 @@ function readCsvOptions(values: Values, file: string, faults: string[]): CsvOpti
     numberColumns.length === 0 &&
     (values.decimal ?? thousands ?? (values.currency || undefined)) !== undefined
   )
-    faults.push('--decimal, --thousands and --currency need --number: which columns hold the numbers?');
+    issues.push('--decimal, --thousands and --currency need --number: which columns hold the numbers?');
   for (const both of numberColumns.filter((name) => textColumns.includes(name)))
-    faults.push(`${both} can't be both --number and --text`);
+    issues.push(`${both} can't be both --number and --text`);
   const order = values['date-order'];
   const delimiter = values.delimiter ?? (/\.tsv$/i.test(file) ? 'tab' : undefined);
-  if (delimiter !== undefined) choice('delimiter', delimiter, [',', ';', '|', 'tab', '\t'], faults);
+  if (delimiter !== undefined) choice('delimiter', delimiter, [',', ';', '|', 'tab', '\t'], issues);
   const mapping: CsvMapping = {
     type: from('type'),
     subject: from('subject'),
     idColumn: values['id-column'],
     timeColumn: values['time-column'],
-    data: fieldsOf(values.data ?? [], faults),
+    data: fieldsOf(values.data ?? [], issues),
     numberColumns,
     numbers: { decimal, thousands, currency: values.currency },
     textColumns,
     times: {
       zone,
-      dateOrder: order === undefined ? undefined : choice('date-order', order, ['dmy', 'mdy'], faults),
+      dateOrder: order === undefined ? undefined : choice('date-order', order, ['dmy', 'mdy'], issues),
     },
     totals:
-      values.totals === undefined ? 'refuse' : choice('totals', values.totals, ['skip', 'keep'], faults),
+      values.totals === undefined ? 'refuse' : choice('totals', values.totals, ['skip', 'keep'], issues),
   };
   const quotes = values['stray-quotes'];
-  if (quotes !== undefined) choice('stray-quotes', quotes, ['keep'], faults);
+  if (quotes !== undefined) choice('stray-quotes', quotes, ['keep'], issues);
   return {
     mapping,
     delimiter: delimiter === 'tab' ? '\t' : delimiter,
     headerLine:
       values['header-line'] === undefined
         ? undefined
-        : integer('header-line', values['header-line'], headerLineMax, faults),
+        : integer('header-line', values['header-line'], headerLineMax, issues),
     keepStrayQuotes: quotes !== undefined,
   };
 }
 
-function fieldsOf(pairs: string[], faults: string[]): CsvMapping['data'] {
+function fieldsOf(pairs: string[], issues: string[]): CsvMapping['data'] {
   const fields = pairs.map((pair) => {
     const [field, column = field] = pair.split(/=(.*)/s);
-    if (!field || !column) faults.push(`--data ${pair}: expected FIELD=COLUMN, or COLUMN`);
+    if (!field || !column) issues.push(`--data ${pair}: expected FIELD=COLUMN, or COLUMN`);
     return { field: field!, column: column! };
   });
   for (const [index, { field }] of fields.entries()) {
     if (fields.findIndex((other) => other.field === field) < index)
-      faults.push(`--data ${field} is there twice`);
+      issues.push(`--data ${field} is there twice`);
   }
   return fields;
 }
@@ -190,14 +190,14 @@ function isGiven(values: Values, name: string): boolean {
   return value !== undefined && value !== false;
 }
 
-function refuse(values: Values, names: readonly string[], are: string, faults: string[]): void {
-  for (const name of names) if (isGiven(values, name)) faults.push(`--${name} is for ${are}`);
+function refuse(values: Values, names: readonly string[], are: string, issues: string[]): void {
+  for (const name of names) if (isGiven(values, name)) issues.push(`--${name} is for ${are}`);
 }
 
-export function integer(name: string, text: string, max: number, faults: string[]): number {
+export function integer(name: string, text: string, max: number, issues: string[]): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
-  faults.push(`--${name} ${text}: expected a whole number from 1 to ${max}`);
+  issues.push(`--${name} ${text}: expected a whole number from 1 to ${max}`);
   return 1;
 }
 
@@ -205,10 +205,10 @@ function choice<const T extends string>(
   name: string,
   text: string,
   values: readonly T[],
-  faults: string[],
+  issues: string[],
 ): T {
   const value = values.find((candidate) => candidate === text);
   if (value === undefined)
-    faults.push(`--${name} ${text}: expected ${values.map((one) => JSON.stringify(one)).join(' or ')}`);
+    issues.push(`--${name} ${text}: expected ${values.map((one) => JSON.stringify(one)).join(' or ')}`);
   return value ?? values[0]!;
 }

@@ -8,9 +8,9 @@ import {
   parquetRead,
 } from 'hyparquet';
 import { type CsvMapping, type CsvNotes, columnsOf, eventOf } from './csv.ts';
-import { quoted, Refusal, type RefusedRow, RowFault } from './faults.ts';
 import type { DraftEvent } from './ids.ts';
 import { cellOf, columnsIn, type ParquetCell, type ParquetColumn, parsers } from './parquetCells.ts';
+import { quoted, Refusal, type RefusedRow, RowError } from './refusals.ts';
 
 /** Snappy is the reader's own. */
 const compressors: Compressors = {
@@ -50,7 +50,7 @@ export async function* eventsOfParquet(
         const event = read(line, cells);
         if (event) yield event;
       } catch (error) {
-        if (!(error instanceof RowFault)) throw error;
+        if (!(error instanceof RowError)) throw error;
         yield { line, reason: error.message };
       }
     }
@@ -131,8 +131,8 @@ function objectIn(text: string, name: string): object {
   try {
     value = parseJson(text);
   } catch (error) {
-    throw new RowFault(`${name} is not JSON: ${(error as Error).message}`);
+    throw new RowError(`${name} is not JSON: ${(error as Error).message}`);
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new RowFault(`${name} is not a JSON object`);
+  throw new RowError(`${name} is not a JSON object`);
 }

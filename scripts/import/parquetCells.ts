@@ -1,7 +1,7 @@
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import type { ParquetParsers, SchemaElement } from 'hyparquet';
-import { quoted, RowFault } from './faults.ts';
+import { quoted, RowError } from './refusals.ts';
 
 /** A cell as text, and as JSON where it is no text. */
 export interface ParquetCell {
@@ -90,11 +90,11 @@ function scaleOf({ scale, logical_type }: SchemaElement): number {
   return scale ?? (logical_type?.type === 'DECIMAL' ? logical_type.scale : 0);
 }
 
-/** Throws a RowFault for what no event can hold. */
+/** Throws a RowError for what no event can hold. */
 export function cellOf(value: unknown, { name, kind, scale }: ParquetColumn): ParquetCell {
   if (value === null || value === undefined) return { text: '', json: 'null' };
   if (scale !== undefined && kind === 'nested')
-    throw new RowFault(
+    throw new RowError(
       `column ${quoted(name)} holds decimals inside a list or struct: write them as a column`,
     );
   if (scale !== undefined) return number(decimalText(value, scale));
@@ -102,7 +102,7 @@ export function cellOf(value: unknown, { name, kind, scale }: ParquetColumn): Pa
     return { text: kind === 'localTime' ? value.replace(/Z$/, '') : value, json: undefined };
   if (typeof value === 'number') {
     if (!Number.isFinite(value))
-      throw new RowFault(`column ${quoted(name)}: ${value} is no number that counts`);
+      throw new RowError(`column ${quoted(name)}: ${value} is no number that counts`);
     return number(String(kind === 'float' ? shortest(value) : value));
   }
   if (typeof value === 'bigint') return number(String(value));
@@ -155,7 +155,7 @@ function checked(json: string, column: string): string {
   try {
     return JSON.stringify(parseJson(json));
   } catch (error) {
-    throw new RowFault(`column ${quoted(column)} holds what is not JSON: ${(error as Error).message}`);
+    throw new RowError(`column ${quoted(column)} holds what is not JSON: ${(error as Error).message}`);
   }
 }
 
@@ -163,7 +163,7 @@ function textIn(bytes: Uint8Array, column: string): string {
   try {
     return textOf(bytes);
   } catch {
-    throw new RowFault(`column ${quoted(column)} holds bytes that are not UTF-8`);
+    throw new RowError(`column ${quoted(column)} holds bytes that are not UTF-8`);
   }
 }
 

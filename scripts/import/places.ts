@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { S3Client } from 'bun';
-import { Refusal } from './faults.ts';
+import { Refusal } from './refusals.ts';
 
 /** A file as it is now: another one of the same name has another state. */
 export interface PlacedFile {

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { CsvError, type Options, parse } from 'csv-parse';
 import { parse as parseText } from 'csv-parse/sync';
-import { quoted, Refusal } from './faults.ts';
+import { quoted, Refusal } from './refusals.ts';
 import { textOf } from './text.ts';
 
 export interface CsvLayout {
@@ -36,7 +36,7 @@ export async function* rowsOf(
   onBytes: (bytes: number) => void,
 ): AsyncGenerator<CsvRow> {
   const text = Readable.from(textOf(path, layout.encoding, onBytes));
-  // Counted as rows are parsed, well before they are taken: it says where a fault lies.
+  // Counted as rows are parsed, well before they are taken: it says where an issue lies.
   let line = 1;
   const placed = ({ record: cells, raw }: ParsedRow) => {
     const first = line;

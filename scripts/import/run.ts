@@ -1,13 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { checkEvents, type Findings } from './check.ts';
 import { type CsvNotes, eventsOfCsv } from './csv.ts';
-import { isRefused, Refusal, type RefusedRow } from './faults.ts';
-import { type Gateway, GatewayFault, metersOf } from './gateway.ts';
+import { type Gateway, GatewayError, metersOf } from './gateway.ts';
 import { type IdNotes, type ReadyEvent, withIds } from './ids.ts';
 import { eventsOfJsonArray, eventsOfNdjson } from './json.ts';
 import type { ImportOptions } from './options.ts';
 import { eventsOfParquet } from './parquet.ts';
 import type { Progress } from './progress.ts';
+import { isRefused, Refusal, type RefusedRow } from './refusals.ts';
 import { type CsvLayout, delimiterOf } from './rows.ts';
 import { sendEvents } from './send.ts';
 import { lookedUp, type StoredEvents } from './stored.ts';
@@ -39,7 +39,7 @@ export class ImportRun {
     this.#gateway = { url, key, attemptsMax, onWait: () => progress.waiting() };
   }
 
-  /** Reads the whole file; throws a Refusal where it can't be understood, a GatewayFault where nobody can be asked. */
+  /** Reads the whole file; throws a Refusal where it can't be understood, a GatewayError where nobody can be asked. */
   async check(): Promise<Checked> {
     const { options } = this;
     const { size, mtimeMs } = await stat(options.file);
@@ -51,7 +51,7 @@ export class ImportRun {
     const attempts = options.dryRun ? 1 : undefined;
     const meters = await metersOf(this.#gateway, attempts).catch((error: unknown) => {
       // Whether events count is good to know; who may only send them can't.
-      if (!(error instanceof GatewayFault) || (error.status !== 403 && !mayGoOn)) throw error;
+      if (!(error instanceof GatewayError) || (error.status !== 403 && !mayGoOn)) throw error;
       notAsked.push(`Which events count wasn't checked: ${error.message}`);
       return undefined;
     });
@@ -66,7 +66,7 @@ export class ImportRun {
       const findings = await checkEvents(asked.events, meters);
       return { findings, notes, layout, stored: asked.stored, notAsked };
     } catch (error) {
-      if (!(error instanceof GatewayFault) || !mayGoOn) throw error;
+      if (!(error instanceof GatewayError) || !mayGoOn) throw error;
       notAsked.push(`Which events are stored already wasn't checked: ${error.message}`);
       const findings = await checkEvents(
         this.#events(layout, noNotes(notes), () => {}),

@@ -1,4 +1,4 @@
-import { type Gateway, GatewayFault, request } from './gateway.ts';
+import { type Gateway, GatewayError, request } from './gateway.ts';
 import type { ReadyEvent } from './ids.ts';
 
 export interface SendOptions {
@@ -56,15 +56,15 @@ async function sendBatch(batch: ReadyEvent[], gateway: Gateway): Promise<void> {
   try {
     await request(gateway, '/api/v1/events', { type: 'application/cloudevents-batch+json', text });
   } catch (error) {
-    if (!(error instanceof GatewayFault)) throw error;
-    throw new GatewayFault(describe(error, batch), error.status, error.problem);
+    if (!(error instanceof GatewayError)) throw error;
+    throw new GatewayError(describe(error, batch), error.status, error.problem);
   }
 }
 
-function describe(fault: GatewayFault, batch: ReadyEvent[]): string {
-  const faults = fault.problem?.extensions?.validationErrors?.slice(0, 5) ?? [];
-  const lines = faults.map(
+function describe(error: GatewayError, batch: ReadyEvent[]): string {
+  const issues = error.problem?.extensions?.validationErrors?.slice(0, 5) ?? [];
+  const lines = issues.map(
     ({ index, field, reason }) => `  line ${batch[index ?? -1]?.line ?? '?'}: ${field ?? ''} ${reason ?? ''}`,
   );
-  return [`lines ${batch[0]!.line} to ${batch.at(-1)!.line}: ${fault.message}`, ...lines].join('\n');
+  return [`lines ${batch[0]!.line} to ${batch.at(-1)!.line}: ${error.message}`, ...lines].join('\n');
 }

@@ -1,8 +1,8 @@
 import { endUs, parseTimeUs } from '@usage/lib/event/time.ts';
 import { hourUs } from '@usage/lib/windows/units.ts';
-import { isRefused, type RefusedRow } from './faults.ts';
 import { type Gateway, lookUp } from './gateway.ts';
 import type { ReadyEvent } from './ids.ts';
+import { isRefused, type RefusedRow } from './refusals.ts';
 
 /** What the database has of a file already. */
 export interface StoredEvents {

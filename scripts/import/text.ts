@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { Refusal } from './faults.ts';
+import { Refusal } from './refusals.ts';
 
 /** Bytes that are looked at to tell what kind of file it is. */
 const headBytes = 4_096;
@@ -55,7 +55,7 @@ export async function* textOf(
     try {
       text = decoder.decode(chunk, { stream: true });
     } catch {
-      throw notInEncoding(path, encoding, line + linesBeforeFault(chunk, encoding));
+      throw notInEncoding(path, encoding, line + linesBeforeIssue(chunk, encoding));
     }
     // What windows-1252 has no character for comes out as a control character.
     const control = singleByte ? text.search(/[\x80-\x9f]/) : -1;
@@ -78,8 +78,8 @@ function notInEncoding(path: string, encoding: string, line: number): Refusal {
   return new Refusal(`${path}, line ${line}: holds bytes that are not ${encoding}: ${advice}.`);
 }
 
-/** Decoded once more, forgiving this time: a character that was cut in two at the beginning of the piece is no fault. */
-function linesBeforeFault(chunk: Buffer, encoding: string): number {
+/** Decoded once more, forgiving this time: a character that was cut in two at the beginning of the piece is no issue. */
+function linesBeforeIssue(chunk: Buffer, encoding: string): number {
   let start = 0;
   if (encoding === 'utf-8') while (start < 3 && (chunk[start]! & 0xc0) === 0x80) start++;
   const text = decoderOf(encoding, false).decode(chunk.subarray(start));

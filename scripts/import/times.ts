@@ -1,6 +1,6 @@
 import { epochRange, epochTime, isEpochText } from '@usage/lib/event/epochTime.ts';
-import { timeFault } from '@usage/lib/event/time.ts';
-import { quoted, RowFault } from './faults.ts';
+import { timeIssue } from '@usage/lib/event/time.ts';
+import { quoted, RowError } from './refusals.ts';
 
 export interface TimeReading {
   /** IANA name or fixed offset for times that have no offset of their own. */
@@ -25,11 +25,11 @@ const dayFirstForm =
   /^(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?:,?\s+(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*([AP]M)?)?$/i;
 const excelDaysMax = 110_000;
 
-/** The time of a cell as RFC 3339; throws a RowFault that says how to write it, or which option is missing. */
+/** The time of a cell as RFC 3339; throws a RowError that says how to write it, or which option is missing. */
 export function readTime(cell: string, reading: TimeReading): ReadTime {
   const time = isEpochText(cell) ? fromEpoch(cell) : fromCalendar(cell, reading);
-  const fault = timeFault(time.text);
-  if (fault !== undefined) throw new RowFault(`the time ${quoted(cell)}: ${fault}`);
+  const issue = timeIssue(time.text);
+  if (issue !== undefined) throw new RowError(`the time ${quoted(cell)}: ${issue}`);
   return time;
 }
 
@@ -40,7 +40,7 @@ function fromEpoch(cell: string): ReadTime {
     Number(cell) < excelDaysMax
       ? ': is it a serial date of Excel? Format the column as yyyy-mm-dd hh:mm:ss'
       : '';
-  throw new RowFault(`the time ${quoted(cell)} is no number of ${epochRange}${excel}`);
+  throw new RowError(`the time ${quoted(cell)} is no number of ${epochRange}${excel}`);
 }
 
 function fromCalendar(cell: string, reading: TimeReading): ReadTime {
@@ -68,12 +68,12 @@ function partsOf(cell: string, order: TimeReading['dateOrder']): (string | undef
   if (iso) return iso.slice(1);
   const written = dayFirstForm.exec(cell);
   if (!written) {
-    throw new RowFault(
+    throw new RowError(
       `${quoted(cell)} is not a time such as 2026-11-01T10:00:00Z, 2026-11-01 10:00:00+02 or 1761523200: write it so`,
     );
   }
   if (order === undefined)
-    throw new RowFault(
+    throw new RowError(
       `${quoted(cell)}: say which comes first, the day or the month: --date-order dmy or mdy`,
     );
   const [, first, , second, year, hour, minute, seconds, fraction, half] = written;
@@ -83,7 +83,7 @@ function partsOf(cell: string, order: TimeReading['dateOrder']): (string | undef
 
 function hourOf(hour: string | undefined, half: string | undefined, cell: string): string | undefined {
   if (hour === undefined || half === undefined) return two(hour);
-  if (Number(hour) < 1 || Number(hour) > 12) throw new RowFault(`${quoted(cell)}: no such time of day`);
+  if (Number(hour) < 1 || Number(hour) > 12) throw new RowError(`${quoted(cell)}: no such time of day`);
   return String((Number(hour) % 12) + (half.toUpperCase() === 'PM' ? 12 : 0)).padStart(2, '0');
 }
 
@@ -103,7 +103,7 @@ function offsetIn(zone: string, clock: string, cell: string): string {
       disambiguation: 'reject',
     }).offset;
   } catch {
-    throw new RowFault(
+    throw new RowError(
       `${quoted(cell)}: no time in ${zone} that is there once: the clock is changed then, or there is no such date; write its offset`,
     );
   }

@@ -1,4 +1,4 @@
-import { GatewayFault } from './gateway.ts';
+import { GatewayError } from './gateway.ts';
 import { importFile } from './importFile.ts';
 import { kindOf } from './options.ts';
 import type { Place, PlacedFile } from './places.ts';
@@ -88,7 +88,7 @@ async function take(watch: Watch, { name, bytes, version }: PlacedFile): Promise
 
 /** Whether the same file would be refused again: not while the gateway is away, full or has another key, or a server fails. */
 function isOfFile(error: unknown): boolean {
-  if (error instanceof GatewayFault) return error.status === 400 || error.status === 413;
+  if (error instanceof GatewayError) return error.status === 400 || error.status === 413;
   const { name, code } = error as { name?: string; code?: unknown };
   return name !== 'S3Error' && typeof code !== 'string';
 }

@@ -3,7 +3,7 @@ import {
   type ImportOptions,
   integer,
   namesColumns,
-  OptionFault,
+  OptionError,
   parse,
   readOptions,
 } from './options.ts';
@@ -19,17 +19,17 @@ export interface WatchOptions {
 
 const watchSecondsMax = 86_400;
 
-/** `PLACE --watch SECONDS`, with the options of its files; undefined without --watch. Throws an OptionFault. */
+/** `PLACE --watch SECONDS`, with the options of its files; undefined without --watch. Throws an OptionError. */
 export function readWatch(args: string[], env: Record<string, string | undefined>): WatchOptions | undefined {
   const { values, positionals } = parse(args);
   if (values.watch === undefined) return undefined;
-  const faults: string[] = [];
+  const issues: string[] = [];
   const [place, ...more] = positionals;
-  if (place === undefined || more.length > 0) faults.push('expected one folder or s3://bucket/prefix');
-  const seconds = integer('watch', values.watch, watchSecondsMax, faults);
+  if (place === undefined || more.length > 0) issues.push('expected one folder or s3://bucket/prefix');
+  const seconds = integer('watch', values.watch, watchSecondsMax, issues);
   if (values['dry-run'] || values.report !== undefined)
-    faults.push('--dry-run and --report are for one file');
-  if (faults.length > 0) throw new OptionFault(faults.join('\n'));
+    issues.push('--dry-run and --report are for one file');
+  if (issues.length > 0) throw new OptionError(issues.join('\n'));
   const at = args.indexOf(place!);
   const isTable = namesColumns(values);
   const optionsFor = (file: string, name: string) => {

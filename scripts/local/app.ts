@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { directFetch } from '../../lib/http/directFetch.ts';
-import { StartFault } from '../../lib/service/startFault.ts';
+import { StartError } from '../../lib/service/startError.ts';
 import { AppLog } from './appLog.ts';
 import { stopWithParent } from './server.ts';
 
@@ -70,7 +70,7 @@ export function startApp(options: LocalAppOptions): LocalApp {
         if (answer?.ok) return;
         if (answer) reason = await answer.text();
         if (performance.now() > deadline) {
-          throw new StartFault(`${name} is not ready after ${readyMsMax / 1_000} s: ${reason}`);
+          throw new StartError(`${name} is not ready after ${readyMsMax / 1_000} s: ${reason}`);
         }
         await Bun.sleep(readyPollMs);
       }

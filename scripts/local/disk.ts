@@ -1,5 +1,5 @@
 import { mkdir, statfs } from 'node:fs/promises';
-import { StartFault } from '../../lib/service/startFault.ts';
+import { StartError } from '../../lib/service/startError.ts';
 
 /** PostgreSQL's WAL, Redis' append-only file and a few million events. */
 const freeBytesMin = 1_000_000_000;
@@ -9,7 +9,7 @@ export async function checkDiskSpace(folder: string): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   const freeBytes = bavail * bsize;
   if (freeBytes >= freeBytesMin) return;
-  throw new StartFault(
+  throw new StartError(
     `The disk is nearly full: ${Math.floor(freeBytes / 1e6)} MB are free in ${folder}, at least ${freeBytesMin / 1e6} MB are needed.`,
   );
 }

@@ -1,6 +1,6 @@
 import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { StartFault } from '../../lib/service/startFault.ts';
+import { StartError } from '../../lib/service/startError.ts';
 
 const triesMax = 3;
 
@@ -22,11 +22,11 @@ export async function takeLock(file: string): Promise<() => Promise<void>> {
     }
     const [pid = '', began = ''] = (await readFile(file, 'utf8').catch(() => '')).split(' ');
     if (pid !== '' && (await beganAt(Number(pid))) === began) {
-      throw new StartFault(`It runs already in this folder (process ${pid}): stop that one first.`);
+      throw new StartError(`It runs already in this folder (process ${pid}): stop that one first.`);
     }
     await rm(file, { force: true });
   }
-  throw new StartFault(`${file} is being taken by another start: try again.`);
+  throw new StartError(`${file} is being taken by another start: try again.`);
 }
 
 /** Clock ticks between the machine's boot and the process' start; undefined when there is no such process. */

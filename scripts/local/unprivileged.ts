@@ -1,6 +1,6 @@
 import { cp, mkdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { StartFault } from '../../lib/service/startFault.ts';
+import { StartError } from '../../lib/service/startError.ts';
 
 /**
  * PostgreSQL refuses to run as root. `prefix` stands before its commands; `reach` returns a path like the given one
@@ -27,7 +27,7 @@ export function unprivileged(): Unprivileged {
   // Containers mostly forbid namespaces: a user of the machine then, and a folder of that user's.
   const user = ['postgres', 'nobody'].find((name) => succeeds(['id', name]));
   if (!user || !Bun.which('setpriv')) {
-    throw new StartFault(
+    throw new StartError(
       'PostgreSQL does not run as root and there is no other user to run it as: start as an ordinary user, or set DATABASE_URL.',
     );
   }
@@ -43,7 +43,7 @@ export function unprivileged(): Unprivileged {
       await mkdir(dirname(folder), { recursive: true });
       await mkdir(folder, { recursive: true, mode: 0o700 });
       if (!succeeds(['chown', '-R', `${user}:${group}`, folder])) {
-        throw new StartFault(`The folder ${folder} can't be given to the user ${user}.`);
+        throw new StartError(`The folder ${folder} can't be given to the user ${user}.`);
       }
       return folder;
     },

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@usage/db/connection/connect.ts';
 import { isAccepting } from '@usage/db/connection/server.ts';
-import { refuseHopelessConnection } from '@usage/db/connection/startFault.ts';
+import { refuseHopelessConnection } from '@usage/db/connection/startError.ts';
 import { migrateOver } from '@usage/db/schema/migrate.ts';
 import { freePort } from '../../scripts/local/ports.ts';
 import { unprivileged } from '../../scripts/local/unprivileged.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { withClient } from '@usage/db/connection/client.ts';
 import { abandonConnections, connect } from '@usage/db/connection/connect.ts';
-import { startFaultOf } from '@usage/db/connection/startFault.ts';
+import { startErrorOf } from '@usage/db/connection/startError.ts';
 import type { LocalPostgres } from '../../scripts/local/postgres.ts';
 import { startTestPostgres } from '../support/servers.ts';
 
@@ -67,7 +67,7 @@ describe('sslmode means the same to the apps and to migrate', () => {
     const url = urlOf(plain, '127.0.0.1', 'sslmode=require');
     expect([await byPool(url), await byClient(url)]).toEqual(['refused', 'refused']);
     const error = await withClient(url, (client) => client.query('SELECT')).catch((fault) => fault);
-    expect(startFaultOf(error, url)?.message).toContain('does not speak TLS');
+    expect(startErrorOf(error, url)?.message).toContain('does not speak TLS');
   });
 
   test('connections over TLS are given up and opened again as others are', async () => {

@@ -183,8 +183,8 @@ describe('refused, and nothing is kept', () => {
     expect(response.status).toBe(400);
     const { detail, extensions } = await problemOf(response);
     expect(detail).toStartWith('3 of 4 events are not valid, nothing was kept: event 1: ');
-    const faults = extensions.validationErrors as { index: number; field: string; reason: string }[];
-    expect(faults.map(({ index, field }) => `${index} ${field}`)).toEqual([
+    const issues = extensions.validationErrors as { index: number; field: string; reason: string }[];
+    expect(issues.map(({ index, field }) => `${index} ${field}`)).toEqual([
       '1 specversion',
       '1 id',
       '1 source',
@@ -197,7 +197,7 @@ describe('refused, and nothing is kept', () => {
     expect(extensions.validationErrorsLeftOut).toBe(0);
   });
 
-  test('more faults than are shown are counted', async () => {
+  test('more issues than are shown are counted', async () => {
     const response = await gateway.post(`[${Array(50).fill('{}').join(',')}]`);
     const { extensions } = await problemOf(response);
     expect(extensions.validationErrors).toHaveLength(100);

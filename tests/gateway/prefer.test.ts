@@ -44,7 +44,7 @@ describe('handling=lenient', () => {
           index: 1,
           id: '2',
           outcome: 'rejected',
-          faults: [{ field: 'subject', reason: 'must not be empty' }],
+          validationErrors: [{ field: 'subject', reason: 'must not be empty' }],
         },
         { index: 2, outcome: 'rejected' },
       ],
@@ -219,7 +219,7 @@ describe('application/x-ndjson', () => {
       accepted: 20,
       rejected: 2,
       events: [
-        { line: 11, faults: [{ field: '', reason: 'is not JSON' }] },
+        { line: 11, validationErrors: [{ field: '', reason: 'is not JSON' }] },
         { line: 12, outcome: 'rejected' },
       ],
     });

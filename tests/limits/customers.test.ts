@@ -81,7 +81,7 @@ test('a subject belongs to one customer at most; a deleted customer sets its sub
   expect((await create('second', ['s2', 's3'])).status).toBe(201);
 });
 
-test('faults of a customer are all named with their place, unknown fields among them', async () => {
+test('issues of a customer are all named with their place, unknown fields among them', async () => {
   const { status, body } = await call('POST', '/api/v1/customers', {
     key: '',
     usageAttribution: { subjectKeys: ['', 'a'] },

@@ -47,7 +47,7 @@ async function metered(name: string, more: object = {}) {
 const check = async (name: string, query = '') =>
   (await call('GET', `/api/v2/customers/${name}/entitlements/${name}/value${query}`)).body;
 
-test('features are created, listed, got and archived; faults are named', async () => {
+test('features are created, listed, got and archived; issues are named', async () => {
   const created = (await client.features.create({
     key: 'feat',
     name: 'Feature',

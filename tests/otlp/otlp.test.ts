@@ -319,10 +319,10 @@ describe('what is sent again', () => {
 });
 
 describe('a mapping', () => {
-  test('that is wrong ends the start with every fault', async () => {
+  test('that is wrong ends the start with every issue', async () => {
     const file = join(folder, 'wrong.yaml');
     await Bun.write(file, 'rules:\n  - signal: trace\n    type: ""\n    subjekt: x\n    data: []\n');
-    const faults = readMapping(file);
+    const issues = readMapping(file);
     for (const part of [
       'signal must be',
       'type must be',
@@ -330,7 +330,7 @@ describe('a mapping', () => {
       'subject must be',
       'data must be',
     ])
-      await expect(faults).rejects.toThrow(part);
+      await expect(issues).rejects.toThrow(part);
     await expect(readMapping(join(folder, 'none.yaml'))).rejects.toThrow('OTLP_MAPPING_FILE');
   });
 

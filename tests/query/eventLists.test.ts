@@ -111,13 +111,13 @@ describe('GET /api/v1/events', () => {
   });
 
   test('says why an event does not count', async () => {
-    const faults = Object.fromEntries(
+    const issues = Object.fromEntries(
       (await items('/api/v1/events?subject=odd')).map(({ event, validationError }) => [
         event.id,
         validationError,
       ]),
     );
-    expect(faults).toEqual({
+    expect(issues).toEqual({
       odd_1: undefined,
       'odd%2': 'invalid event: value cannot be parsed as a number: many',
       none: 'no meter found for event type: unmetered',
@@ -278,8 +278,8 @@ describe('GET /api/v3/openmeter/events', () => {
     const arrived = new Date(begunMs).toISOString();
     expect(await idsOf(`filter[ingested_at][eq]=${arrived}&page[size]=100`)).toHaveLength(4 * perBatch);
     expect(await idsOf(`filter[stored_at][lt]=${before}`)).toEqual([]);
-    const faults = (await page('filter[id][eq]=odd%252')).data[0]!.validation_errors;
-    expect(faults).toEqual([
+    const issues = (await page('filter[id][eq]=odd%252')).data[0]!.validation_errors;
+    expect(issues).toEqual([
       { code: 'validation_error', message: 'invalid event: value cannot be parsed as a number: many' },
     ]);
   });

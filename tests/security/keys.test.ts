@@ -293,7 +293,7 @@ describe('dead letters', () => {
     expect(await redrive.json()).toEqual({ redriven: 0 });
   });
 
-  test('every fault of a list’s query is named at once', async () => {
+  test('every issue of a list’s query is named at once', async () => {
     const refused = await call('GET', '/api/v1/dead-letters?limit=0&before=x', adminKey);
     expect(refused.status).toBe(400);
     expect(await refused.json()).toMatchObject({

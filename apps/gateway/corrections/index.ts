@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox';
 import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Access } from '@usage/lib/auth/access.ts';
 import { parameter } from '@usage/lib/http/documentation.ts';
-import { pathText } from '@usage/lib/http/faults.ts';
+import { pathText } from '@usage/lib/http/invalid.ts';
 import { readExactJson } from '@usage/lib/http/jsonBody.ts';
 import { requestIdOf } from '@usage/lib/http/operations.ts';
 import { readNoParameters, readParameters } from '@usage/lib/http/parameters.ts';

@@ -17,7 +17,7 @@ import { type Actor, insertAudit } from '@usage/db/limits/audit.ts';
 import { metersOfTypes } from '@usage/db/meters/findMeters.ts';
 import { readRegistryShared } from '@usage/db/meters/registry.ts';
 import { formatTimeUs, parseTimeUs } from '@usage/lib/event/time.ts';
-import { invalid, readBodyAs } from '@usage/lib/http/faults.ts';
+import { invalid, readBodyAs } from '@usage/lib/http/invalid.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import { fromDatabase } from '../database.ts';
@@ -118,24 +118,24 @@ export async function corrections(
 }
 
 function checkTogether({ action, event, filter, time, subject, data }: Correct): void {
-  const faults: { field: string; reason: string }[] = [];
+  const issues: { field: string; reason: string }[] = [];
   const amends = time !== undefined || subject !== undefined || data !== undefined;
   if ((event === undefined) === (filter === undefined))
-    faults.push({ field: '', reason: 'exactly one of event and filter must be given' });
+    issues.push({ field: '', reason: 'exactly one of event and filter must be given' });
   if (action === 'amend' && filter)
-    faults.push({ field: 'filter', reason: 'is for void: one event is amended at a time' });
+    issues.push({ field: 'filter', reason: 'is for void: one event is amended at a time' });
   if (action === 'amend' && !amends)
-    faults.push({ field: '', reason: 'time, subject or data must be given to amend' });
-  if (action === 'void' && amends) faults.push({ field: '', reason: 'time, subject and data are for amend' });
+    issues.push({ field: '', reason: 'time, subject or data must be given to amend' });
+  if (action === 'void' && amends) issues.push({ field: '', reason: 'time, subject and data are for amend' });
   if (filter && filter.type === undefined && filter.source === undefined && filter.subject === undefined)
-    faults.push({ field: 'filter', reason: 'must have a type, source or subject' });
+    issues.push({ field: 'filter', reason: 'must have a type, source or subject' });
   if (
     filter?.from !== undefined &&
     filter.to !== undefined &&
     parseTimeUs(filter.from)! >= parseTimeUs(filter.to)!
   )
-    faults.push({ field: 'filter', reason: 'from must be before to' });
-  if (faults.length > 0) throw invalid('correction', faults);
+    issues.push({ field: 'filter', reason: 'from must be before to' });
+  if (issues.length > 0) throw invalid('correction', issues);
 }
 
 async function find(

@@ -1,7 +1,7 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Access } from '@usage/lib/auth/access.ts';
 import { readBody } from '@usage/lib/http/body.ts';
-import { pathText } from '@usage/lib/http/faults.ts';
+import { pathText } from '@usage/lib/http/invalid.ts';
 import { readJson, requireJson } from '@usage/lib/http/jsonBody.ts';
 import { readParameters } from '@usage/lib/http/parameters.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';

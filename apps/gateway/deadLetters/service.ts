@@ -7,11 +7,11 @@ import {
   markRedriven,
 } from '@usage/db/events/deadLetters.ts';
 import type { Identity } from '@usage/lib/auth/access.ts';
-import { faultsOf } from '@usage/lib/event/event.ts';
+import { issuesOf } from '@usage/lib/event/event.ts';
 import { readFrame } from '@usage/lib/frame/decode.ts';
 import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { parseBody } from '@usage/lib/http/body.ts';
-import { invalid, readBodyAs } from '@usage/lib/http/faults.ts';
+import { invalid, readBodyAs } from '@usage/lib/http/invalid.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import { valueEnd } from '@usage/lib/json/scan.ts';
@@ -67,7 +67,7 @@ export async function redrive(
 
 /**
  * Puts a mended event in the place of one dead letter: checked as the gateway checks every event, and kept as the text that
- * came. Problems: 400 with the event's faults, 404 where there is no such event that waits.
+ * came. Problems: 400 with the event's issues, 404 where there is no such event that waits.
  */
 export async function redriveMended(
   sql: Sql,
@@ -76,8 +76,8 @@ export async function redriveMended(
   id: string,
   text: string,
 ): Promise<{ redriven: number }> {
-  const faults = faultsOf(parseBody(text));
-  if (faults.length > 0) throw invalid('event', faults);
+  const issues = issuesOf(parseBody(text));
+  if (issues.length > 0) throw invalid('event', issues);
   if (!isId(id)) throw noSuchLetter(id);
   return fromDatabase(
     sql.begin(async (tx) => {

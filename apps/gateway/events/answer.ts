@@ -1,4 +1,4 @@
-import type { EventFault } from '@usage/lib/event/event.ts';
+import type { EventIssue } from '@usage/lib/event/event.ts';
 import type { EventOutcome } from '@usage/lib/stream/outcome.ts';
 import type { BadEvent } from './invalidEvents.ts';
 import { type Preferences, preferenceApplied } from './prefer.ts';
@@ -20,7 +20,7 @@ interface EventAnswer {
   source?: string;
   outcome: 'accepted' | 'stored' | 'duplicate' | 'dead_letter' | 'rejected';
   reason?: string;
-  faults?: readonly EventFault[];
+  validationErrors?: readonly EventIssue[];
 }
 
 /** Whether 204 says it all: every event is kept, and nothing else was asked. */
@@ -56,7 +56,8 @@ function outcomesOf({ events, rejected, keptIndexes, committed }: Outcome): Even
   const answers = events.map((event, index): EventAnswer => {
     return { index, ...identityOf(event), outcome: committed ? 'stored' : 'accepted' };
   });
-  for (const { index, faults } of rejected) Object.assign(answers[index]!, { outcome: 'rejected', faults });
+  for (const { index, issues: validationErrors } of rejected)
+    Object.assign(answers[index]!, { outcome: 'rejected', validationErrors });
   for (const { position, outcome, reason } of committed ?? []) {
     const index = keptIndexes ? keptIndexes[position] : position;
     const answer = index === undefined ? undefined : answers[index];

@@ -1,4 +1,4 @@
-import type { EventFault } from '@usage/lib/event/event.ts';
+import type { EventIssue } from '@usage/lib/event/event.ts';
 import { invalidEvents } from './invalidEvents.ts';
 
 const attributePrefix = 'ce-';
@@ -9,12 +9,12 @@ const attributePrefix = 'ce-';
  */
 export function eventTextOf(headers: Headers, body: string): string {
   const members: string[] = [];
-  const faults: EventFault[] = [];
+  const issues: EventIssue[] = [];
   headers.forEach((value, name) => {
     if (!name.startsWith(attributePrefix)) return;
     const attribute = name.slice(attributePrefix.length);
     if (attribute === 'data' || attribute === 'datacontenttype') {
-      faults.push({
+      issues.push({
         field: attribute,
         reason: 'data is the body and its type is Content-Type: leave the header out',
       });
@@ -22,10 +22,10 @@ export function eventTextOf(headers: Headers, body: string): string {
     }
     const text = decoded(value);
     if (text === undefined)
-      faults.push({ field: attribute, reason: 'the header is not percent-encoded UTF-8' });
+      issues.push({ field: attribute, reason: 'the header is not percent-encoded UTF-8' });
     else members.push(`${JSON.stringify(attribute)}:${JSON.stringify(text)}`);
   });
-  if (faults.length > 0) throw invalidEvents(1, [{ index: 0, faults }]);
+  if (issues.length > 0) throw invalidEvents(1, [{ index: 0, issues }]);
   const contentType = headers.get('content-type');
   if (contentType !== null) members.push(`"datacontenttype":${JSON.stringify(contentType)}`);
   if (body.trim() !== '') members.push(`"data":${body}`);

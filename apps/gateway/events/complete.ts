@@ -1,4 +1,4 @@
-import { faultsOf } from '@usage/lib/event/event.ts';
+import { issuesOf } from '@usage/lib/event/event.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 
 /** What a client may leave out or write otherwise. Events that are valid as they came never get here. */
@@ -34,7 +34,7 @@ function complete(text: string, { versionOptional }: Completion): string | undef
   if (data !== undefined && members.data !== undefined) return undefined;
   const head = JSON.stringify(members);
   const whole = data === undefined ? head : `${head.slice(0, -1)}${head === '{}' ? '' : ','}"data":${data}}`;
-  return faultsOf(JSON.parse(whole)).length === 0 ? whole : undefined;
+  return issuesOf(JSON.parse(whole)).length === 0 ? whole : undefined;
 }
 
 /** JSON text; undefined where it isn't an object, or isn't base64. */

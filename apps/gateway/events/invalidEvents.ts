@@ -1,19 +1,19 @@
-import type { EventFault } from '@usage/lib/event/event.ts';
+import type { EventIssue } from '@usage/lib/event/event.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 
-const faultsShownMax = 100;
+const issuesShownMax = 100;
 
 export interface BadEvent {
   index: number;
-  faults: readonly EventFault[];
+  issues: readonly EventIssue[];
 }
 
-/** 400 that names event, field and reason of every fault. */
+/** 400 that names event, field and reason of every issue. */
 export function invalidEvents(eventCount: number, bad: readonly BadEvent[]): Problem {
-  const all = bad.flatMap(({ index, faults }) =>
-    faults.map(({ field, reason }) => ({ index, field, reason })),
+  const all = bad.flatMap(({ index, issues }) =>
+    issues.map(({ field, reason }) => ({ index, field, reason })),
   );
-  const validationErrors = all.slice(0, faultsShownMax);
+  const validationErrors = all.slice(0, issuesShownMax);
   const { index, field, reason } = validationErrors[0]!;
   const subject = eventCount === 1 ? 'The event is' : `${bad.length} of ${eventCount} events are`;
   const first = `${eventCount === 1 ? '' : `event ${index}: `}${field === '' ? '' : `${field} `}${reason}`;

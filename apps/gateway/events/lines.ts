@@ -1,5 +1,5 @@
 import type { Access, Identity } from '@usage/lib/auth/access.ts';
-import { type EventFault, faultsOf } from '@usage/lib/event/event.ts';
+import { type EventIssue, issuesOf } from '@usage/lib/event/event.ts';
 import { ConcurrencyLimit } from '@usage/lib/http/concurrencyLimit.ts';
 import { linesOf } from '@usage/lib/http/lines.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
@@ -78,7 +78,7 @@ class EventLines {
   #emptyLines = 0;
   #accepted = 0;
   #rejected = 0;
-  readonly #shown: { line: number; faults: readonly EventFault[] }[] = [];
+  readonly #shown: { line: number; validationErrors: readonly EventIssue[] }[] = [];
   /** Parts on their way, the oldest first. */
   readonly #parts: { done: Promise<void>; events: number; lastLine: number }[] = [];
   /** Every line up to this one is kept, or left out. */
@@ -99,10 +99,10 @@ class EventLines {
         throw new BadLine([{ field: '', reason: 'is one of too many empty lines' }]);
       return undefined;
     }
-    const faults = faultsOfLine(text);
-    const whole = faults.length === 0 ? text : completed(text, this.#completion);
+    const issues = issuesOfLine(text);
+    const whole = issues.length === 0 ? text : completed(text, this.#completion);
     if (whole === undefined) {
-      this.#reject(faults);
+      this.#reject(issues);
       return undefined;
     }
     this.#texts.push(whole);
@@ -117,7 +117,7 @@ class EventLines {
     this.#linesDone = this.#line;
   }
 
-  /** The answer after a fault: what is wrong, and at which line the client goes on. */
+  /** The answer after an issue: what is wrong, and at which line the client goes on. */
   async interrupted(error: unknown): Promise<unknown> {
     try {
       // A bad line doesn't cost those before it.
@@ -139,10 +139,11 @@ class EventLines {
     };
   }
 
-  #reject(faults: readonly EventFault[]): void {
-    if (!this.#lenient) throw new BadLine(faults);
+  #reject(issues: readonly EventIssue[]): void {
+    if (!this.#lenient) throw new BadLine(issues);
     this.#rejected++;
-    if (this.#shown.length < rejectedShownMax) this.#shown.push({ line: this.#line, faults });
+    if (this.#shown.length < rejectedShownMax)
+      this.#shown.push({ line: this.#line, validationErrors: issues });
   }
 
   async #send(): Promise<void> {
@@ -168,9 +169,9 @@ class EventLines {
     const progress = { linesDone: this.#linesDone, accepted: this.#accepted, rejected: this.#rejected };
     const goOn = `Of this stream the lines up to ${this.#linesDone} are done with: go on after them.`;
     if (error instanceof BadLine) {
-      const [{ field, reason } = { field: '', reason: '' }] = error.faults;
+      const [{ field, reason } = { field: '', reason: '' }] = error.issues;
       const detail = `Line ${this.#line} is not valid: ${field === '' ? '' : `${field} `}${reason}. ${goOn}`;
-      const validationErrors = error.faults.map((fault) => ({ line: this.#line, ...fault }));
+      const validationErrors = error.issues.map((issue) => ({ line: this.#line, ...issue }));
       return new Problem('invalid_events', detail, { extensions: { ...progress, validationErrors } });
     }
     if (!(error instanceof Problem)) return error;
@@ -184,14 +185,14 @@ class EventLines {
 }
 
 class BadLine extends Error {
-  constructor(readonly faults: readonly EventFault[]) {
+  constructor(readonly issues: readonly EventIssue[]) {
     super('bad line');
   }
 }
 
-function faultsOfLine(text: string): readonly EventFault[] {
+function issuesOfLine(text: string): readonly EventIssue[] {
   try {
-    return faultsOf(JSON.parse(text));
+    return issuesOf(JSON.parse(text));
   } catch {
     return [{ field: '', reason: 'is not JSON' }];
   }

@@ -78,7 +78,7 @@ const outcomeSchema = {
           source: { type: 'string' },
           outcome: { type: 'string', enum: ['accepted', 'stored', 'duplicate', 'dead_letter', 'rejected'] },
           reason: { type: 'string' },
-          faults: {
+          validationErrors: {
             type: 'array',
             items: {
               type: 'object',

@@ -1,4 +1,4 @@
-import { faultsOf } from '@usage/lib/event/event.ts';
+import { issuesOf } from '@usage/lib/event/event.ts';
 import { type Body, parseBody } from '@usage/lib/http/body.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { eventTextOf } from './binary.ts';
@@ -28,7 +28,7 @@ export interface AcceptedEvents {
 
 /**
  * The events of a body, validated. All or nothing: throws one Problem that names every bad event (the first hundred
- * faults, and how many more there are). Where it is lenient, bad events are left out, and it throws only when no good
+ * issues, and how many more there are). Where it is lenient, bad events are left out, and it throws only when no good
  * one is left.
  */
 export function eventsOf(
@@ -120,10 +120,10 @@ function completedText(
 function badEvents(events: readonly unknown[]): BadEvent[] | undefined {
   let bad: BadEvent[] | undefined;
   for (let index = 0; index < events.length; index++) {
-    const faults = faultsOf(events[index]);
-    if (faults.length === 0) continue;
+    const issues = issuesOf(events[index]);
+    if (issues.length === 0) continue;
     bad ??= [];
-    bad.push({ index, faults });
+    bad.push({ index, issues });
   }
   return bad;
 }

@@ -1,7 +1,7 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Access } from '@usage/lib/auth/access.ts';
 import { NamespaceQuery } from '@usage/lib/auth/keyDefinition.ts';
-import { pathText } from '@usage/lib/http/faults.ts';
+import { pathText } from '@usage/lib/http/invalid.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { readParameters } from '@usage/lib/http/parameters.ts';
 import { Elysia } from 'elysia';

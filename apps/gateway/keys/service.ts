@@ -9,7 +9,7 @@ import {
   shownKey,
 } from '@usage/lib/auth/keyDefinition.ts';
 import { newKeyToken } from '@usage/lib/auth/token.ts';
-import { invalid } from '@usage/lib/http/faults.ts';
+import { invalid } from '@usage/lib/http/invalid.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { fromDatabase } from '../database.ts';
 
@@ -19,7 +19,7 @@ export type KeysChanged = () => Promise<void>;
 /** The key with its secret, which is shown this once. Problems: 400, 403, 409. */
 export async function makeKey(sql: Sql, by: Identity, body: unknown): Promise<Key & { key: string }> {
   const read = readKeyDefinition(body);
-  if ('faults' in read) throw invalid('key', read.faults);
+  if ('issues' in read) throw invalid('key', read.issues);
   const { namespace = by.namespace, name, scopes, limits } = read.value;
   if (!by.isOperator && namespace !== by.namespace) throw otherNamespace();
   const { token, prefix, hash } = newKeyToken();

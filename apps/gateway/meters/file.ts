@@ -32,7 +32,7 @@ interface Declared {
  * What is missing is created; name, description, metadata and groupBy are changed where they differ; meters that the
  * file doesn't name stay. May run at any time, from several gateways at once, any number of times.
  *
- * Throws one ConfigError with every fault and its line, among them a change of what a meter can't change; nothing is
+ * Throws one ConfigError with every issue and its line, among them a change of what a meter can't change; nothing is
  * applied then.
  */
 export async function applyMetersFile(
@@ -72,8 +72,8 @@ async function readFile(path: string): Promise<string> {
 }
 
 function readMeters(path: string, text: string): Declared[] {
-  const { declarations, faults } = readDeclarations(text);
-  const report = faults.map(({ line, reason }) => `${path}:${line}: ${reason}`);
+  const { declarations, issues } = readDeclarations(text);
+  const report = issues.map(({ line, reason }) => `${path}:${line}: ${reason}`);
   if (declarations.length > metersPerNamespaceMax) {
     report.push(`${path}: declares more than ${metersPerNamespaceMax} meters, the most a namespace can have`);
   }
@@ -81,8 +81,8 @@ function readMeters(path: string, text: string): Declared[] {
   const declared: Declared[] = [];
   for (const declaration of declarations) {
     const read = readMeterDefinition(declaration.value);
-    if ('faults' in read) {
-      for (const { field, reason } of read.faults) {
+    if ('issues' in read) {
+      for (const { field, reason } of read.issues) {
         report.push(`${place(path, declaration, field)}${field ? `${field} ` : ''}${reason}`);
       }
       continue;

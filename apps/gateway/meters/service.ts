@@ -7,7 +7,7 @@ import {
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import * as store from '@usage/db/meters/meters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
-import { type Fault, invalid } from '@usage/lib/http/faults.ts';
+import { type Issue, invalid } from '@usage/lib/http/invalid.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { readMeterDefinition, readMeterUpdate } from '@usage/lib/meter/definition.ts';
 import { fromDatabase } from '../database.ts';
@@ -15,7 +15,7 @@ import type { Meter } from './model.ts';
 
 const shownLengthMax = 100;
 
-/** From the parsed body of a request. Problems: 400 with every fault, 409, 503. */
+/** From the parsed body of a request. Problems: 400 with every issue, 409, 503. */
 export async function createMeter(
   sql: Sql,
   namespace: string,
@@ -23,7 +23,7 @@ export async function createMeter(
   nameOf = asItIs,
 ): Promise<Meter> {
   const read = readMeterDefinition(body);
-  if ('faults' in read) throw invalidMeter(read.faults, nameOf);
+  if ('issues' in read) throw invalidMeter(read.issues, nameOf);
   const outcome = await fromDatabase(store.createMeter(sql, namespace, read.value));
   if ('meter' in outcome) return toWire(outcome.meter);
   if (outcome.refused === 'slug') {
@@ -49,7 +49,7 @@ export async function updateMeter(
   const meter = await findMeter(sql, namespace, idOrSlug);
   if (meter.deletedAt) throw meterNotFound(idOrSlug);
   const read = readMeterUpdate(body, meter.valueProperty);
-  if ('faults' in read) throw invalidMeter(read.faults, nameOf);
+  if ('issues' in read) throw invalidMeter(read.issues, nameOf);
   const { name, description, metadata, groupBy } = read.value;
   const changes = { name: name ?? meter.slug, description, metadata: metadata ?? null, groupBy };
   const updated = await fromDatabase(store.updateMeter(sql, namespace, meter.id, changes));
@@ -60,10 +60,10 @@ export async function updateMeter(
 /** How the wire calls a field. */
 const asItIs = (field: string): string => field;
 
-function invalidMeter(faults: readonly Fault[], nameOf: (field: string) => string): Problem {
+function invalidMeter(issues: readonly Issue[], nameOf: (field: string) => string): Problem {
   return invalid(
     'meter',
-    faults.map(({ field, reason }) => ({ field: nameOf(field), reason })),
+    issues.map(({ field, reason }) => ({ field: nameOf(field), reason })),
   );
 }
 

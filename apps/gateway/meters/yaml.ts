@@ -15,36 +15,36 @@ const aliasesMax = 100;
 /** The entries of a YAML list of meters, or of the list under `meters:`, as OpenMeter's configuration has it. */
 export function readDeclarations(text: string): {
   declarations: Declaration[];
-  faults: { line: number; reason: string }[];
+  issues: { line: number; reason: string }[];
 } {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   if (document.errors.length > 0) {
-    const faults = document.errors.map(({ pos, message }) => ({
+    const issues = document.errors.map(({ pos, message }) => ({
       line: lines.linePos(pos[0]).line,
       reason: `is not valid YAML: ${message}`,
     }));
-    return { declarations: [], faults };
+    return { declarations: [], issues };
   }
   const lineOf = (node: unknown) => lines.linePos((node as Node | undefined)?.range?.[0] ?? 0).line;
   const root: unknown = document.contents;
-  if (root === null) return { declarations: [], faults: [] };
+  if (root === null) return { declarations: [], issues: [] };
   const list = isMap(root) && root.items.length === 1 ? (root.get('meters', true) as unknown) : root;
   if (!isSeq(list)) {
-    return { declarations: [], faults: [{ line: lineOf(root), reason: 'a list of meters is expected' }] };
+    return { declarations: [], issues: [{ line: lineOf(root), reason: 'a list of meters is expected' }] };
   }
   const declarations: Declaration[] = [];
-  const faults: { line: number; reason: string }[] = [];
+  const issues: { line: number; reason: string }[] = [];
   for (const [index, item] of list.items.entries()) {
     try {
       const value: unknown = (item as Node).toJS(document, { maxAliasCount: aliasesMax });
       const name = isMap(item) ? nameOf(item, index) : `meter ${index + 1}`;
       declarations.push({ value, name, lineOf: (field) => lineOf(isMap(item) ? keyOf(item, field) : item) });
     } catch (error) {
-      faults.push({ line: lineOf(item), reason: (error as Error).message });
+      issues.push({ line: lineOf(item), reason: (error as Error).message });
     }
   }
-  return { declarations, faults };
+  return { declarations, issues };
 }
 
 function nameOf(item: YAMLMap, index: number): string {

@@ -1,4 +1,4 @@
-import { faultsOf } from '@usage/lib/event/event.ts';
+import { issuesOf } from '@usage/lib/event/event.ts';
 import type { Rule } from './mapping.ts';
 import type { TelemetryRecord } from './records.ts';
 
@@ -41,10 +41,10 @@ export function eventsOf(record: TelemetryRecord, rules: readonly Rule[], copy: 
           .filter(([, value]) => value !== undefined),
       ),
     };
-    const fault = faultsOf(event)[0];
-    if (fault?.field === 'subject')
+    const issue = issuesOf(event)[0];
+    if (issue?.field === 'subject')
       throw new Error(`type ${rule.type}: none of ${rule.subject.join(', ')} is there as a subject`);
-    if (fault) throw new Error(`type ${rule.type}: ${fault.field} ${fault.reason}`);
+    if (issue) throw new Error(`type ${rule.type}: ${issue.field} ${issue.reason}`);
     return JSON.stringify(event);
   });
 }

@@ -14,9 +14,9 @@ export interface Rule {
   data: [member: string, source: string][];
 }
 
-/** A mapping that can't be used: every fault, one a line. */
-export class MappingFault extends Error {
-  override name = 'MappingFault';
+/** A mapping that can't be used: every issue, one a line. */
+export class MappingError extends Error {
+  override name = 'MappingError';
 }
 
 /** Without a file: spans of language models, by OpenTelemetry's semantic conventions. */
@@ -38,48 +38,48 @@ const ofLanguageModels: Rule[] = [
   },
 ];
 
-/** The rules of a YAML file; those of language models where there is none. Throws a MappingFault. */
+/** The rules of a YAML file; those of language models where there is none. Throws a MappingError. */
 export async function readMapping(path: string | undefined): Promise<Rule[]> {
   if (path === undefined) return ofLanguageModels;
   let content: unknown;
   try {
     content = parse(await readFile(path, 'utf8'));
   } catch (error) {
-    throw new MappingFault(`OTLP_MAPPING_FILE ${path}: ${(error as Error).message}`);
+    throw new MappingError(`OTLP_MAPPING_FILE ${path}: ${(error as Error).message}`);
   }
   const list = (content as { rules?: unknown } | null)?.rules;
-  if (!Array.isArray(list)) throw new MappingFault(`OTLP_MAPPING_FILE ${path}: expected "rules:" and a list`);
-  const faults: string[] = [];
-  const rules = list.map((entry, index) => readRule(entry, `rule ${index + 1}`, faults));
-  if (faults.length > 0)
-    throw new MappingFault(faults.map((fault) => `OTLP_MAPPING_FILE ${path}: ${fault}`).join('\n'));
+  if (!Array.isArray(list)) throw new MappingError(`OTLP_MAPPING_FILE ${path}: expected "rules:" and a list`);
+  const issues: string[] = [];
+  const rules = list.map((entry, index) => readRule(entry, `rule ${index + 1}`, issues));
+  if (issues.length > 0)
+    throw new MappingError(issues.map((issue) => `OTLP_MAPPING_FILE ${path}: ${issue}`).join('\n'));
   return rules;
 }
 
 const known = ['signal', 'where', 'type', 'subject', 'data'];
 
-function readRule(entry: unknown, name: string, faults: string[]): Rule {
+function readRule(entry: unknown, name: string, issues: string[]): Rule {
   const rule = (typeof entry === 'object' && entry !== null ? entry : {}) as Record<string, unknown>;
   for (const field of Object.keys(rule))
-    if (!known.includes(field)) faults.push(`${name}: ${field} is not known; there are ${known.join(', ')}`);
+    if (!known.includes(field)) issues.push(`${name}: ${field} is not known; there are ${known.join(', ')}`);
   const signal = signals.find((one) => one === rule.signal);
-  if (!signal) faults.push(`${name}: signal must be one of ${signals.join(', ')}`);
-  if (typeof rule.type !== 'string' || rule.type === '') faults.push(`${name}: type must be a text`);
+  if (!signal) issues.push(`${name}: signal must be one of ${signals.join(', ')}`);
+  if (typeof rule.type !== 'string' || rule.type === '') issues.push(`${name}: type must be a text`);
   const subject = Array.isArray(rule.subject) ? rule.subject : [rule.subject];
   if (!subject.every((source) => typeof source === 'string' && source !== ''))
-    faults.push(`${name}: subject must be a source, or a list of sources`);
+    issues.push(`${name}: subject must be a source, or a list of sources`);
   return {
     signal: signal ?? 'logs',
-    where: pairsOf(rule.where ?? {}, `${name}: where`, faults),
+    where: pairsOf(rule.where ?? {}, `${name}: where`, issues),
     type: String(rule.type),
     subject: subject as string[],
-    data: pairsOf(rule.data, `${name}: data`, faults),
+    data: pairsOf(rule.data, `${name}: data`, issues),
   };
 }
 
-function pairsOf(value: unknown, name: string, faults: string[]): [string, string][] {
+function pairsOf(value: unknown, name: string, issues: string[]): [string, string][] {
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return Object.entries(value).map(([key, text]) => [key, String(text)]);
-  faults.push(`${name} must be a map`);
+  issues.push(`${name} must be a map`);
   return [];
 }

@@ -9,7 +9,7 @@ import { getMeter } from '@usage/db/meters/findMeters.ts';
 import type { Identity } from '@usage/lib/auth/access.ts';
 import { newPortalToken } from '@usage/lib/auth/token.ts';
 import { formatTimeUs, parseTimeUs } from '@usage/lib/event/time.ts';
-import { invalid, readBodyAs } from '@usage/lib/http/faults.ts';
+import { invalid, readBodyAs } from '@usage/lib/http/invalid.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { withoutNulls } from '@usage/lib/validation/schema.ts';
 import { fromDatabase } from '../database.ts';

@@ -1,7 +1,7 @@
 import type { Access, Identity } from '@usage/lib/auth/access.ts';
 import { scopes } from '@usage/lib/auth/key.ts';
 import { sessionCookie } from '@usage/lib/auth/sessions.ts';
-import { readBodyAs } from '@usage/lib/http/faults.ts';
+import { readBodyAs } from '@usage/lib/http/invalid.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { Elysia } from 'elysia';
 import { beginDetail, endDetail, type Session, SessionBegin, showDetail } from './model.ts';

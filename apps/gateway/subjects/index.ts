@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox';
 import type { Sql } from '@usage/db/connection/connect.ts';
 import type { NamespaceOf } from '@usage/lib/auth/access.ts';
 import { jsonRequest, jsonResponse, parameter, problemResponses } from '@usage/lib/http/documentation.ts';
-import { pathText } from '@usage/lib/http/faults.ts';
+import { pathText } from '@usage/lib/http/invalid.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { describedParameters, readParameters } from '@usage/lib/http/parameters.ts';
 import { Elysia } from 'elysia';

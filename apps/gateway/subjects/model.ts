@@ -1,9 +1,9 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { attributeBytesMax } from '@usage/lib/event/event.ts';
-import { within } from '@usage/lib/validation/fault.ts';
-import { faultsOf } from '@usage/lib/validation/faultsOf.ts';
+import { within } from '@usage/lib/validation/issue.ts';
+import { issuesOf } from '@usage/lib/validation/issuesOf.ts';
 import { closedObject, judged, nullable, text, time, wholeNumber } from '@usage/lib/validation/schema.ts';
-import { isJsonObject, textFault } from '@usage/lib/validation/text.ts';
+import { isJsonObject, textIssue } from '@usage/lib/validation/text.ts';
 
 /** OpenMeter's wire format of subjects (its api/openapi.yaml). */
 
@@ -31,7 +31,7 @@ const metadata = judged<Record<string, unknown>>(
     if (!isJsonObject(value)) return 'expected an object';
     if (Buffer.byteLength(JSON.stringify(value)) > metadataBytesMax)
       return `must not be longer than ${metadataBytesMax} bytes of JSON`;
-    return storableFault(value);
+    return storableIssue(value);
   },
 );
 
@@ -51,7 +51,7 @@ const SubjectUpsert = closedObject(
         text({
           maxLength: textLengthMax,
           pattern: '^cus_',
-          fault: (id) => (id.startsWith('cus_') ? undefined : 'must start with cus_'),
+          issue: (id) => (id.startsWith('cus_') ? undefined : 'must start with cus_'),
         }),
       ),
     ),
@@ -68,13 +68,13 @@ export const SubjectUpserts = judged<Static<typeof SubjectUpsert>[]>(
       return `must not be more than ${subjectsPerRequestMax} in a request`;
     const firstByKey = new Map<unknown, number>();
     return subjects.flatMap((subject: unknown, index) => {
-      const faults = faultsOf(SubjectUpsert, subject);
+      const issues = issuesOf(SubjectUpsert, subject);
       const own = isJsonObject(subject) ? subject.key : undefined;
       const first = firstByKey.get(own);
       if (first === undefined) firstByKey.set(own, index);
       else if (typeof own === 'string')
-        faults.push({ field: 'key', reason: `is that of [${first}] already` });
-      return faults.map(({ field, reason }) => ({ field: within(`[${index}]`, field), reason }));
+        issues.push({ field: 'key', reason: `is that of [${first}] already` });
+      return issues.map(({ field, reason }) => ({ field: within(`[${index}]`, field), reason }));
     });
   },
 );
@@ -92,12 +92,12 @@ export const SubjectListQuery = closedObject({
 });
 
 /** Any JSON, as far as PostgreSQL can store it. */
-function storableFault(value: unknown): string | undefined {
-  if (typeof value === 'string') return textFault(value, { min: 0, max: metadataBytesMax });
+function storableIssue(value: unknown): string | undefined {
+  if (typeof value === 'string') return textIssue(value, { min: 0, max: metadataBytesMax });
   if (typeof value !== 'object' || value === null) return undefined;
   for (const [name, member] of Object.entries(value)) {
-    const fault = storableFault(name) ?? storableFault(member);
-    if (fault) return fault;
+    const issue = storableIssue(name) ?? storableIssue(member);
+    if (issue) return issue;
   }
   return undefined;
 }

@@ -2,14 +2,14 @@ import type { Static } from '@sinclair/typebox';
 import type { Sql } from '@usage/db/connection/connect.ts';
 import * as store from '@usage/db/subjects/subjects.ts';
 import { formatTimeUs, parseTimeUs } from '@usage/lib/event/time.ts';
-import { readBodyAs } from '@usage/lib/http/faults.ts';
+import { readBodyAs } from '@usage/lib/http/invalid.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { fromDatabase } from '../database.ts';
 import { type Subject, SubjectUpserts, subjectPageSizeMax } from './model.ts';
 
 const shownLengthMax = 100;
 
-/** Creates or changes subjects, all or none. Problems: 400 with every fault. */
+/** Creates or changes subjects, all or none. Problems: 400 with every issue. */
 export async function upsertSubjects(sql: Sql, namespace: string, body: unknown): Promise<Subject[]> {
   const changes = readBodyAs('list of subjects', SubjectUpserts, body).map(toChange);
   return (await fromDatabase(store.upsertSubjects(sql, namespace, changes))).map(toWire);

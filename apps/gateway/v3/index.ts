@@ -2,7 +2,7 @@ import type { Static } from '@sinclair/typebox';
 import type { Sql } from '@usage/db/connection/connect.ts';
 import type { Access, NamespaceOf } from '@usage/lib/auth/access.ts';
 import { passes } from '@usage/lib/filter/textFilter.ts';
-import { pathText } from '@usage/lib/http/faults.ts';
+import { pathText } from '@usage/lib/http/invalid.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { readParameters } from '@usage/lib/http/parameters.ts';
 import { readSort, readV3TextFilter } from '@usage/lib/queryApi/v3Filters.ts';

@@ -1,5 +1,5 @@
 import type { TObject } from '@sinclair/typebox';
-import { readBodyAs } from '@usage/lib/http/faults.ts';
+import { readBodyAs } from '@usage/lib/http/invalid.ts';
 import type { Meter } from '../meters/model.ts';
 
 /** v3's names of a meter's fields, and v1's. */
@@ -15,7 +15,7 @@ const v1Names: Readonly<Record<string, string>> = {
 };
 const v3Names = new Map(Object.entries(v1Names).map(([v3, v1]) => [v1, v3]));
 
-/** A body of v3 in v1's words. Problems: 400 with every fault, in v3's. */
+/** A body of v3 in v1's words. Problems: 400 with every issue, in v3's. */
 export function fromV3(schema: TObject, body: unknown): unknown {
   return Object.fromEntries(
     Object.entries(readBodyAs('meter', schema, body)).map(([name, value]) => [
@@ -25,7 +25,7 @@ export function fromV3(schema: TObject, body: unknown): unknown {
   );
 }
 
-/** The field of a fault in v3's words. */
+/** The field of an issue in v3's words. */
 export function v3Name(field: string): string {
   const [name = ''] = /^[^.[]*/.exec(field) ?? [];
   return (v3Names.get(name) ?? name) + field.slice(name.length);

@@ -23,12 +23,12 @@ const labels = dictionary(
     minLength: 1,
     maxLength: labelLengthMax,
     pattern: labelPattern,
-    fault: (value) => (label.test(value) ? undefined : labelReason),
+    issue: (value) => (label.test(value) ? undefined : labelReason),
   }),
   {
     entriesMax: 50,
     entries: 'labels',
-    nameFault: (name) => {
+    nameIssue: (name) => {
       if (name.length > labelLengthMax || !label.test(name)) return `the key ${labelReason}`;
       return reserved.test(name) ? 'the key begins with a word that is reserved' : undefined;
     },

@@ -7,7 +7,7 @@ import { getFeature } from '@usage/db/limits/features.ts';
 import { type GrantFields, insertGrant, type StoredGrant, voidGrant } from '@usage/db/limits/grants.ts';
 import { noteEntitlementChange } from '@usage/db/notifications/feed.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
-import { invalid } from '@usage/lib/http/faults.ts';
+import { invalid } from '@usage/lib/http/invalid.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import type { EntitlementInput, ResetInput } from '@usage/lib/limits/api/entitlementSchemas.ts';
 import { resetsOf } from '../checks/tasks.ts';
@@ -88,14 +88,14 @@ export async function resetEntitlement(
   const entitlement = await lockEntitlement(tx, await lockOwner(tx, ask), ask);
   if (entitlement.type !== 'metered') throw notMetered(entitlement);
   const now = nowUs();
-  const faults: { field: string; reason: string }[] = [];
-  const atUs = input.effectiveAt == null ? now : (timeOf(input.effectiveAt, 'effectiveAt', faults) ?? now);
+  const issues: { field: string; reason: string }[] = [];
+  const atUs = input.effectiveAt == null ? now : (timeOf(input.effectiveAt, 'effectiveAt', issues) ?? now);
   const lastUs =
     resetsOf(await stateOf(tx, entitlement)).lastAt(now)?.atUs ?? entitlement.measureUsageFromUs!;
-  if (atUs > now) faults.push({ field: 'effectiveAt', reason: 'must not be in the future' });
+  if (atUs > now) issues.push({ field: 'effectiveAt', reason: 'must not be in the future' });
   if (atUs <= lastUs)
-    faults.push({ field: 'effectiveAt', reason: `must be after the last reset at ${formatTimeUs(lastUs)}` });
-  if (faults.length > 0) throw invalid('reset', faults);
+    issues.push({ field: 'effectiveAt', reason: `must be after the last reset at ${formatTimeUs(lastUs)}` });
+  if (issues.length > 0) throw invalid('reset', issues);
   const reset = {
     atUs,
     movesAnchor: !(input.retainAnchor ?? false),

@@ -2,7 +2,7 @@ import type { Executor } from '@usage/db/connection/connect.ts';
 import { customersOfSubjects, getCustomer } from '@usage/db/limits/customers.ts';
 import { getEntitlement } from '@usage/db/limits/entitlements.ts';
 import { getGrant, listGrants } from '@usage/db/limits/grants.ts';
-import { invalid } from '@usage/lib/http/faults.ts';
+import { invalid } from '@usage/lib/http/invalid.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import {
   entitlementOrders,

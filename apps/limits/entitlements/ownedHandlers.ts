@@ -1,6 +1,6 @@
 import { listGrants } from '@usage/db/limits/grants.ts';
-import { parseTimeUs, timeFault } from '@usage/lib/event/time.ts';
-import { invalid } from '@usage/lib/http/faults.ts';
+import { parseTimeUs, timeIssue } from '@usage/lib/event/time.ts';
+import { invalid } from '@usage/lib/http/invalid.ts';
 import {
   EntitlementInput,
   entitlementOrders,
@@ -104,16 +104,16 @@ export function ownedEntitlementHandlers({ sql, checks, freshness }: Entitlement
 function historyRequest(query: URLSearchParams) {
   const read = new QueryReader(query);
   const time = (name: string) =>
-    read.value(name, (text, fault) => {
-      const reason = timeFault(text);
-      if (reason) fault(reason);
+    read.value(name, (text, issue) => {
+      const reason = timeIssue(text);
+      if (reason) issue(reason);
       return parseTimeUs(text);
     });
   const fromUs = time('from');
   const toUs = time('to') ?? nowUs();
-  const size = read.value('windowSize', (text, fault) => {
+  const size = read.value('windowSize', (text, issue) => {
     const known = windowSizes.find((one) => one === text);
-    if (!known) fault(`must be one of ${windowSizes.join(', ')}`);
+    if (!known) issue(`must be one of ${windowSizes.join(', ')}`);
     return known;
   });
   read.done();

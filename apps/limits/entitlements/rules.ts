@@ -1,14 +1,14 @@
 import type { GrantFields } from '@usage/db/limits/grants.ts';
 import type { Decimal } from '@usage/lib/decimal/decimal.ts';
 import { compareDecimals, decimalOfNumber, readDecimal } from '@usage/lib/decimal/decimal.ts';
-import { parseTimeUs, timeFault } from '@usage/lib/event/time.ts';
-import { type Fault, invalid } from '@usage/lib/http/faults.ts';
+import { parseTimeUs, timeIssue } from '@usage/lib/event/time.ts';
+import { type Issue, invalid } from '@usage/lib/http/invalid.ts';
 import type {
   EntitlementInput,
   GrantInput,
   RecurringInput,
 } from '@usage/lib/limits/api/entitlementSchemas.ts';
-import { instantsOf, intervalFault, type Recurrence } from '@usage/lib/limits/engine/recurrence.ts';
+import { instantsOf, intervalIssue, type Recurrence } from '@usage/lib/limits/engine/recurrence.ts';
 import { checkZone } from '@usage/lib/windows/windows.ts';
 
 /** What a request says of an entitlement, checked as far as it can be without the database. */
@@ -43,31 +43,31 @@ const only = {
 } as const;
 const typed = [...new Set(Object.values(only).flat())] as const;
 
-/** Throws a Problem that names every fault. */
+/** Throws a Problem that names every issue. */
 export function readEntitlement(
   input: EntitlementInput,
   nowUs: number,
   version: WireVersion,
 ): ReadEntitlement {
-  const faults: Fault[] = [];
+  const issues: Issue[] = [];
   const allowed: readonly string[] = only[input.type];
   for (const field of typed)
     if (input[field] != null && !allowed.includes(field))
-      faults.push({ field, reason: `is not for ${input.type} entitlements` });
+      issues.push({ field, reason: `is not for ${input.type} entitlements` });
   const usagePeriod = input.usagePeriod
-    ? recurrenceOf(input.usagePeriod, nowUs, 'usagePeriod', faults)
+    ? recurrenceOf(input.usagePeriod, nowUs, 'usagePeriod', issues)
     : undefined;
   if (input.type === 'metered' && !input.usagePeriod)
-    faults.push({ field: 'usagePeriod', reason: 'is required for metered entitlements' });
-  if (input.type === 'static') checkConfig(input.config, faults);
-  const issue = issueOf(input, faults);
+    issues.push({ field: 'usagePeriod', reason: 'is required for metered entitlements' });
+  if (input.type === 'static') checkConfig(input.config, issues);
+  const issue = issuedAfterReset(input, issues);
   const measureUsageFromUs =
-    input.type === 'metered' ? startOf(input, usagePeriod, nowUs, faults) : undefined;
+    input.type === 'metered' ? startOf(input, usagePeriod, nowUs, issues) : undefined;
   const zone = usagePeriod?.zone ?? 'UTC';
   const grants = (input.grants ?? []).map((grant, i) =>
-    grantOf(grant, version, zone, `grants[${i}].`, faults),
+    grantOf(grant, version, zone, `grants[${i}].`, issues),
   );
-  if (faults.length > 0) throw invalid('entitlement', faults);
+  if (issues.length > 0) throw invalid('entitlement', issues);
   return {
     type: input.type,
     config: input.config ?? undefined,
@@ -80,11 +80,11 @@ export function readEntitlement(
   };
 }
 
-/** Throws a Problem that names every fault. */
+/** Throws a Problem that names every issue. */
 export function readGrant(input: GrantInput, version: WireVersion, zone: string): GrantFields {
-  const faults: Fault[] = [];
-  const grant = grantOf(input, version, zone, '', faults);
-  if (faults.length > 0) throw invalid('grant', faults);
+  const issues: Issue[] = [];
+  const grant = grantOf(input, version, zone, '', issues);
+  if (issues.length > 0) throw invalid('grant', issues);
   return grant;
 }
 
@@ -107,27 +107,27 @@ export function issuedGrant(
   };
 }
 
-function checkConfig(config: string | null | undefined, faults: Fault[]): void {
+function checkConfig(config: string | null | undefined, issues: Issue[]): void {
   if (config == null) {
-    faults.push({ field: 'config', reason: 'is required for static entitlements' });
+    issues.push({ field: 'config', reason: 'is required for static entitlements' });
     return;
   }
   try {
     JSON.parse(config);
   } catch {
-    faults.push({ field: 'config', reason: 'must be JSON as a text' });
+    issues.push({ field: 'config', reason: 'must be JSON as a text' });
   }
 }
 
-function issueOf(input: EntitlementInput, faults: Fault[]): ReadEntitlement['issue'] {
+function issuedAfterReset(input: EntitlementInput, issues: Issue[]): ReadEntitlement['issue'] {
   const { issue, issueAfterReset, issueAfterResetPriority } = input;
   if (issue && issueAfterReset != null)
-    faults.push({ field: 'issue', reason: 'cannot be used together with issueAfterReset' });
+    issues.push({ field: 'issue', reason: 'cannot be used together with issueAfterReset' });
   if (issueAfterResetPriority != null && issueAfterReset == null)
-    faults.push({ field: 'issueAfterResetPriority', reason: 'needs issueAfterReset' });
+    issues.push({ field: 'issueAfterResetPriority', reason: 'needs issueAfterReset' });
   const given = issue?.amount ?? issueAfterReset;
   if (given == null) return undefined;
-  const amount = amountOf(given, issue ? 'issue.amount' : 'issueAfterReset', faults);
+  const amount = amountOf(given, issue ? 'issue.amount' : 'issueAfterReset', issues);
   return { amount, priority: (issue ? issue.priority : issueAfterResetPriority) ?? undefined };
 }
 
@@ -135,12 +135,12 @@ function startOf(
   { measureUsageFrom }: EntitlementInput,
   usagePeriod: Recurrence | undefined,
   nowUs: number,
-  faults: Fault[],
+  issues: Issue[],
 ): number {
   if (measureUsageFrom == null || measureUsageFrom === 'NOW') return nowUs;
   if (measureUsageFrom === 'CURRENT_PERIOD_START')
     return usagePeriod ? instantsOf(usagePeriod).periodAt(nowUs).fromUs : nowUs;
-  return timeOf(measureUsageFrom, 'measureUsageFrom', faults) ?? nowUs;
+  return timeOf(measureUsageFrom, 'measureUsageFrom', issues) ?? nowUs;
 }
 
 function grantOf(
@@ -148,12 +148,12 @@ function grantOf(
   version: WireVersion,
   zone: string,
   place: string,
-  faults: Fault[],
+  issues: Issue[],
 ): GrantFields {
-  const amount = amountOf(input.amount, `${place}amount`, faults);
-  const effectiveAtUs = timeOf(input.effectiveAt, `${place}effectiveAt`, faults) ?? 0;
+  const amount = amountOf(input.amount, `${place}amount`, issues);
+  const effectiveAtUs = timeOf(input.effectiveAt, `${place}effectiveAt`, issues) ?? 0;
   const optional = (value: number | string | null | undefined, field: string, fallback: Decimal) =>
-    value == null ? fallback : amountOf(value, `${place}${field}`, faults);
+    value == null ? fallback : amountOf(value, `${place}${field}`, issues);
   const expiration = input.expiration ?? undefined;
   return {
     amount,
@@ -164,7 +164,7 @@ function grantOf(
     maxRollover: optional(input.maxRolloverAmount, 'maxRolloverAmount', version === 'v2' ? amount : 0),
     minRollover: optional(input.minRolloverAmount, 'minRolloverAmount', 0),
     recurrence: input.recurrence
-      ? recurrenceOf(input.recurrence, effectiveAtUs, `${place}recurrence`, faults, zone)
+      ? recurrenceOf(input.recurrence, effectiveAtUs, `${place}recurrence`, issues, zone)
       : undefined,
     metadata: input.metadata ?? undefined,
     annotations: input.annotations ?? undefined,
@@ -186,30 +186,30 @@ function recurrenceOf(
   { interval, anchor, timeZone }: RecurringInput,
   anchorByDefaultUs: number,
   place: string,
-  faults: Fault[],
+  issues: Issue[],
   zoneByDefault = 'UTC',
 ): Recurrence | undefined {
-  const before = faults.length;
-  const fault = intervalFault(interval);
-  if (fault) faults.push({ field: `${place}.interval`, reason: fault });
+  const before = issues.length;
+  const issue = intervalIssue(interval);
+  if (issue) issues.push({ field: `${place}.interval`, reason: issue });
   const zone = timeZone ?? zoneByDefault;
   try {
     checkZone(zone);
   } catch (error) {
-    faults.push({ field: `${place}.timeZone`, reason: (error as Error).message });
+    issues.push({ field: `${place}.timeZone`, reason: (error as Error).message });
   }
-  const anchorUs = anchor == null ? anchorByDefaultUs : timeOf(anchor, `${place}.anchor`, faults);
-  return faults.length > before ? undefined : { interval, anchorUs: anchorUs!, zone };
+  const anchorUs = anchor == null ? anchorByDefaultUs : timeOf(anchor, `${place}.anchor`, issues);
+  return issues.length > before ? undefined : { interval, anchorUs: anchorUs!, zone };
 }
 
-export function amountOf(value: number | string, field: string, faults: Fault[]): Decimal {
+export function amountOf(value: number | string, field: string, issues: Issue[]): Decimal {
   const amount = typeof value === 'number' ? decimalOfNumber(value) : readDecimal(value);
-  if (compareDecimals(amount, 0) < 0) faults.push({ field, reason: 'must not be negative' });
+  if (compareDecimals(amount, 0) < 0) issues.push({ field, reason: 'must not be negative' });
   return amount;
 }
 
-export function timeOf(text: string, field: string, faults: Fault[]): number | undefined {
-  const reason = timeFault(text);
-  if (reason !== undefined) faults.push({ field, reason });
+export function timeOf(text: string, field: string, issues: Issue[]): number | undefined {
+  const reason = timeIssue(text);
+  if (reason !== undefined) issues.push({ field, reason });
   return parseTimeUs(text);
 }

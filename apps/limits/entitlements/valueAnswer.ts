@@ -2,8 +2,8 @@ import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import type { Customer } from '@usage/db/limits/customers.ts';
 import { type EntitlementState, readEntitlementStates } from '@usage/db/limits/entitlementStates.ts';
 import { heldAmounts } from '@usage/db/limits/holds.ts';
-import { parseTimeUs, timeFault } from '@usage/lib/event/time.ts';
-import { invalid } from '@usage/lib/http/faults.ts';
+import { parseTimeUs, timeIssue } from '@usage/lib/event/time.ts';
+import { invalid } from '@usage/lib/http/invalid.ts';
 import { balancesOf } from '../checks/balances.ts';
 import type { Freshness } from '../checks/freshness.ts';
 import type { CheckRunner } from '../checks/runner.ts';
@@ -22,7 +22,7 @@ const nowUs = () => Date.now() * 1_000;
 /** Of one entitlement, at `time` or now; without one there is no access, as OpenMeter answers. */
 export async function valueAnswer({ checks, freshness }: EntitlementParts, ask: Ask): Promise<Response> {
   const time = ask.query.get('time');
-  const reason = time === null ? undefined : timeFault(time);
+  const reason = time === null ? undefined : timeIssue(time);
   if (reason !== undefined) throw invalid('query', [{ field: 'time', reason }]);
   const fresh = freshness(ask.request);
   const value = await checks.read(

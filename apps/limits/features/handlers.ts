@@ -4,7 +4,7 @@ import * as store from '@usage/db/limits/features.ts';
 import { getMeter } from '@usage/db/meters/findMeters.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import { readTextFilter } from '@usage/lib/filter/textFilter.ts';
-import { type Fault, invalid } from '@usage/lib/http/faults.ts';
+import { type Issue, invalid } from '@usage/lib/http/invalid.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { FeatureInput, featureOrders } from '@usage/lib/limits/api/features.ts';
 import { type Ask, bodyOf, pageAnswer, QueryReader, wantsPage } from '../http/ask.ts';
@@ -82,11 +82,11 @@ async function meterOf(sql: Sql, namespace: string, input: FeatureInput): Promis
 }
 
 function toFields(input: FeatureInput, meter: StoredMeter | undefined): store.FeatureFields {
-  const faults: Fault[] = [];
+  const issues: Issue[] = [];
   const simple = given(input.meterGroupByFilters);
   const advanced = given(input.advancedMeterGroupByFilters);
   if (simple && advanced)
-    faults.push({
+    issues.push({
       field: 'advancedMeterGroupByFilters',
       reason: 'cannot be used together with meterGroupByFilters',
     });
@@ -96,18 +96,18 @@ function toFields(input: FeatureInput, meter: StoredMeter | undefined): store.Fe
   })) {
     for (const [name, filter] of Object.entries(filters ?? {})) {
       const place = `${field}.${name.slice(0, 64)}`;
-      if (!meter) faults.push({ field: place, reason: 'needs a meterSlug' });
+      if (!meter) issues.push({ field: place, reason: 'needs a meterSlug' });
       else if (!Object.hasOwn(meter.groupBy, name))
-        faults.push({ field: place, reason: `is no group by of the meter ${meter.slug}` });
+        issues.push({ field: place, reason: `is no group by of the meter ${meter.slug}` });
       if (typeof filter === 'string') continue;
       try {
         readTextFilter(filter);
       } catch (error) {
-        faults.push({ field: place, reason: (error as Error).message });
+        issues.push({ field: place, reason: (error as Error).message });
       }
     }
   }
-  if (faults.length > 0) throw invalid('feature', faults);
+  if (issues.length > 0) throw invalid('feature', issues);
   return {
     key: input.key,
     name: input.name,

@@ -2,13 +2,13 @@ import type { Static, TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { Actor } from '@usage/db/limits/audit.ts';
 import type { Identity } from '@usage/lib/auth/access.ts';
-import { type Fault, integerIn, invalid, oneOf } from '@usage/lib/http/faults.ts';
+import { type Issue, integerIn, invalid, oneOf } from '@usage/lib/http/invalid.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { urlOf } from '@usage/lib/http/url.ts';
 import { pageMax, pageSizeMax } from '@usage/lib/limits/api/schemas.ts';
-import { shownName } from '@usage/lib/validation/fault.ts';
-import { notKnown } from '@usage/lib/validation/faultsOf.ts';
-import { textFault } from '@usage/lib/validation/text.ts';
+import { shownName } from '@usage/lib/validation/issue.ts';
+import { notKnown } from '@usage/lib/validation/issuesOf.ts';
+import { textIssue } from '@usage/lib/validation/text.ts';
 
 /** A request whose key was looked at, and what handlers need of it. */
 export interface Ask {
@@ -20,7 +20,7 @@ export interface Ask {
 }
 
 const bodyBytesMax = 1_048_576;
-const faultsMax = 50;
+const issuesMax = 50;
 const textLengthMax = 65_536;
 const listMax = 100;
 
@@ -45,7 +45,7 @@ export function askOf(
   };
 }
 
-/** The request's JSON, valid by the schema. Problems: 400 with every fault and its place, 413, 415. */
+/** The request's JSON, valid by the schema. Problems: 400 with every issue and its place, 413, 415. */
 export async function bodyOf<T extends TSchema>(
   { request }: Ask,
   schema: T,
@@ -67,14 +67,14 @@ export async function optionalBodyOf<T extends TSchema>(
 }
 
 export function checked<T extends TSchema>(value: unknown, schema: T, what: string): Static<T> {
-  const faults = unstorable(value, '');
-  if (!Value.Check(schema, value)) faults.push(...schemaFaults(schema, value));
-  if (faults.length > 0) throw invalid(what, faults.slice(0, faultsMax));
+  const issues = unstorable(value, '');
+  if (!Value.Check(schema, value)) issues.push(...schemaIssues(schema, value));
+  if (issues.length > 0) throw invalid(what, issues.slice(0, issuesMax));
   return value as Static<T>;
 }
 
-function schemaFaults(schema: TSchema, value: unknown): Fault[] {
-  const faults = new Map<string, Fault>();
+function schemaIssues(schema: TSchema, value: unknown): Issue[] {
+  const issues = new Map<string, Issue>();
   for (const error of Value.Errors(schema, value)) {
     const field = fieldOf(error.path);
     // A union's own error says least: what its member for other values than null lacks says more.
@@ -83,11 +83,11 @@ function schemaFaults(schema: TSchema, value: unknown): Fault[] {
       .filter((one) => one.message !== 'Expected null' && !('const' in one.schema));
     for (const one of nested.length > 0 ? nested : [error]) {
       const place = nested.length > 0 ? fieldOf(one.path) : field;
-      if (!faults.has(place)) faults.set(place, { field: place, reason: reasonOf(one) });
+      if (!issues.has(place)) issues.set(place, { field: place, reason: reasonOf(one) });
     }
-    if (faults.size >= faultsMax) break;
+    if (issues.size >= issuesMax) break;
   }
-  return [...faults.values()];
+  return [...issues.values()];
 }
 
 function reasonOf({ message, schema, path }: { message: string; schema: TSchema; path: string }): string {
@@ -113,15 +113,15 @@ function fieldOf(path: string): string {
 }
 
 /** Texts that PostgreSQL can't hold. */
-function unstorable(value: unknown, field: string): Fault[] {
+function unstorable(value: unknown, field: string): Issue[] {
   if (typeof value === 'string') {
-    const reason = textFault(value, { min: 0, max: textLengthMax });
+    const reason = textIssue(value, { min: 0, max: textLengthMax });
     return reason ? [{ field, reason }] : [];
   }
   if (typeof value !== 'object' || value === null || JSON.isRawJSON(value)) return [];
   return Object.entries(value).flatMap(([name, member]) => {
     const place = Array.isArray(value) ? `${field}[${name}]` : field ? `${field}.${name}` : name;
-    const own = textFault(name, { min: 0, max: textLengthMax });
+    const own = textIssue(name, { min: 0, max: textLengthMax });
     return [
       ...(own ? [{ field: field || 'body', reason: `a name ${own}` }] : []),
       ...unstorable(member, place),
@@ -134,9 +134,9 @@ export interface Page {
   pageSize: number;
 }
 
-/** Reads of a query string: faults are gathered, and thrown by `done`. */
+/** Reads of a query string: issues are gathered, and thrown by `done`. */
 export class QueryReader {
-  readonly #faults: Fault[] = [];
+  readonly #issues: Issue[] = [];
   /** Every parameter that was read: others are refused. */
   readonly #known = new Set<string>();
 
@@ -145,8 +145,8 @@ export class QueryReader {
   page(): Page {
     this.#known.add('page').add('pageSize');
     return {
-      page: integerIn(this.query, 'page', 1, pageMax, this.#faults),
-      pageSize: integerIn(this.query, 'pageSize', 100, pageSizeMax, this.#faults),
+      page: integerIn(this.query, 'page', 1, pageMax, this.#issues),
+      pageSize: integerIn(this.query, 'pageSize', 100, pageSizeMax, this.#issues),
     };
   }
 
@@ -161,7 +161,7 @@ export class QueryReader {
 
   integer(name: string, fallback: number, max: number): number {
     this.#known.add(name);
-    return integerIn(this.query, name, fallback, max, this.#faults);
+    return integerIn(this.query, name, fallback, max, this.#issues);
   }
 
   order<const T extends string>(
@@ -170,27 +170,27 @@ export class QueryReader {
   ): { orderBy: T; order: 'ASC' | 'DESC' } {
     this.#known.add('orderBy').add('order');
     return {
-      orderBy: oneOf(this.query, 'orderBy', fields, fallback, this.#faults),
-      order: oneOf(this.query, 'order', ['ASC', 'DESC'], 'ASC', this.#faults),
+      orderBy: oneOf(this.query, 'orderBy', fields, fallback, this.#issues),
+      order: oneOf(this.query, 'order', ['ASC', 'DESC'], 'ASC', this.#issues),
     };
   }
 
   flag(name: string): boolean {
     this.#known.add(name);
-    return oneOf(this.query, name, ['true', 'false'], 'false', this.#faults) === 'true';
+    return oneOf(this.query, name, ['true', 'false'], 'false', this.#issues) === 'true';
   }
 
   text(name: string): string | undefined {
     this.#known.add(name);
     const value = this.query.get(name);
     if (value === null) return undefined;
-    const reason = textFault(value, { min: 0, max: 1_024 });
-    if (reason) this.#faults.push({ field: name, reason });
+    const reason = textIssue(value, { min: 0, max: 1_024 });
+    if (reason) this.#issues.push({ field: name, reason });
     return value;
   }
 
   /**
-   * Repeated, or as name[]; undefined where it is not given. A value with a fault is left out, so that it never reaches the
+   * Repeated, or as name[]; undefined where it is not given. A value with an issue is left out, so that it never reaches the
    * database before `done` refuses it.
    */
   texts(name: string): string[] | undefined {
@@ -198,26 +198,26 @@ export class QueryReader {
     const values = [...this.query.getAll(name), ...this.query.getAll(`${name}[]`)];
     if (values.length === 0) return undefined;
     if (values.length > listMax)
-      this.#faults.push({ field: name, reason: `has more than ${listMax} values` });
+      this.#issues.push({ field: name, reason: `has more than ${listMax} values` });
     return values.slice(0, listMax).filter((value) => {
-      const reason = textFault(value, { min: 0, max: 1_024 });
-      if (reason) this.#faults.push({ field: name, reason });
+      const reason = textIssue(value, { min: 0, max: 1_024 });
+      if (reason) this.#issues.push({ field: name, reason });
       return reason === undefined;
     });
   }
 
-  value<T>(name: string, read: (text: string, fault: (reason: string) => void) => T): T | undefined {
+  value<T>(name: string, read: (text: string, issue: (reason: string) => void) => T): T | undefined {
     this.#known.add(name);
     const text = this.query.get(name);
-    return text === null ? undefined : read(text, (reason) => this.#faults.push({ field: name, reason }));
+    return text === null ? undefined : read(text, (reason) => this.#issues.push({ field: name, reason }));
   }
 
-  /** Throws 400 with every fault. */
+  /** Throws 400 with every issue. */
   done(): void {
     for (const name of new Set(this.query.keys()))
       if (!this.#known.has(name.replace(/\[\]$/, '')))
-        this.#faults.push({ field: shownName(name), reason: notKnown(name, [...this.#known]) });
-    if (this.#faults.length > 0) throw invalid('query', this.#faults);
+        this.#issues.push({ field: shownName(name), reason: notKnown(name, [...this.#known]) });
+    if (this.#issues.length > 0) throw invalid('query', this.#issues);
   }
 }
 

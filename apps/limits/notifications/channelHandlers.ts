@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import { insertAudit } from '@usage/db/limits/audit.ts';
 import * as channels from '@usage/db/notifications/channels.ts';
-import { invalid } from '@usage/lib/http/faults.ts';
+import { invalid } from '@usage/lib/http/invalid.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { ChannelInput } from '@usage/lib/limits/api/notificationSchemas.ts';
 import { type Ask, bodyOf, pageAnswer } from '../http/ask.ts';

@@ -1,7 +1,7 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { insertAudit } from '@usage/db/limits/audit.ts';
 import * as events from '@usage/db/notifications/events.ts';
-import { parseTimeUs, timeFault } from '@usage/lib/event/time.ts';
+import { parseTimeUs, timeIssue } from '@usage/lib/event/time.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { eventOrders, ResendInput } from '@usage/lib/limits/api/notificationSchemas.ts';
 import { type Ask, optionalBodyOf, pageAnswer, QueryReader } from '../http/ask.ts';
@@ -18,9 +18,9 @@ export function eventHandlers(sql: Sql) {
       const read = new QueryReader(query);
       const window = read.window();
       const time = (name: string) =>
-        read.value(name, (text, fault) => {
-          const reason = timeFault(text);
-          if (reason) fault(reason);
+        read.value(name, (text, issue) => {
+          const reason = timeIssue(text);
+          if (reason) issue(reason);
           return parseTimeUs(text);
         });
       const listing = {

@@ -3,15 +3,15 @@ import { getFeature } from '@usage/db/limits/features.ts';
 import { getMeter } from '@usage/db/meters/findMeters.ts';
 import { channelsById } from '@usage/db/notifications/channels.ts';
 import type { RuleFields, WatchedUsage } from '@usage/db/notifications/rules.ts';
-import { type Fault, invalid } from '@usage/lib/http/faults.ts';
+import { type Issue, invalid } from '@usage/lib/http/invalid.ts';
 import type { RuleInput } from '@usage/lib/limits/api/notificationSchemas.ts';
 import { checkZone } from '@usage/lib/windows/windows.ts';
 
-/** What a request says of a rule, checked against what there is. Throws a Problem that names every fault. */
+/** What a request says of a rule, checked against what there is. Throws a Problem that names every issue. */
 export async function ruleFields(sql: Executor, namespace: string, input: RuleInput): Promise<RuleFields> {
-  const faults: Fault[] = [];
+  const issues: Issue[] = [];
   const need = (condition: boolean, field: string, reason: string) => {
-    if (!condition) faults.push({ field, reason });
+    if (!condition) issues.push({ field, reason });
   };
   const isUsage = input.type === 'usage.threshold';
   const hasThresholds = input.type !== 'entitlements.reset';
@@ -38,8 +38,8 @@ export async function ruleFields(sql: Executor, namespace: string, input: RuleIn
     need(!!feature, `features[${i}]`, `names no feature: ${idOrKey}`);
     if (feature) featureIds.push(feature.id);
   }
-  const usage = input.usage ? await usageOf(sql, namespace, input.usage, faults) : undefined;
-  if (faults.length > 0) throw invalid('rule', faults);
+  const usage = input.usage ? await usageOf(sql, namespace, input.usage, issues) : undefined;
+  if (issues.length > 0) throw invalid('rule', issues);
   return {
     type: input.type,
     name: input.name,
@@ -57,29 +57,29 @@ async function usageOf(
   sql: Executor,
   namespace: string,
   given: NonNullable<RuleInput['usage']>,
-  faults: Fault[],
+  issues: Issue[],
 ) {
   const meter = await getMeter(sql, namespace, given.meterSlug);
   if (!meter || meter.deletedAt)
-    faults.push({ field: 'usage.meterSlug', reason: `names no meter: ${given.meterSlug}` });
+    issues.push({ field: 'usage.meterSlug', reason: `names no meter: ${given.meterSlug}` });
   const names = [...(given.groupBy ?? []), ...Object.keys(given.filterGroupBy ?? {})];
   for (const name of names)
     if (meter && !Object.hasOwn(meter.groupBy, name))
-      faults.push({ field: 'usage', reason: `${name.slice(0, 64)} is no group by of the meter` });
+      issues.push({ field: 'usage', reason: `${name.slice(0, 64)} is no group by of the meter` });
   if ((given.of === 'group') !== !!given.groupBy)
-    faults.push({
+    issues.push({
       field: 'usage.groupBy',
       reason: given.of === 'group' ? 'is required for group' : 'is only for group',
     });
   if ((given.period === 'ROLLING') !== (given.seconds != null))
-    faults.push({
+    issues.push({
       field: 'usage.seconds',
       reason: given.period === 'ROLLING' ? 'is required for ROLLING' : 'is only for ROLLING',
     });
   try {
     checkZone(given.timeZone ?? 'UTC');
   } catch (error) {
-    faults.push({ field: 'usage.timeZone', reason: (error as Error).message });
+    issues.push({ field: 'usage.timeZone', reason: (error as Error).message });
   }
   const watched: WatchedUsage = {
     of: given.of,

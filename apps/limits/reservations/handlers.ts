@@ -1,7 +1,7 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { getReservation, type Reservation } from '@usage/db/limits/reservations.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
-import { type Fault, invalid } from '@usage/lib/http/faults.ts';
+import { type Issue, invalid } from '@usage/lib/http/invalid.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { CommitInput, ReservationInput } from '@usage/lib/limits/api/reservations.ts';
 import type { CheckRunner } from '../checks/runner.ts';
@@ -43,9 +43,9 @@ export function reservationHandlers(sql: Sql, checks: CheckRunner) {
     },
     async commitReservation(ask: Ask) {
       const input = await bodyOf(ask, CommitInput, 'commit');
-      const faults: Fault[] = [];
-      const used = input.amount == null ? undefined : amountOf(input.amount, 'amount', faults);
-      if (faults.length > 0) throw invalid('commit', faults);
+      const issues: Issue[] = [];
+      const used = input.amount == null ? undefined : amountOf(input.amount, 'amount', issues);
+      if (issues.length > 0) throw invalid('commit', issues);
       const { namespace, params } = ask;
       const finish = { namespace, id: params.reservationId!, amount: used, event: input.event ?? undefined };
       return toWire(await finishes.add(finish));
@@ -59,10 +59,10 @@ export function reservationHandlers(sql: Sql, checks: CheckRunner) {
 }
 
 function toWanted(ask: Ask, input: ReservationInput): Wanted {
-  const faults: Fault[] = [];
-  const wanted = amountOf(input.amount, 'amount', faults);
-  if (wanted === 0) faults.push({ field: 'amount', reason: 'must be more than 0' });
-  if (faults.length > 0) throw invalid('reservation', faults);
+  const issues: Issue[] = [];
+  const wanted = amountOf(input.amount, 'amount', issues);
+  if (wanted === 0) issues.push({ field: 'amount', reason: 'must be more than 0' });
+  if (issues.length > 0) throw invalid('reservation', issues);
   return {
     namespace: ask.namespace,
     customer: ask.params.customerIdOrKey!,

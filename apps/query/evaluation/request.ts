@@ -1,9 +1,9 @@
-import { type Fault, invalid, readBodyAs } from '@usage/lib/http/faults.ts';
+import { type Issue, invalid, readBodyAs } from '@usage/lib/http/invalid.ts';
 import { readMeterDefinition } from '@usage/lib/meter/definition.ts';
 import { EvaluationBody, evaluatedEventsMax } from '@usage/lib/queryApi/evaluation.ts';
 import type { EvaluationRequest, PreviewMeter } from './service.ts';
 
-/** Throws a Problem that names every fault. */
+/** Throws a Problem that names every issue. */
 export function readEvaluation(namespace: string, body: unknown): EvaluationRequest {
   const { meter, event, limit = evaluatedEventsMax } = readBodyAs('evaluation', EvaluationBody, body);
   if (meter === undefined && event === undefined) {
@@ -11,16 +11,16 @@ export function readEvaluation(namespace: string, body: unknown): EvaluationRequ
       { field: '', reason: 'needs a meter to try, an event to explain, or both' },
     ]);
   }
-  const faults: Fault[] = [];
-  const preview = meter && previewOf(namespace, meter, faults);
-  if (faults.length > 0) throw invalid('evaluation', faults);
+  const issues: Issue[] = [];
+  const preview = meter && previewOf(namespace, meter, issues);
+  if (issues.length > 0) throw invalid('evaluation', issues);
   return { meter: preview, event, limit };
 }
 
-function previewOf(namespace: string, meter: object, faults: Fault[]): PreviewMeter | undefined {
+function previewOf(namespace: string, meter: object, issues: Issue[]): PreviewMeter | undefined {
   const read = readMeterDefinition({ slug: 'preview', ...meter });
-  if ('faults' in read) {
-    for (const { field, reason } of read.faults) faults.push({ field: `meter.${field}`, reason });
+  if ('issues' in read) {
+    for (const { field, reason } of read.issues) issues.push({ field: `meter.${field}`, reason });
     return undefined;
   }
   const { slug, eventType, aggregation, valueProperty, valueExpression, filters, groupBy, eventFromUs } =

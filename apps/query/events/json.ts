@@ -2,23 +2,23 @@ import { formatTimeUs } from '@usage/lib/event/time.ts';
 import type { Listed } from './service.ts';
 
 /** OpenMeter's IngestedEvent as JSON text. Attributes and data stand in it as they were stored: not a digit is lost. */
-export function ingestedEvent({ event, storedAtUs, correction, faults }: Listed): string {
+export function ingestedEvent({ event, storedAtUs, correction, issues }: Listed): string {
   const rest = JSON.stringify({
     ingestedAt: formatTimeUs(event.arrived_us),
     storedAt: formatTimeUs(storedAtUs),
     ...(correction && { correction }),
-    ...(faults.length > 0 && { validationError: faults.join('\n') }),
+    ...(issues.length > 0 && { validationError: issues.join('\n') }),
   });
   return `{"event":${eventText(event)},${rest.slice(1)}`;
 }
 
 /** The same in v3's words. */
-export function v3IngestedEvent({ event, storedAtUs, faults }: Listed): string {
+export function v3IngestedEvent({ event, storedAtUs, issues }: Listed): string {
   const rest = JSON.stringify({
     ingested_at: formatTimeUs(event.arrived_us),
     stored_at: formatTimeUs(storedAtUs),
-    ...(faults.length > 0 && {
-      validation_errors: faults.map((message) => ({ code: 'validation_error', message })),
+    ...(issues.length > 0 && {
+      validation_errors: issues.map((message) => ({ code: 'validation_error', message })),
     }),
   });
   return `{"event":${eventText(event)},${rest.slice(1)}`;

@@ -1,7 +1,7 @@
 import { keptSinceUs, storedIds } from '@usage/db/events/storedIds.ts';
 import type { NamespaceOf } from '@usage/lib/auth/access.ts';
 import { formatTimeUs, parseTimeUs } from '@usage/lib/event/time.ts';
-import { invalid, readBodyAs } from '@usage/lib/http/faults.ts';
+import { invalid, readBodyAs } from '@usage/lib/http/invalid.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { EventLookup, lookupDetail } from '@usage/lib/queryApi/eventLookup.ts';
 import { Elysia } from 'elysia';
@@ -26,7 +26,7 @@ export function eventLookupRoutes(runner: QueryRunner, namespaceOf: NamespaceOf)
   );
 }
 
-/** Throws a Problem that names every fault. */
+/** Throws a Problem that names every issue. */
 function readLookup(body: unknown) {
   const { ids, from, to } = readBodyAs('body', EventLookup, body);
   if ((from === undefined) !== (to === undefined)) {

@@ -3,7 +3,7 @@ import type { EventFilters, ListKey } from '@usage/db/events/listFilters.ts';
 import { endUs, parseTimeUs } from '@usage/lib/event/time.ts';
 import { readTextFilter } from '@usage/lib/filter/textFilter.ts';
 import { readTimeFilter } from '@usage/lib/filter/timeFilter.ts';
-import { invalid } from '@usage/lib/http/faults.ts';
+import { invalid } from '@usage/lib/http/invalid.ts';
 import { readParameters } from '@usage/lib/http/parameters.ts';
 import {
   EventListParameters,
@@ -19,7 +19,7 @@ import {
   readV3TimeFilter,
 } from '@usage/lib/queryApi/v3Filters.ts';
 import { escaped } from '@usage/lib/queryApi/v3Query.ts';
-import type { Fault } from '@usage/lib/validation/fault.ts';
+import type { Issue } from '@usage/lib/validation/issue.ts';
 import { hourUs } from '@usage/lib/windows/units.ts';
 
 export interface ListRequest {
@@ -33,7 +33,7 @@ export interface ListRequest {
 
 const hoursByDefault = 72;
 
-/** GET /api/v1/events. `from` is 72 hours ago where it is left out. Throws a Problem that names every fault. */
+/** GET /api/v1/events. `from` is 72 hours ago where it is left out. Throws a Problem that names every issue. */
 export function readListRequest(request: Request, nowUs: number): ListRequest {
   const given = readParameters(EventListParameters, request);
   const time = (text: string | undefined) => (text === undefined ? undefined : parseTimeUs(text));
@@ -43,11 +43,11 @@ export function readListRequest(request: Request, nowUs: number): ListRequest {
     ['ingested_at', 'gte', time(given.ingestedAtFrom)],
     ['ingested_at', 'lt', time(given.ingestedAtTo)],
   ] as const;
-  const faults = [
-    ...orderFaults(bounds[0][2], bounds[1][2], 'from', 'to'),
-    ...orderFaults(bounds[2][2], bounds[3][2], 'ingestedAtFrom', 'ingestedAtTo'),
+  const issues = [
+    ...orderIssues(bounds[0][2], bounds[1][2], 'from', 'to'),
+    ...orderIssues(bounds[2][2], bounds[3][2], 'ingestedAtFrom', 'ingestedAtTo'),
   ];
-  if (faults.length > 0) throw invalid('query', faults, 'query');
+  if (issues.length > 0) throw invalid('query', issues, 'query');
   const times = bounds.flatMap(([column, operator, us]) =>
     us === undefined ? [] : [{ column, filter: { operator, us } } as const],
   );
@@ -62,7 +62,7 @@ export function readListRequest(request: Request, nowUs: number): ListRequest {
   return { order: orderOf(given.sort), filters: { texts, times }, customerIds, place: undefined, limit };
 }
 
-/** GET /api/v2/events: a cursor, and filters as JSON. Throws a Problem that names every fault. */
+/** GET /api/v2/events: a cursor, and filters as JSON. Throws a Problem that names every issue. */
 export function readCursorRequest(request: Request): ListRequest {
   const given = readParameters(EventPageParameters, request);
   const { cursor, limit = eventsMax, filter = {} } = given;
@@ -91,7 +91,7 @@ function idsOf(filter: { $eq?: string; $in?: string[] } | null | undefined): str
   return $in === undefined || $in.includes($eq) ? [$eq] : [];
 }
 
-/** GET /api/v3/openmeter/events. Throws a Problem that names every fault. */
+/** GET /api/v3/openmeter/events. Throws a Problem that names every issue. */
 export function readV3ListRequest(request: Request): ListRequest {
   const { page = {}, filter = {}, sort } = readParameters(V3EventListParameters, request);
   const order = sort === undefined ? orderOf(undefined) : readSort<ListKey>(sort, false);
@@ -142,12 +142,12 @@ function decodePlace(cursor: string, order: ListOrder): ListPlace | undefined {
   }
 }
 
-function orderFaults(
+function orderIssues(
   fromUs: number | undefined,
   toUs: number | undefined,
   from: string,
   to: string,
-): Fault[] {
+): Issue[] {
   if (fromUs === undefined || toUs === undefined || toUs >= fromUs) return [];
   return [{ field: to, reason: `must not be before ${from}` }];
 }

@@ -30,7 +30,7 @@ export interface Listed {
   /** The correction in force; undefined: it counts as it came. */
   correction: EventCorrection | undefined;
   /** Why it does not count for a meter of its type, each reason once; empty when it counts for all of them. */
-  faults: readonly string[];
+  issues: readonly string[];
 }
 
 /** Batches looked through at once: few, since most lists end in the first; more where filters let little pass. */
@@ -49,14 +49,14 @@ export async function listEvents(
     const events = await findEvents(tx, namespace, { ...request, filters }, deadlineMs);
     runner.metrics.rows.observe({ kind: 'events' }, events.length);
     if (events.length === 0) return [];
-    const faultsOf = await faultFinder(tx, namespace);
+    const issuesOf = await issueFinder(tx, namespace);
     const storedAt = await batchesStoredAt(tx, [...new Set(events.map((event) => event.batch_id))]);
     return (await withCorrections(tx, namespace, events)).map(({ event, correction, current }) => ({
       event,
       correction,
       // Without its batch's row, it was stored when it arrived or little later.
       storedAtUs: storedAt.get(event.batch_id) ?? event.arrived_us,
-      faults: faultsOf(current),
+      issues: issuesOf(current),
     }));
   });
 }
@@ -147,7 +147,7 @@ function tooRare() {
 }
 
 /** Why an event doesn't count for a meter of its type, each reason once; empty when it counts for all of them. */
-async function faultFinder(tx: Transaction, namespace: string) {
+async function issueFinder(tx: Transaction, namespace: string) {
   const page = {
     page: 1,
     pageSize: metersPerNamespaceMax,
@@ -164,9 +164,9 @@ async function faultFinder(tx: Transaction, namespace: string) {
     const meters = byType.get(type);
     if (!meters) return [`no meter found for event type: ${type}`];
     const parsed = data === null ? undefined : parseJson(data);
-    const faults = meters
+    const issues = meters
       .map((meter) => meter.measure(parsed, event))
       .filter((one) => typeof one === 'string');
-    return [...new Set(faults)];
+    return [...new Set(issues)];
   };
 }

@@ -1,7 +1,7 @@
 import type { Static } from '@sinclair/typebox';
 import { parseTimeUs } from '@usage/lib/event/time.ts';
 import { readTextFilter, type TextFilter } from '@usage/lib/filter/textFilter.ts';
-import { type FaultSource, invalid, readBodyAs } from '@usage/lib/http/faults.ts';
+import { type IssueSource, invalid, readBodyAs } from '@usage/lib/http/invalid.ts';
 import { readParameters } from '@usage/lib/http/parameters.ts';
 import {
   MeterQueryBody,
@@ -9,7 +9,7 @@ import {
   type PortalQueryParameters,
   RangeParameters,
 } from '@usage/lib/queryApi/meterQuery.ts';
-import type { Fault } from '@usage/lib/validation/fault.ts';
+import type { Issue } from '@usage/lib/validation/issue.ts';
 import { withoutNulls } from '@usage/lib/validation/schema.ts';
 import { checkAnchor, type WindowSize } from '@usage/lib/windows/windows.ts';
 
@@ -33,19 +33,19 @@ export interface QueryRequest {
   /** Ids of customers; rows are grouped by customer then, as OpenMeter does. undefined = not given. */
   customerIds: string[] | undefined;
   filters: Map<string, TextFilter>;
-  /** Which fields of the request hold them: for faults that only the meter shows. */
+  /** Which fields of the request hold them: for issues that only the meter shows. */
   fields: { groupBy: string; filters: string; customers: string };
-  source: FaultSource;
+  source: IssueSource;
 }
 
-/** The body of a POST. Problems: 400 with every fault. */
+/** The body of a POST. Problems: 400 with every issue. */
 export function readQueryBody(body: unknown): QueryRequest {
   return toQueryRequest(readBodyAs('query', MeterQueryBody, withoutNulls(body, narrowing)), 'body');
 }
 
 const narrowing = ['subject', 'filterCustomerId', 'filterGroupBy', 'advancedMeterGroupByFilters'];
 
-/** The query of a GET. Problems: 400 with every fault. */
+/** The query of a GET. Problems: 400 with every issue. */
 export function readQueryParameters(
   schema: typeof MeterQueryParameters | typeof PortalQueryParameters,
   request: Request,
@@ -53,23 +53,23 @@ export function readQueryParameters(
   return toQueryRequest(readParameters(schema, request), 'query');
 }
 
-function toQueryRequest(given: Static<typeof MeterQueryBody>, source: FaultSource): QueryRequest {
+function toQueryRequest(given: Static<typeof MeterQueryBody>, source: IssueSource): QueryRequest {
   const { from, to, windowSize, windowTimeZone, windowAnchor, subject, groupBy = [] } = given;
   const { filterGroupBy = {}, advancedMeterGroupByFilters: advanced = {} } = given;
   const isAdvanced = Object.keys(advanced).length > 0;
   const range = readRange(from, to);
-  const faults = [...range.faults];
+  const issues = [...range.issues];
   if (isAdvanced && Object.keys(filterGroupBy).length > 0) {
     const reason = 'advanced meter group by filters and filter group by cannot be used together';
-    faults.push({ field: '', reason });
+    issues.push({ field: '', reason });
   }
   if (given.topN !== undefined && subject === undefined && groupBy.length === 0)
-    faults.push({ field: 'topN', reason: 'needs a groupBy: which groups?' });
+    issues.push({ field: 'topN', reason: 'needs a groupBy: which groups?' });
   if (given.topN !== undefined && given.filterCustomerId)
-    faults.push({ field: 'topN', reason: 'cannot be used together with filterCustomerId' });
-  const anchorFault = windowAnchor === undefined ? undefined : anchorFaultOf(windowSize, windowAnchor);
-  if (anchorFault !== undefined) faults.push({ field: 'windowAnchor', reason: anchorFault });
-  if (faults.length > 0) throw invalid('query', faults, source);
+    issues.push({ field: 'topN', reason: 'cannot be used together with filterCustomerId' });
+  const anchorIssue = windowAnchor === undefined ? undefined : anchorIssueOf(windowSize, windowAnchor);
+  if (anchorIssue !== undefined) issues.push({ field: 'windowAnchor', reason: anchorIssue });
+  if (issues.length > 0) throw invalid('query', issues, source);
   return {
     fromUs: range.fromUs,
     toUs: range.toUs,
@@ -92,29 +92,29 @@ function toQueryRequest(given: Static<typeof MeterQueryBody>, source: FaultSourc
   };
 }
 
-/** The range of a list. Problems: 400 with every fault. */
+/** The range of a list. Problems: 400 with every issue. */
 export function readRangeParameters(request: Request): {
   fromUs: number | undefined;
   toUs: number | undefined;
 } {
   const { from, to } = readParameters(RangeParameters, request);
-  const { faults, fromUs, toUs } = readRange(from, to);
-  if (faults.length > 0) throw invalid('query', faults, 'query');
+  const { issues, fromUs, toUs } = readRange(from, to);
+  if (issues.length > 0) throw invalid('query', issues, 'query');
   return { fromUs, toUs };
 }
 
 export function readRange(from: string | undefined, to: string | undefined) {
   const fromUs = from === undefined ? undefined : parseTimeUs(from);
   const toUs = to === undefined ? undefined : parseTimeUs(to);
-  const faults: Fault[] = [];
+  const issues: Issue[] = [];
   if (fromUs !== undefined && toUs !== undefined && fromUs >= toUs) {
     const reason = fromUs === toUs ? 'from and to cannot be equal' : 'from must be before to';
-    faults.push({ field: '', reason });
+    issues.push({ field: '', reason });
   }
-  return { fromUs, toUs, faults };
+  return { fromUs, toUs, issues };
 }
 
-function anchorFaultOf(size: WindowSize | undefined, anchor: string): string | undefined {
+function anchorIssueOf(size: WindowSize | undefined, anchor: string): string | undefined {
   try {
     if (size === undefined) return 'it needs a windowSize of DAY or longer';
     checkAnchor(size, anchor);

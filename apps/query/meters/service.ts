@@ -10,10 +10,10 @@ import { UsageTimeout } from '@usage/db/usage/eventSums.ts';
 import { readUsage, type UsageTotals } from '@usage/db/usage/readUsage.ts';
 import { generationSubjects } from '@usage/db/usage/sql/rollupSums.ts';
 import { compareTexts } from '@usage/lib/filter/textFilter.ts';
-import { invalid } from '@usage/lib/http/faults.ts';
+import { invalid } from '@usage/lib/http/invalid.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { customerGroup } from '@usage/lib/queryApi/meterQuery.ts';
-import { type Fault, shownName } from '@usage/lib/validation/fault.ts';
+import { type Issue, shownName } from '@usage/lib/validation/issue.ts';
 import { nearestName } from '@usage/lib/validation/nearest.ts';
 import type { QueryRunner, Read, ReadFrom } from '../runner.ts';
 import { type AnswerRow, toRows } from './answer.ts';
@@ -189,32 +189,32 @@ function toUsageQuery(meter: StoredMeter, request: QueryRequest): UsageQuery {
     const near = nearestName(name, names);
     return `${shownName(name)}${near === undefined ? '' : `; did you mean ${near}?`}`;
   };
-  const faults: Fault[] = [];
+  const issues: Issue[] = [];
   for (const name of request.groupBy) {
     if (name === 'subject' || Object.hasOwn(meter.groupBy, name)) continue;
     if (name === customerGroup && request.customerIds !== undefined) continue;
     if (name === customerGroup) {
       const reason = `${customerGroup} needs ${fields.customers}: which customers?`;
-      faults.push({ field: fields.groupBy, reason });
+      issues.push({ field: fields.groupBy, reason });
       continue;
     }
-    faults.push({ field: fields.groupBy, reason: `invalid group by: ${meant(name, ['subject', ...known])}` });
+    issues.push({ field: fields.groupBy, reason: `invalid group by: ${meant(name, ['subject', ...known])}` });
   }
   for (const name of request.filters.keys()) {
     if (Object.hasOwn(meter.groupBy, name)) continue;
     const lead =
       fields.filters === 'filterGroupBy' ? 'invalid group by filter' : 'meter does not have group by';
-    faults.push({ field: fields.filters, reason: `${lead}: ${meant(name, known)}` });
+    issues.push({ field: fields.filters, reason: `${lead}: ${meant(name, known)}` });
   }
   if (request.topN !== undefined && meter.aggregation === 'UNIQUE_COUNT') {
     const reason = 'is not for UNIQUE_COUNT: distinct values that groups share cannot be added up';
-    faults.push({ field: 'topN', reason });
+    issues.push({ field: 'topN', reason });
   }
   if (request.percentile !== undefined && meter.aggregation !== 'PERCENTILE') {
     const reason = `is for PERCENTILE meters, and ${meter.slug} is a ${meter.aggregation}`;
-    faults.push({ field: 'percentile', reason });
+    issues.push({ field: 'percentile', reason });
   }
-  if (faults.length > 0) throw invalid('query', faults, source);
+  if (issues.length > 0) throw invalid('query', issues, source);
   const { fromUs, toUs, windowSize, windowTimeZone, windowAnchor, subjects, groupBy, filters } = request;
   return {
     asOfUs: request.asOfUs,

@@ -1,7 +1,7 @@
 import { findPortalToken } from '@usage/db/access/portalTokens.ts';
 import { bearerOf, unauthorized } from '@usage/lib/auth/access.ts';
 import { hashToken, isPortalToken } from '@usage/lib/auth/token.ts';
-import { pathText } from '@usage/lib/http/faults.ts';
+import { pathText } from '@usage/lib/http/invalid.ts';
 import { portalCors, preflight } from '@usage/lib/http/portalCors.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { PortalQueryParameters } from '@usage/lib/queryApi/meterQuery.ts';

@@ -1,5 +1,5 @@
 import type { NamespaceOf } from '@usage/lib/auth/access.ts';
-import { pathText } from '@usage/lib/http/faults.ts';
+import { pathText } from '@usage/lib/http/invalid.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
 import { v3QueryDetail } from '@usage/lib/queryApi/v3Query.ts';
 import { Elysia } from 'elysia';

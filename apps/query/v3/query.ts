@@ -1,20 +1,20 @@
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import type { TextFilter } from '@usage/lib/filter/textFilter.ts';
-import { invalid, readBodyAs } from '@usage/lib/http/faults.ts';
+import { invalid, readBodyAs } from '@usage/lib/http/invalid.ts';
 import { customerGroup } from '@usage/lib/queryApi/meterQuery.ts';
 import { granularities, readDimensionFilter, V3QueryBody } from '@usage/lib/queryApi/v3Query.ts';
 import { type QueryRequest, readRange } from '../meters/request.ts';
 import type { Answer, Answered } from '../meters/service.ts';
 
-/** OpenMeter's v3 MeterQueryRequest. Problems: 400 that names every fault. */
+/** OpenMeter's v3 MeterQueryRequest. Problems: 400 that names every issue. */
 export function readV3Query(body: unknown): QueryRequest {
   const { from, to, granularity, time_zone, group_by_dimensions, filters } = readBodyAs(
     'query',
     V3QueryBody,
     body,
   );
-  const { faults, fromUs, toUs } = readRange(from, to);
+  const { issues, fromUs, toUs } = readRange(from, to);
   const listed = new Map<string, string[]>();
   const read = new Map<string, TextFilter>();
   for (const [name, json] of Object.entries(filters?.dimensions ?? {})) {
@@ -22,9 +22,9 @@ export function readV3Query(body: unknown): QueryRequest {
     if (name !== 'subject' && name !== customerGroup) read.set(name, filter);
     else if (filter.operator === 'eq' && 'eq' in json) listed.set(name, [filter.value]);
     else if (filter.operator === 'in') listed.set(name, [...new Set(filter.values)]);
-    else faults.push({ field: `filters.dimensions.${name}`, reason: 'takes eq or in' });
+    else issues.push({ field: `filters.dimensions.${name}`, reason: 'takes eq or in' });
   }
-  if (faults.length > 0) throw invalid('query', faults);
+  if (issues.length > 0) throw invalid('query', issues);
   return {
     fromUs,
     toUs,

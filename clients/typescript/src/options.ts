@@ -64,15 +64,15 @@ export interface ClientOptions {
 
 /** Throws a TypeError that names every wrong option. */
 export function limitsOf(options: ClientOptions): ClientLimits {
-  const faults: string[] = [];
-  if (!/^https?:\/\//.test(options.url)) faults.push('url must begin with http:// or https://');
-  if (typeof options.source !== 'string' || options.source === '') faults.push('source must not be empty');
+  const issues: string[] = [];
+  if (!/^https?:\/\//.test(options.url)) issues.push('url must begin with http:// or https://');
+  if (typeof options.source !== 'string' || options.source === '') issues.push('source must not be empty');
   const limits = { ...defaultLimits, ...options.limits };
   for (const name of Object.keys(limits) as (keyof ClientLimits)[]) {
-    if (!(name in defaultLimits)) faults.push(`limits.${name} is not known`);
+    if (!(name in defaultLimits)) issues.push(`limits.${name} is not known`);
     const isValid = Number.isFinite(limits[name]) && limits[name] >= (name === 'lingerMs' ? 0 : 1);
-    if (!isValid) faults.push(`limits.${name} must be a positive number`);
+    if (!isValid) issues.push(`limits.${name} must be a positive number`);
   }
-  if (faults.length > 0) throw new TypeError(`UsageClient: ${faults.join('; ')}`);
+  if (issues.length > 0) throw new TypeError(`UsageClient: ${issues.join('; ')}`);
   return limits;
 }

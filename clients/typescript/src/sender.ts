@@ -34,10 +34,10 @@ export class Sender {
           texts = await this.#notStored(texts);
         if (texts.length > 0) await this.#post(texts);
         return true;
-      } catch (error) {
-        const fault = error as Error;
-        this.#report(fault);
-        const askedMs = fault instanceof UsageRequestError ? (fault.retryAfterSeconds ?? 0) * 1_000 : 0;
+      } catch (thrown) {
+        const error = thrown as Error;
+        this.#report(error);
+        const askedMs = error instanceof UsageRequestError ? (error.retryAfterSeconds ?? 0) * 1_000 : 0;
         const backoffMs = Math.min(firstWaitMs * 2 ** Math.min(attempt, 20), this.limits.retryMsMax);
         await this.#wait(Math.max(askedMs, backoffMs * (0.5 + Math.random() / 2)), signal);
       }
@@ -62,13 +62,13 @@ export class Sender {
       return await this.#post(texts.slice(half));
     }
     if (answer.status !== 400 && answer.status !== 413) throw UsageRequestError.of(answer, problem.detail);
-    const faults = problem.extensions?.validationErrors ?? [];
-    const reasons = texts.map((_, index) => faults.filter((fault) => fault.index === index));
+    const issues = problem.extensions?.validationErrors ?? [];
+    const reasons = texts.map((_, index) => issues.filter((issue) => issue.index === index));
     this.#reject(
       texts,
       reasons.map((own, index) => ({
         index,
-        faults: own,
+        validationErrors: own,
         reason: problem.detail ?? `HTTP ${answer.status}`,
       })),
     );
@@ -86,11 +86,11 @@ export class Sender {
   }
 
   /** Without a callback the console has each message once. */
-  #report(fault: Error): void {
+  #report(error: Error): void {
     const { onError } = this.options;
-    if (onError) queueMicrotask(() => onError(fault));
-    else if (this.#reported !== fault.message) console.warn(`usage events wait to be sent: ${fault.message}`);
-    this.#reported = fault.message;
+    if (onError) queueMicrotask(() => onError(error));
+    else if (this.#reported !== error.message) console.warn(`usage events wait to be sent: ${error.message}`);
+    this.#reported = error.message;
   }
 
   #request(path: string, type: string, body: string): Promise<Response> {
@@ -104,8 +104,8 @@ export class Sender {
 
   #reject(texts: string[], bad: readonly EventAnswer[]): void {
     if (bad.length === 0) return;
-    const rejected = bad.map(({ index, faults, reason }): RejectedEvent => {
-      const why = faults?.map((fault) => `${fault.field} ${fault.reason}`.trim()).join('; ');
+    const rejected = bad.map(({ index, validationErrors, reason }): RejectedEvent => {
+      const why = validationErrors?.map((issue) => `${issue.field} ${issue.reason}`.trim()).join('; ');
       return { event: JSON.parse(texts[index]!), reason: why || (reason ?? 'refused') };
     });
     const report =
@@ -133,7 +133,7 @@ interface EventAnswer {
   index: number;
   outcome?: string;
   reason?: string;
-  faults?: { index?: number; field: string; reason: string }[];
+  validationErrors?: { index?: number; field: string; reason: string }[];
 }
 
 interface Answer {

@@ -42,7 +42,7 @@ export function route(
   );
   const { tag, summary, body, answer, problems = [] } = description;
   const status = answer?.status ?? 200;
-  const faults = new Set([...problems, ...(body ? ([400, 413, 415] as const) : [])]);
+  const issues = new Set([...problems, ...(body ? ([400, 413, 415] as const) : [])]);
   return {
     method,
     path,
@@ -58,7 +58,7 @@ export function route(
         ...(answer
           ? { [status]: jsonResponse(answer.description, answer.schema, answer.example) }
           : { 204: { description: 'Done.' } }),
-        ...problemResponses(...faults),
+        ...problemResponses(...issues),
       },
     },
   };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { type BurnDown, burnDown, planPhases } from './burnDown.ts';
 import type { Grant } from './grants.ts';
-import { Instants, intervalFault } from './recurrence.ts';
+import { Instants, intervalIssue } from './recurrence.ts';
 import { burnDownInput } from './start.ts';
 import { Resets } from './usagePeriods.ts';
 
@@ -310,14 +310,14 @@ describe('recurrences', () => {
   });
 
   test('shorter than an hour or in words that are none are refused', () => {
-    expect(['DAY', 'P1M', 'PT1H', 'P2W'].map(intervalFault)).toEqual([
+    expect(['DAY', 'P1M', 'PT1H', 'P2W'].map(intervalIssue)).toEqual([
       undefined,
       undefined,
       undefined,
       undefined,
     ]);
     for (const wrong of ['PT59M', 'P0D', '-P1D', 'HOURLY', 'P200Y', ''])
-      expect(intervalFault(wrong)).toBeString();
+      expect(intervalIssue(wrong)).toBeString();
   });
 });
 

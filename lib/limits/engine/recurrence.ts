@@ -30,7 +30,7 @@ export function intervalIso(interval: string): string {
 }
 
 /** Why it is no interval of a recurrence; undefined where it is one. */
-export function intervalFault(interval: string): string | undefined {
+export function intervalIssue(interval: string): string | undefined {
   let duration: Temporal.Duration;
   try {
     duration = Temporal.Duration.from(intervalIso(interval));

@@ -1,5 +1,5 @@
 /** Why a text that somebody types is no JSON; undefined where it is, or where nothing is typed. */
-export function jsonFault(text: string): string | undefined {
+export function jsonIssue(text: string): string | undefined {
   if (text.trim() === '') return undefined;
   try {
     JSON.parse(text);

@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
 import type { Correction, IngestedEvent } from '../../api/queries.ts';
-import { jsonFault } from '../../app/jsonText.ts';
+import { jsonIssue } from '../../app/jsonText.ts';
 import { useSettled } from '../../app/settled.ts';
 import { TextArea, TextField } from '../../ui/form.tsx';
 import { FormDialog } from '../../ui/formDialog.tsx';
@@ -29,7 +29,7 @@ export function AmendEvent(props: {
   const [version, setVersion] = useState(first);
   const [reason, setReason] = useState('');
   const client = useQueryClient();
-  const fault = jsonFault(version.data);
+  const fault = jsonIssue(version.data);
   const body = fault === undefined ? bodyOf(event, first, version) : undefined;
   const settled = useSettled(body, body ?? '');
   const dryRun = useDryRun(settled);

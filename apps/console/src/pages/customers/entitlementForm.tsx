@@ -2,7 +2,7 @@ import { useQueryClient } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
 import { api } from '../../api/client.ts';
 import { type Entitlement, useFeatures } from '../../api/queries.ts';
-import { jsonFault } from '../../app/jsonText.ts';
+import { jsonIssue } from '../../app/jsonText.ts';
 import { zone } from '../../app/settings.ts';
 import { CheckField, SelectField, TextArea, TextField } from '../../ui/form.tsx';
 import { FormDialog } from '../../ui/formDialog.tsx';
@@ -35,7 +35,7 @@ export function EntitlementForm({ customerId, onClose }: { customerId: string; o
   const [config, setConfig] = useState('{}');
   const keys = (features.data ?? []).map(({ key }) => key);
   const featureKey = chosen ?? keys[0] ?? '';
-  const fault = type === 'static' ? jsonFault(config) : undefined;
+  const fault = type === 'static' ? jsonIssue(config) : undefined;
   const save = async () => {
     const metered = {
       usagePeriod: { interval, timeZone: zone.value },

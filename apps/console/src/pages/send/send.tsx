@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import { api } from '../../api/client.ts';
-import { jsonFault } from '../../app/jsonText.ts';
+import { jsonIssue } from '../../app/jsonText.ts';
 import { linkTo } from '../../app/search.ts';
 import { may } from '../../app/session.ts';
 import { TextArea, TextField } from '../../ui/form.tsx';
@@ -39,7 +39,7 @@ export function Send() {
   const submit = async (event: Event) => {
     event.preventDefault();
     setError(undefined);
-    const fault = jsonFault(draft.data);
+    const fault = jsonIssue(draft.data);
     setDataFault(fault);
     if (fault) return;
     setBusy(true);

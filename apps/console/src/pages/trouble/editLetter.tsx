@@ -2,7 +2,7 @@ import { useQueryClient } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
 import { api } from '../../api/client.ts';
 import type { DeadLetter } from '../../api/queries.ts';
-import { jsonFault } from '../../app/jsonText.ts';
+import { jsonIssue } from '../../app/jsonText.ts';
 import { TextArea } from '../../ui/form.tsx';
 import { FormDialog } from '../../ui/formDialog.tsx';
 import { toast } from '../../ui/parts.tsx';
@@ -11,7 +11,7 @@ import { toast } from '../../ui/parts.tsx';
 export function EditLetter({ letter, onClose }: { letter: DeadLetter; onClose: () => void }) {
   const [text, setText] = useState(() => JSON.stringify(letter.event, undefined, 2));
   const client = useQueryClient();
-  const fault = jsonFault(text);
+  const fault = jsonIssue(text);
   const save = async () => {
     // As the text that was typed: not a digit is lost.
     await api.POST('/api/v1/dead-letters/{deadLetterId}/redrive', {

@@ -2,7 +2,7 @@
  * Where a text stops being JSON. JSON.parse of JavaScriptCore doesn't tell; this runs only after it has failed, so it
  * is written for clarity: one pass, no recursion.
  */
-export interface JsonFault {
+export interface JsonIssue {
   /** Zero-based, in UTF-16 code units. */
   position: number;
   line: number;
@@ -10,16 +10,16 @@ export interface JsonFault {
   reason: string;
 }
 
-/** The first fault of a text that JSON.parse refuses; undefined when the grammar finds none (nested too deep). */
-export function jsonFaultOf(text: string): JsonFault | undefined {
-  const fault = scan(text);
-  if (!fault) return undefined;
-  const before = text.slice(0, fault.position);
+/** The first issue of a text that JSON.parse refuses; undefined when the grammar finds none (nested too deep). */
+export function jsonIssueOf(text: string): JsonIssue | undefined {
+  const issue = scan(text);
+  if (!issue) return undefined;
+  const before = text.slice(0, issue.position);
   const line = before.split('\n').length;
-  return { ...fault, line, column: fault.position - before.lastIndexOf('\n') };
+  return { ...issue, line, column: issue.position - before.lastIndexOf('\n') };
 }
 
-type Fault = Pick<JsonFault, 'position' | 'reason'>;
+type Issue = Pick<JsonIssue, 'position' | 'reason'>;
 type Expected = 'value' | 'valueOrEnd' | 'key' | 'keyOrEnd' | 'colon' | 'commaOrEnd' | 'end';
 
 const space = /[ \t\n\r]*/y;
@@ -27,7 +27,7 @@ const scalar = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON allows none of them in a string
 const string = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"?/y;
 
-function scan(text: string): Fault | undefined {
+function scan(text: string): Issue | undefined {
   const open: ('{' | '[')[] = [];
   let expected = 'value' as Expected;
   let at = skip(space, text, 0);
@@ -37,7 +37,7 @@ function scan(text: string): Fault | undefined {
     if (char === '"' && expected !== 'end' && expected !== 'colon' && expected !== 'commaOrEnd') {
       const end = skip(string, text, at);
       if (end === at + 1 || text[end - 1] !== '"' || endsEscaped(text, at, end))
-        return stringFault(text, end);
+        return stringIssue(text, end);
       expected = expected === 'key' || expected === 'keyOrEnd' ? 'colon' : afterValue();
       at = end;
     } else if (expected === 'value' || (expected === 'valueOrEnd' && char !== ']')) {
@@ -96,7 +96,7 @@ function endsEscaped(text: string, start: number, end: number): boolean {
   return backslashes % 2 === 1;
 }
 
-function stringFault(text: string, at: number): Fault {
+function stringIssue(text: string, at: number): Issue {
   if (at >= text.length) return { position: text.length, reason: 'ends inside of a string' };
   const reason =
     text[at] === '\\' ? 'unknown escape in a string' : `${shown(text, at)} is not allowed in a string`;

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { jsonFaultOf } from './jsonFault.ts';
+import { jsonIssueOf } from './jsonIssue.ts';
 
 test.each([
   ['', 0, 'ends where a value'],
@@ -20,16 +20,16 @@ test.each([
   ['{"a":1', 6, 'ends where a comma'],
   ['"\\"', 3, 'inside of a string'],
 ])('%s', (text, position, reason) => {
-  const fault = jsonFaultOf(text);
-  expect(fault?.position).toBe(position);
-  expect(fault?.reason).toContain(reason);
+  const issue = jsonIssueOf(text);
+  expect(issue?.position).toBe(position);
+  expect(issue?.reason).toContain(reason);
 });
 
 test('names line and column', () => {
-  expect(jsonFaultOf('{\n  "a": 1\n  "b": 2\n}')).toMatchObject({ line: 3, column: 3 });
+  expect(jsonIssueOf('{\n  "a": 1\n  "b": 2\n}')).toMatchObject({ line: 3, column: 3 });
 });
 
-test('finds a fault exactly where JSON.parse does', () => {
+test('finds an issue exactly where JSON.parse does', () => {
   const tampered = fc
     .tuple(
       fc.json(),
@@ -48,7 +48,7 @@ test('finds a fault exactly where JSON.parse does', () => {
       } catch {
         parses = false;
       }
-      return parses === (jsonFaultOf(text) === undefined);
+      return parses === (jsonIssueOf(text) === undefined);
     }),
     { numRuns: 2_000 },
   );

@@ -1,57 +1,57 @@
 import { Kind, type TObject, type TSchema } from '@sinclair/typebox';
 import { Value, type ValueError, ValueErrorType } from '@sinclair/typebox/value';
-import { type Fault, type Read, shownName, within } from './fault.ts';
+import { type Issue, type Read, shownName, within } from './issue.ts';
 import { type Judgement, judge, judgedKind } from './judgement.ts';
 import { nearestName } from './nearest.ts';
 
 /** The member of an object's schema that says why an unknown member is refused. */
 export const unknownReason = Symbol('unknownReason');
 
-/** How many faults are looked for: a body of millions of them must not cost more than one of these. */
-const faultsMax = 1_000;
+/** How many issues are looked for: a body of millions of them must not cost more than one of these. */
+const issuesMax = 1_000;
 
 /**
- * Every fault of a value, in the order of the schema; of an object, members that are not known come first. Empty where it is
- * valid. One fault a field, unless a function judges it.
+ * Every issue of a value, in the order of the schema; of an object, members that are not known come first. Empty where it is
+ * valid. One issue a field, unless a function judges it.
  */
-export function faultsOf(schema: TSchema, value: unknown): Fault[] {
+export function issuesOf(schema: TSchema, value: unknown): Issue[] {
   const seen = new Set<string>();
   /** By the object that holds them. */
-  const unknown = new Map<string, Fault[]>();
-  const known: { parent: string; faults: Fault[] }[] = [];
+  const unknown = new Map<string, Issue[]>();
+  const known: { parent: string; issues: Issue[] }[] = [];
   for (const error of Value.Errors(schema, value)) {
     if (seen.has(error.path)) continue;
-    if (seen.add(error.path).size > faultsMax) break;
+    if (seen.add(error.path).size > issuesMax) break;
     const parent = error.path.slice(0, error.path.lastIndexOf('/'));
-    const faults = toFaults(error, fieldOf(error.path, value));
+    const issues = toIssues(error, fieldOf(error.path, value));
     const isUnknown = error.type === ValueErrorType.ObjectAdditionalProperties;
-    if (isUnknown) unknown.set(parent, [...(unknown.get(parent) ?? []), ...faults]);
-    known.push({ parent, faults: isUnknown ? [] : faults });
+    if (isUnknown) unknown.set(parent, [...(unknown.get(parent) ?? []), ...issues]);
+    known.push({ parent, issues: isUnknown ? [] : issues });
   }
-  return known.flatMap(({ parent, faults }) => {
+  return known.flatMap(({ parent, issues }) => {
     const first = unknown.get(parent) ?? [];
     unknown.delete(parent);
-    return [...first, ...faults];
+    return [...first, ...issues];
   });
 }
 
-/** Faults of an object's members in the order of its schema; of members that it hasn't first. */
-export function inOrderOf(schema: TObject, faults: readonly Fault[]): Fault[] {
+/** Issues of an object's members in the order of its schema; of members that it hasn't first. */
+export function inOrderOf(schema: TObject, issues: readonly Issue[]): Issue[] {
   const names = Object.keys(schema.properties);
-  const rank = ({ field }: Fault) => names.indexOf(/^[^.[]*/.exec(field)![0]);
-  return faults.toSorted((a, b) => rank(a) - rank(b));
+  const rank = ({ field }: Issue) => names.indexOf(/^[^.[]*/.exec(field)![0]);
+  return issues.toSorted((a, b) => rank(a) - rank(b));
 }
 
-/** The value as the schema has it, or every fault. */
+/** The value as the schema has it, or every issue. */
 export function readAs<T>(schema: TSchema, value: unknown): Read<T> {
-  const faults = faultsOf(schema, value);
-  return faults.length > 0 ? { faults } : { value: value as T };
+  const issues = issuesOf(schema, value);
+  return issues.length > 0 ? { issues } : { value: value as T };
 }
 
-function toFaults(error: ValueError, field: string): Fault[] {
+function toIssues(error: ValueError, field: string): Issue[] {
   const judgement = judgementOf(error);
   if (typeof judgement === 'string') return [{ field, reason: judgement }];
-  return (judgement ?? []).map((fault) => ({ ...fault, field: within(field, fault.field) }));
+  return (judgement ?? []).map((issue) => ({ ...issue, field: within(field, issue.field) }));
 }
 
 function judgementOf({ type, schema, path, value, message }: ValueError): Judgement {

@@ -1,5 +1,5 @@
 import pino from 'pino';
-import { StartFault } from '../service/startFault.ts';
+import { StartError } from '../service/startError.ts';
 import { connectRedis, type RedisOptions } from './redis.ts';
 
 /** How long a start waits for Redis before it takes it for away. */
@@ -34,17 +34,17 @@ export async function redisFault(
   }
 }
 
-/** Throws a StartFault where Redis is there and refuses us; says nothing where it isn't there yet, which an app waits for. */
+/** Throws a StartError where Redis is there and refuses us; says nothing where it isn't there yet, which an app waits for. */
 export async function refuseHopelessRedis(options: {
   url: string;
   caFile?: string | undefined;
 }): Promise<void> {
   const fault = await redisFault(options);
-  if (fault?.hopeless) throw redisStartFault(fault.reason);
+  if (fault?.hopeless) throw redisStartError(fault.reason);
 }
 
-export function redisStartFault(reason: string): StartFault {
-  return new StartFault(
+export function redisStartError(reason: string): StartError {
+  return new StartError(
     `Redis can't be used through REDIS_URL (${reason}): correct its user, password, scheme (rediss:// for TLS) or REDIS_CA_FILE.`,
   );
 }

@@ -1,5 +1,5 @@
 import { type DatabaseTarget, describeTarget, parseDatabaseUrl } from '@usage/lib/service/databaseUrl.ts';
-import { StartFault } from '@usage/lib/service/startFault.ts';
+import { StartError } from '@usage/lib/service/startError.ts';
 import { withClient } from './client.ts';
 
 type Explanation = (target: DatabaseTarget, message: string) => string;
@@ -29,20 +29,20 @@ const explanations: Record<string, Explanation> = {
 };
 
 /** OpenSSL's and Node's names of what a certificate can lack. */
-const certificateFault =
+const certificateError =
   /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT|ERR_SSL|INVALID_CA|HOSTNAME_MISMATCH|ERR_OSSL)/;
 
 /**
  * The one sentence for an error of a connection that stays as it is until somebody changes a setting or the server;
  * undefined where waiting may help (not there, starting, full, failing over). `variable`: where the URL comes from.
  */
-export function startFaultOf(error: unknown, url: string, variable = 'DATABASE_URL'): StartFault | undefined {
+export function startErrorOf(error: unknown, url: string, variable = 'DATABASE_URL'): StartError | undefined {
   const { code = '', message } = error as { code?: string; message: string };
   const target = parseDatabaseUrl(url);
   const where = `${variable} (${describeTarget(target)})`;
-  const explain = certificateFault.test(code) ? certificate : explanations[code];
+  const explain = certificateError.test(code) ? certificate : explanations[code];
   if (!explain) return undefined;
-  return new StartFault(`PostgreSQL can't be used through ${where}: ${explain(target, message)}.`, {
+  return new StartError(`PostgreSQL can't be used through ${where}: ${explain(target, message)}.`, {
     cause: error,
   });
 }
@@ -51,7 +51,7 @@ const certificate: Explanation = ({ rootCertificate }, message) =>
   `its certificate is not accepted (${message}): set sslrootcert to the file of the CA that signed it${rootCertificate ? ` instead of ${rootCertificate}` : ''}, name the host as the certificate does, or ask for less with sslmode=require`;
 
 /**
- * Throws a StartFault where PostgreSQL can be reached and the connection can never work: for the start of an app. Says
+ * Throws a StartError where PostgreSQL can be reached and the connection can never work: for the start of an app. Says
  * nothing where it is not there yet, which an app waits for.
  */
 export async function refuseHopelessConnection(url: string): Promise<void> {
@@ -59,13 +59,13 @@ export async function refuseHopelessConnection(url: string): Promise<void> {
     await withClient(url, async (client) => {
       const { rows } = await client.query('SELECT pg_backend_pid() AS pid');
       if (rows[0]!.pid === client.backendPid || parseDatabaseUrl(url).pooled) return;
-      throw new StartFault(
+      throw new StartError(
         `DATABASE_URL (${describeTarget(parseDatabaseUrl(url))}) leads to a pooler such as PgBouncer, not to PostgreSQL itself: add pgbouncer=true to it, and set DIRECT_DATABASE_URL to PostgreSQL's own address for migrate.`,
       );
     });
   } catch (error) {
-    if (error instanceof StartFault) throw error;
-    const fault = startFaultOf(error, url);
+    if (error instanceof StartError) throw error;
+    const fault = startErrorOf(error, url);
     if (fault) throw fault;
   }
 }

@@ -14,8 +14,8 @@ export function isRefused(item: object): item is RefusedRow {
 }
 
 /** Thrown while a row is read; whoever reads the rows makes a RefusedRow of it. */
-export class RowFault extends Error {
-  override name = 'RowFault';
+export class RowError extends Error {
+  override name = 'RowError';
 }
 
 /** As a message quotes it: on one line, not too long. */

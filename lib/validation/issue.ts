@@ -1,12 +1,12 @@
 /** One thing that is wrong with a request, and where. */
-export interface Fault {
+export interface Issue {
   /** Like `groupBy.model` or `[2].key`; empty when it is the whole. */
   field: string;
   /** Continues the field's name, like `must not be empty`. */
   reason: string;
 }
 
-export type Read<T> = { value: T } | { faults: Fault[] };
+export type Read<T> = { value: T } | { issues: Issue[] };
 
 const shownLengthMax = 64;
 

@@ -1,20 +1,20 @@
 import type { Static, TSchema } from '@sinclair/typebox';
-import type { Fault } from '../validation/fault.ts';
-import { faultsOf } from '../validation/faultsOf.ts';
+import type { Issue } from '../validation/issue.ts';
+import { issuesOf } from '../validation/issuesOf.ts';
 import { Problem } from './problem.ts';
 
-export type { Fault } from '../validation/fault.ts';
+export type { Issue } from '../validation/issue.ts';
 
-const faultsShownMax = 100;
+const issuesShownMax = 100;
 
-/** Where the faults are. */
-export type FaultSource = 'query' | 'body';
+/** Where the issues are. */
+export type IssueSource = 'query' | 'body';
 
-/** 400 that names every fault, in words and as `extensions.validationErrors`. */
-export function invalid(what: string, faults: readonly Fault[], source: FaultSource = 'body'): Problem {
-  const shown = faults.slice(0, faultsShownMax);
+/** 400 that names every issue, in words and as `extensions.validationErrors`. */
+export function invalid(what: string, issues: readonly Issue[], source: IssueSource = 'body'): Problem {
+  const shown = issues.slice(0, issuesShownMax);
   const list = shown.map(({ field, reason }) => (field ? `${field} ${reason}` : reason)).join('; ');
-  const more = faults.length - shown.length;
+  const more = issues.length - shown.length;
   // A question mark ends a sentence as well.
   const detail = `The ${what} is not valid: ${list}${more > 0 ? `; and ${more} more` : ''}`;
   return new Problem('bad_request', detail.endsWith('?') ? detail : `${detail}.`, {
@@ -23,41 +23,41 @@ export function invalid(what: string, faults: readonly Fault[], source: FaultSou
   });
 }
 
-/** The parsed body of a request as its schema has it. Problems: 400 with every fault. */
+/** The parsed body of a request as its schema has it. Problems: 400 with every issue. */
 export function readBodyAs<T extends TSchema>(what: string, schema: T, body: unknown): Static<T> {
-  const faults = faultsOf(schema, body);
-  if (faults.length > 0) throw invalid(what, faults);
+  const issues = issuesOf(schema, body);
+  if (issues.length > 0) throw invalid(what, issues);
   return body as Static<T>;
 }
 
-/** A whole number from 1 to `max` of a query; adds to `faults` where it is something else. */
+/** A whole number from 1 to `max` of a query; adds to `issues` where it is something else. */
 export function integerIn(
   query: URLSearchParams,
   field: string,
   fallback: number,
   max: number,
-  faults: Fault[],
+  issues: Issue[],
 ): number {
   const text = query.get(field);
   if (text === null) return fallback;
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
-  faults.push({ field, reason: `must be a whole number from 1 to ${max}` });
+  issues.push({ field, reason: `must be a whole number from 1 to ${max}` });
   return fallback;
 }
 
-/** One of `values`; adds to `faults` where it is something else. */
+/** One of `values`; adds to `issues` where it is something else. */
 export function oneOf<const T extends string>(
   query: URLSearchParams,
   field: string,
   values: readonly T[],
   fallback: NoInfer<T>,
-  faults: Fault[],
+  issues: Issue[],
 ): T {
   const text = query.get(field);
   if (text === null) return fallback;
   const value = values.find((candidate) => candidate === text);
-  if (value === undefined) faults.push({ field, reason: `must be one of ${values.join(', ')}` });
+  if (value === undefined) issues.push({ field, reason: `must be one of ${values.join(', ')}` });
   return value ?? fallback;
 }
 
