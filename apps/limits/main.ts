@@ -24,9 +24,9 @@ await runApp(run);
 
 async function run(): Promise<void> {
   const config = readConfig(limitsSettings);
-  await refuseHopelessConnection(config.databaseUrl);
-  await refuseHopelessRedis({ url: config.redisUrl, caFile: config.redisCaFile });
   const log = createLog(name, config.logLevel);
+  await refuseHopelessConnection(config.databaseUrl, log);
+  await refuseHopelessRedis({ url: config.redisUrl, caFile: config.redisCaFile }, log);
   const app = new App(name, log, config.stopMsMax);
   const health = new Health();
   const redisOptions = { url: config.redisUrl, caFile: config.redisCaFile, log };

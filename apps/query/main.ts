@@ -25,9 +25,9 @@ const subscribeMsMax = 3_000;
 
 await runApp(async () => {
   const config = readConfig(querySettings);
-  await refuseHopelessConnection(config.databaseUrl);
-  await refuseHopelessRedis({ url: config.redisUrl, caFile: config.redisCaFile });
   const log = createLog(name, config.logLevel);
+  await refuseHopelessConnection(config.databaseUrl, log);
+  await refuseHopelessRedis({ url: config.redisUrl, caFile: config.redisCaFile }, log);
   const app = new App(name, log, config.stopMsMax);
   const health = new Health();
   const registry = new Registry();

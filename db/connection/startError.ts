@@ -1,4 +1,5 @@
 import { type DatabaseTarget, describeTarget, parseDatabaseUrl } from '@usage/lib/service/databaseUrl.ts';
+import type { Logger } from '@usage/lib/service/log.ts';
 import { StartError } from '@usage/lib/service/startError.ts';
 import { withClient } from './client.ts';
 
@@ -37,7 +38,9 @@ const certificateError =
  * undefined where waiting may help (not there, starting, full, failing over). `variable`: where the URL comes from.
  */
 export function startErrorOf(error: unknown, url: string, variable = 'DATABASE_URL'): StartError | undefined {
-  const { code = '', message } = error as { code?: string; message: string };
+  const { code = '', message, syscall } = error as { code?: string; message: string; syscall?: string };
+  // The socket's file comes with the server.
+  if (syscall === 'connect') return undefined;
   const target = parseDatabaseUrl(url);
   const where = `${variable} (${describeTarget(target)})`;
   const explain = certificateError.test(code) ? certificate : explanations[code];
@@ -51,10 +54,10 @@ const certificate: Explanation = ({ rootCertificate }, message) =>
   `its certificate is not accepted (${message}): set sslrootcert to the file of the CA that signed it${rootCertificate ? ` instead of ${rootCertificate}` : ''}, name the host as the certificate does, or ask for less with sslmode=require`;
 
 /**
- * Throws a StartError where PostgreSQL can be reached and the connection can never work: for the start of an app. Says
- * nothing where it is not there yet, which an app waits for.
+ * Throws a StartError where PostgreSQL can be reached and the connection can never work: for the start of an app. Only warns
+ * where it is not there yet, which an app waits for.
  */
-export async function refuseHopelessConnection(url: string): Promise<void> {
+export async function refuseHopelessConnection(url: string, log?: Logger): Promise<void> {
   try {
     await withClient(url, async (client) => {
       const { rows } = await client.query('SELECT pg_backend_pid() AS pid');
@@ -65,7 +68,12 @@ export async function refuseHopelessConnection(url: string): Promise<void> {
     });
   } catch (error) {
     if (error instanceof StartError) throw error;
-    const fault = startErrorOf(error, url);
-    if (fault) throw fault;
+    const hopeless = startErrorOf(error, url);
+    if (hopeless) throw hopeless;
+    const { code, message } = error as { code?: string; message: string };
+    log?.warn({ code, reason: message || code }, notThere);
   }
 }
+
+const notThere =
+  'PostgreSQL can not be reached: this app is not ready, and goes on as soon as it is there; is DATABASE_URL right?';

@@ -1,4 +1,5 @@
 import pino from 'pino';
+import type { Logger } from '../service/log.ts';
 import { StartError } from '../service/startError.ts';
 import { connectRedis, type RedisOptions } from './redis.ts';
 
@@ -34,13 +35,18 @@ export async function redisFault(
   }
 }
 
-/** Throws a StartError where Redis is there and refuses us; says nothing where it isn't there yet, which an app waits for. */
-export async function refuseHopelessRedis(options: {
-  url: string;
-  caFile?: string | undefined;
-}): Promise<void> {
+/** Throws a StartError where Redis is there and refuses us; only warns where it isn't there yet, which an app waits for. */
+export async function refuseHopelessRedis(
+  options: { url: string; caFile?: string | undefined },
+  log?: Logger,
+): Promise<void> {
   const fault = await redisFault(options);
-  if (fault?.hopeless) throw redisStartError(fault.reason);
+  if (!fault) return;
+  if (fault.hopeless) throw redisStartError(fault.reason);
+  log?.warn(
+    { reason: fault.reason },
+    'Redis can not be reached: this app is not ready, and goes on as soon as it is there; is REDIS_URL right?',
+  );
 }
 
 export function redisStartError(reason: string): StartError {

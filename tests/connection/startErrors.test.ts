@@ -66,6 +66,33 @@ test.each(faults.flatMap(([what, url, said]) => apps.map((app) => [app, what, ur
   15_000,
 );
 
+test.each(['gateway', 'query', 'limits', 'processor', 'aggregator'] as const)(
+  '%s: servers that are not there yet are named in the log at once, and the app goes on trying',
+  async (app) => {
+    const env = { PATH: process.env.PATH, REDIS_URL: 'redis://127.0.0.1:1', AUTH: 'off' };
+    const ports = {
+      API_PORT: '0',
+      QUERY_PORT: '0',
+      PROCESSOR_PORT: '0',
+      AGGREGATOR_PORT: '0',
+      LIMITS_PORT: '0',
+    };
+    const url = 'postgres://usage_user@/usage?host=/var/run/nothing-there';
+    const child = spawnApp(app, { ...env, ...ports, DATABASE_URL: url }, 'pipe');
+    const decoder = new TextDecoder();
+    let log = '';
+    for await (const chunk of child.stdout) {
+      log += decoder.decode(chunk);
+      if (log.includes('ENOENT')) break;
+    }
+    expect(log).toContain('"level":"warn"');
+    expect(child.exitCode).toBeNull();
+    child.kill('SIGKILL');
+    await child.exited;
+  },
+  15_000,
+);
+
 describe('Redis', () => {
   let redis: LocalRedis;
   beforeAll(async () => {
