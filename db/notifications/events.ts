@@ -1,3 +1,4 @@
+import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { ulid } from 'ulid';
 import type { Executor, Transaction } from '../connection/connect.ts';
 import { optionalTime } from '../limits/columns.ts';
@@ -5,6 +6,8 @@ import { optionalTime } from '../limits/columns.ts';
 export type DeliveryState = 'SUCCESS' | 'FAILED' | 'SENDING' | 'PENDING' | 'RESENDING';
 
 export interface NewEvent {
+  /** Of newEventId. */
+  id: string;
   namespace: string;
   type: string;
   ruleId: string;
@@ -26,21 +29,36 @@ export interface Firing {
   threshold: string;
 }
 
-/** Those of the firings that had not fired, now noted under the event's id. */
+/** Those of the firings that had not fired, now noted. */
 export async function claimFirings(
   tx: Transaction,
-  eventId: string,
-  firings: readonly Firing[],
-): Promise<Firing[]> {
-  const claimed: Firing[] = [];
-  for (const firing of firings) {
-    const { count } = await tx`
-      INSERT INTO threshold_firings (rule_id, target, period_from, threshold, event_id)
-      VALUES (${firing.ruleId}, ${firing.target}, ${optionalTime(tx, firing.periodFromUs)}, ${firing.threshold}, ${eventId})
-      ON CONFLICT DO NOTHING`;
-    if (count > 0) claimed.push(firing);
-  }
-  return claimed;
+  firings: readonly (Firing & { eventId: string })[],
+): Promise<{ eventId: string; threshold: string }[]> {
+  if (firings.length === 0) return [];
+  return tx<{ eventId: string; threshold: string }[]>`
+    INSERT INTO threshold_firings (rule_id, target, period_from, threshold, event_id)
+    SELECT f.rule_id, f.target, f.period_from::timestamptz, f.threshold, e.event_id
+    FROM ${unnested(tx, firings)} JOIN unnest(${firings.map((one) => one.eventId)}::text[]) WITH ORDINALITY AS e (event_id, n) USING (n)
+    ORDER BY 1, 2, 3, 4
+    ON CONFLICT DO NOTHING RETURNING event_id AS "eventId", threshold`;
+}
+
+/** Names, as `rule threshold target`, of those that fired in their period. */
+export async function firedOf(sql: Executor, firings: readonly Firing[]): Promise<Set<string>> {
+  if (firings.length === 0) return new Set();
+  const rows = await sql<{ name: string }[]>`
+    SELECT concat_ws(' ', f.rule_id, f.threshold, f.target) AS name FROM ${unnested(sql, firings)}
+    JOIN threshold_firings t ON t.rule_id = f.rule_id AND t.target = f.target
+      AND t.period_from = f.period_from::timestamptz AND t.threshold = f.threshold`;
+  return new Set(rows.map(({ name }) => name));
+}
+
+/** The firings as rows f (rule_id, target, period_from, threshold, n). */
+function unnested(sql: Executor, firings: readonly Firing[]) {
+  return sql`unnest(
+    ${firings.map(({ ruleId }) => ruleId)}::text[], ${firings.map(({ target }) => target)}::text[],
+    ${firings.map(({ periodFromUs }) => formatTimeUs(periodFromUs))}::text[], ${firings.map(({ threshold }) => threshold)}::text[]
+  ) WITH ORDINALITY AS f (rule_id, target, period_from, threshold, n)`;
 }
 
 /** Those that fired after `sinceUs`, of a rolling window; who asks holds lockTarget. */
@@ -63,17 +81,26 @@ export async function lockTarget(tx: Transaction, ruleId: string, target: string
 
 export const newEventId = (): string => ulid();
 
-/** With a delivery to each of its channels that is neither deleted nor disabled. */
-export async function insertEvent(tx: Transaction, id: string, event: NewEvent): Promise<void> {
-  const payload = { id, type: event.type, timestamp: new Date().toISOString(), ...event.payload };
+/** With a delivery to each of their channels that is neither deleted nor disabled. */
+export async function insertEvents(tx: Transaction, events: readonly NewEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  const timestamp = new Date().toISOString();
+  const rows = events.map(({ channelIds, payload, ...event }) => ({
+    ...event,
+    payload: { id: event.id, type: event.type, timestamp, ...payload },
+  }));
+  const deliveries = events.flatMap(({ id, channelIds }) => channelIds.map((channel) => ({ id, channel })));
   await tx`
     INSERT INTO notification_events (id, namespace, type, rule_id, rule, payload, feature_id, feature_key, subject)
-    VALUES (${id}, ${event.namespace}, ${event.type}, ${event.ruleId}, ${tx.json(event.rule as never)}, ${tx.json(payload as never)},
-            ${event.featureId ?? null}, ${event.featureKey ?? null}, ${event.subject ?? null})`;
+    SELECT id, namespace, type, "ruleId", rule, payload, "featureId", "featureKey", subject
+    FROM jsonb_to_recordset(${tx.json(rows as never)}::jsonb) AS e (id text, namespace text, type text, "ruleId" text, rule jsonb,
+      payload jsonb, "featureId" text, "featureKey" text, subject text)`;
   await tx`
     INSERT INTO notification_deliveries (event_id, channel_id, state, next_attempt_at)
-    SELECT ${id}, c.id, 'PENDING', now() FROM notification_channels c
-    WHERE c.id = ANY(${[...event.channelIds]}::text[]) AND c.deleted_at IS NULL AND NOT c.disabled`;
+    SELECT d.id, c.id, 'PENDING', now()
+    FROM unnest(${deliveries.map(({ id }) => id)}::text[], ${deliveries.map(({ channel }) => channel)}::text[]) AS d (id, channel)
+    JOIN notification_channels c ON c.id = d.channel AND c.deleted_at IS NULL AND NOT c.disabled
+    ON CONFLICT DO NOTHING`;
 }
 
 export interface DeliveryStatus {

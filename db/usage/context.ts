@@ -18,6 +18,8 @@ export interface UsageQuery {
   groupBy: readonly string[];
   /** By group-by name. */
   filters: ReadonlyMap<string, TextFilter>;
+  /** Of SUM and COUNT meters, by subject: what the totals come to is all that is asked for. */
+  amountsOnly?: boolean;
 }
 
 export interface UsageRunner {

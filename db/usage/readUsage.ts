@@ -16,6 +16,7 @@ import { DividedMinutes } from './dividedMinutes.ts';
 import { EventSums, indexesOf, UsageTimeout } from './eventSums.ts';
 import { isFromRollups, narrow, rangesOf } from './extent.ts';
 import { planCuts, withoutMinutes } from './plan.ts';
+import { sumAmounts } from './sql/amountSums.ts';
 import type { TimeRange } from './sql/pieces.ts';
 import { countUniques, dividedMinutes, groupValues, sumRollups, type UsageScope } from './sql/rollupSums.ts';
 
@@ -130,7 +131,12 @@ async function addRollups(
   const fromEvents = [...raw.keys(), ...stale].sort((a, b) => a - b);
   const pieces = { ...plan, cuts, minutes: withoutMinutes(plan.minutes, fromEvents) };
   const uniques = keptValues[meter.aggregation] === 'distinct' ? [...accumulator.uniques()] : undefined;
-  const rows = await sumRollups(tx, scope, meter.aggregation, pieces, rowsMax + 1);
+  const { aggregation } = meter;
+  const isAmounts =
+    query.amountsOnly && query.groupBySubject && (aggregation === 'SUM' || aggregation === 'COUNT');
+  const rows = isAmounts
+    ? await sumAmounts(tx, scope, aggregation, pieces, rowsMax + 1)
+    : await sumRollups(tx, scope, aggregation, pieces, rowsMax + 1);
   if (rows.length > rowsMax) throw tooManyRows();
   for (const row of rows) accumulator.addRow(row);
   if (uniques) accumulator.setDistinct(await countUniques(tx, scope, pieces, uniques));

@@ -3,6 +3,7 @@ import { prepareDriver } from '../driver.ts';
 import { cleanBatches } from '../events.ts';
 import { median, round } from '../measure.ts';
 import { type Scenario, withStack } from '../scenario.ts';
+import { setRulesDisabled } from '../sql/rules.ts';
 import type { Stack } from '../stack.ts';
 
 const backgroundEventsPerSecond = 10_000;
@@ -26,7 +27,7 @@ export const thresholds: Scenario = (run) =>
   withStack(run, async (stack) => {
     const seconds = run.seconds ?? secondsDefault;
     run.progress(`${rules} rules`);
-    const ruleIds = await prepare(stack);
+    await prepare(stack);
     const workload = { ...cleanBatches, subjects };
     const plan = { url: `${stack.gatewayUrl}/api/v1/events`, headers: stack.headers, connections, workload };
     const driver = await prepareDriver({
@@ -48,7 +49,7 @@ export const thresholds: Scenario = (run) =>
     for (let n = 0; n < ingestRounds; n++) {
       const rates: number[] = [];
       for (const disabled of n % 2 === 0 ? [true, false] : [false, true]) {
-        await setDisabled(stack, ruleIds, disabled);
+        await setRulesDisabled(stack.sql, disabled);
         const saturating = await prepareDriver({ ...plan, connections: 8, secondsMax: ingestSecondsEach });
         rates[disabled ? 0 : 1] = (await saturating.go()).eventsAccepted;
         await drained(stack);
@@ -73,24 +74,21 @@ export const thresholds: Scenario = (run) =>
     };
   });
 
-async function prepare(stack: Stack): Promise<string[]> {
+async function prepare(stack: Stack): Promise<void> {
   const channel = await ask(stack, 'POST', '/api/v1/notification/channels', {
     type: 'WEBHOOK',
     name: 'load',
     url: 'https://load.invalid/',
     disabled: true,
   });
-  const ids: string[] = [];
   const rule = (i: number) => ({
     type: 'usage.threshold',
     name: `load ${i}`,
-    usage: { meter: 'load_calls', of: 'subject', period: 'MONTH' },
+    usage: { meterSlug: 'load_calls', of: 'subject', period: 'MONTH' },
     thresholds: [{ type: 'usage_value', value: i === 0 ? probeThreshold : leastThreshold + i }],
     channels: [channel.id],
   });
-  for (let i = 0; i < rules; i++)
-    ids.push((await ask(stack, 'POST', '/api/v1/notification/rules', rule(i))).id);
-  return ids;
+  for (let i = 0; i < rules; i++) await ask(stack, 'POST', '/api/v1/notification/rules', rule(i));
 }
 
 /** From the answer that says that the event is committed until the event of its threshold is there. */
@@ -115,20 +113,6 @@ async function probe(stack: Stack, n: number): Promise<number> {
   throw new Error(`no threshold fired within ${probeMsMax} ms`);
 }
 
-async function setDisabled(stack: Stack, ids: readonly string[], disabled: boolean): Promise<void> {
-  for (const id of ids) {
-    const {
-      type,
-      name,
-      thresholds: given,
-      usage,
-      channels,
-    } = await ask(stack, 'GET', `/api/v1/notification/rules/${id}`);
-    const body = { type, name, thresholds: given, usage, channels: channels.map((one) => one.id), disabled };
-    await ask(stack, 'PUT', `/api/v1/notification/rules/${id}`, body);
-  }
-}
-
 async function drained(stack: Stack): Promise<void> {
   while ((await stack.stream.position()).eventsWaiting > 0) await Bun.sleep(50);
 }
@@ -136,11 +120,6 @@ async function drained(stack: Stack): Promise<void> {
 interface Answer {
   id: string;
   totalCount: number;
-  type: string;
-  name: string;
-  thresholds: unknown;
-  usage: unknown;
-  channels: { id: string }[];
 }
 
 async function ask(

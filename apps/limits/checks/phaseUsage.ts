@@ -144,7 +144,15 @@ async function addedUsages(
   const amounts = new Map<string, (Decimal | undefined)[]>();
   if (cuts.length > 1 && subjects.length > 0) {
     const filters = groupBy.length > 0 ? anyOf(wanted, groupBy) : wanted[0]!.filters;
-    const query = { ...everything, filters, subjects, groupBySubject: true, groupBy, cuts };
+    const query = {
+      ...everything,
+      filters,
+      subjects,
+      groupBySubject: true,
+      groupBy,
+      cuts,
+      amountsOnly: true,
+    };
     const { totals } = await readUsage(tx, found, query, runner);
     for (const total of totals) {
       const key = total.key.join('\0');

@@ -5,7 +5,7 @@ import { getFeature } from '@usage/db/limits/features.ts';
 import { heldAmounts } from '@usage/db/limits/holds.ts';
 import { stateTokens } from '@usage/db/limits/stateTokens.ts';
 import { type LookedAt, noteLookedAt, resetsSeen } from '@usage/db/notifications/feed.ts';
-import type { Rule } from '@usage/db/notifications/rules.ts';
+import type { Rule, Threshold } from '@usage/db/notifications/rules.ts';
 import type { UsageRunner } from '@usage/db/usage/context.ts';
 import { addDecimals, type Decimal } from '@usage/lib/decimal/decimal.ts';
 import { nextChangeOf } from '@usage/lib/limits/engine/grants.ts';
@@ -15,7 +15,7 @@ import { type EntitlementValue, toValue } from '../checks/value.ts';
 import { toWire as customerToWire } from '../customers/handlers.ts';
 import { entitlementWire } from '../entitlements/wire.ts';
 import { toWire as featureToWire } from '../features/handlers.ts';
-import { fire, fireReset } from './fire.ts';
+import { fireAll, ofThresholds, type ToFire } from './fire.ts';
 import { type Headroom, leastOf } from './headroom.ts';
 import { heldAgainst, type Measured } from './thresholds.ts';
 
@@ -46,7 +46,7 @@ export async function lookAtEntitlements(
   const { looked, tokens } = await checks.read('threshold', namespace, (tx, runner) =>
     readLooked(tx, checks, namespace, of, atUs, runner),
   );
-  let events = 0;
+  const toFire: ToFire[] = [];
   const notes: LookedAt[] = [];
   const left = new Map<string, Decimal | undefined>();
   for (const { state, balance, held, seenUs } of looked) {
@@ -54,13 +54,13 @@ export async function lookAtEntitlements(
     const own = rules.filter(({ rule }) => rule.featureIds?.includes(featureId) ?? true);
     if (own.length === 0) continue;
     const one = { state, balance, value: toValue(state, balance, held), atUs };
-    events += await fireResets(sql, own, one, seenUs);
-    const fired = await fireThresholds(sql, own, one);
-    events += fired.events;
-    left.set(customerId, leastOf([left.get(customerId), fired.headroom]));
+    const reached = thresholdsReached(own, one);
+    toFire.push(...resetsSince(own, one, seenUs), ...reached.toFire);
+    left.set(customerId, leastOf([left.get(customerId), reached.headroom]));
     const resetsSeenToUs = balance.resets.lastAt(atUs)?.atUs ?? state.entitlement.measureUsageFromUs!;
     notes.push({ id, resetsSeenToUs, nextChangeUs: nextChangeOf(state.grants, balance.period, atUs) });
   }
+  const events = await fireAll(sql, toFire);
   await noteLookedAt(sql, notes);
   if ('meterId' in of) {
     for (const { id, stateToken } of tokens)
@@ -111,14 +111,13 @@ async function readLooked(
 }
 
 /** With what may be used still before one more can be reached: undefined = nothing reaches any. */
-async function fireThresholds(sql: Sql, rules: readonly WatchedRule[], looked: Looked) {
-  const { state, balance, value, atUs } = looked;
+function thresholdsReached(rules: readonly WatchedRule[], { state, balance, value, atUs }: Looked) {
   const measured: Measured = {
     usage: balance.usage,
     balance: balance.balance,
     granted: addDecimals(balance.grantUsage, balance.balance),
   };
-  let events = 0;
+  const toFire: ToFire[] = [];
   let headroom: Decimal | undefined;
   for (const { rule, wire } of rules) {
     if (rule.type !== 'entitlements.balance.threshold') continue;
@@ -126,37 +125,34 @@ async function fireThresholds(sql: Sql, rules: readonly WatchedRule[], looked: L
     headroom = leastOf([headroom, own]);
     if (thresholds.length === 0) continue;
     const reached = {
-      rule,
-      target: state.entitlement.id,
-      periodFromUs: balance.period.fromUs,
-      rollingUs: undefined,
-      thresholds,
-      measured,
+      ...{ rule, wire, target: state.entitlement.id, periodFromUs: balance.period.fromUs },
+      ...{ rollingUs: undefined, thresholds, measured },
+      dataOf: (tx: Transaction, threshold: Threshold, skippedThresholds: readonly Threshold[]) =>
+        dataOf(tx, state, value, atUs, { threshold, skippedThresholds }),
     };
-    events += await fire(sql, reached, wire, (tx, threshold, skippedThresholds) =>
-      dataOf(tx, state, value, atUs, { threshold, skippedThresholds }),
-    );
+    toFire.push(...ofThresholds(reached));
   }
-  return { events, headroom };
+  return { toFire, headroom };
 }
 
 /** Resets since the last look, each that happened after the rule was made. */
-async function fireResets(
-  sql: Sql,
+function resetsSince(
   rules: readonly WatchedRule[],
   { state, balance, value, atUs }: Looked,
   seenUs: number | undefined,
-): Promise<number> {
-  let events = 0;
-  for (const { rule, wire } of rules) {
-    if (rule.type !== 'entitlements.reset') continue;
+): ToFire[] {
+  return rules.flatMap(({ rule, wire }) => {
+    if (rule.type !== 'entitlements.reset') return [];
     const sinceUs = Math.max(seenUs ?? 0, rule.createdAt.getTime() * 1_000, state.entitlement.activeFromUs);
-    for (const { atUs: resetUs } of balance.resets.between(sinceUs, atUs).slice(-resetsMax)) {
-      const target = { target: state.entitlement.id, atUs: resetUs };
-      events += await fireReset(sql, rule, wire, target, (tx) => dataOf(tx, state, value, atUs, {}));
-    }
-  }
-  return events;
+    return balance.resets
+      .between(sinceUs, atUs)
+      .slice(-resetsMax)
+      .map((reset) => ({
+        ...{ rule, wire, target: state.entitlement.id, periodFromUs: reset.atUs },
+        ...{ rollingUs: undefined, keys: ['reset'] },
+        dataOf: (tx) => dataOf(tx, state, value, atUs, {}),
+      }));
+  });
 }
 
 /** OpenMeter's payload of an entitlement's event. */

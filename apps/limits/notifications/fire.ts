@@ -1,8 +1,10 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import {
   claimFirings,
+  type Firing,
+  firedOf,
   firedSince,
-  insertEvent,
+  insertEvents,
   lockTarget,
   type NewEvent,
   newEventId,
@@ -10,77 +12,120 @@ import {
 import type { Rule, Threshold } from '@usage/db/notifications/rules.ts';
 import { highest, keyOf, kindOf, type Measured } from './thresholds.ts';
 
-/** Thresholds of a rule that are reached now. */
-export interface Reached {
+/** What becomes one event, if any of it has not fired. */
+export interface ToFire {
   rule: Rule;
+  /** The rule, as the event shows it. */
+  wire: object;
   /** An entitlement, subject, customer or group. */
   target: string;
   periodFromUs: number;
-  /** Of a rolling window: its length. A threshold that fired within it does not fire again. */
+  /** Of a rolling window: its length. What fired within it does not fire again. */
   rollingUs: number | undefined;
+  /** Each fires once in the period. */
+  keys: readonly string[];
+  /** The event's data, of those that fire now. */
+  dataOf(tx: Transaction, fresh: ReadonlySet<string>): Promise<EventData>;
+}
+
+export type EventData = Pick<NewEvent, 'payload' | 'featureId' | 'featureKey' | 'subject'>;
+
+/** Thresholds of a rule that are reached now. */
+export type Reached = Pick<ToFire, 'rule' | 'wire' | 'target' | 'periodFromUs' | 'rollingUs'> & {
   thresholds: readonly Threshold[];
   measured: Measured;
+  /** `skipped` were reached at the same time, and say less. */
+  dataOf(tx: Transaction, threshold: Threshold, skipped: readonly Threshold[]): Promise<EventData>;
+};
+
+/** Those of usage are one event, those of balances another one. */
+export function ofThresholds({ thresholds, measured, dataOf, ...reached }: Reached): ToFire[] {
+  return [...Map.groupBy(thresholds, kindOf).values()].map((own) => ({
+    ...reached,
+    keys: own.map(keyOf),
+    dataOf: (tx, keys) => {
+      const fresh = own.filter((threshold) => keys.has(keyOf(threshold)));
+      const threshold = highest(fresh, measured);
+      return dataOf(
+        tx,
+        threshold,
+        fresh.filter((one) => one !== threshold),
+      );
+    },
+  }));
 }
 
-/** The event's data for a threshold; `skipped` were reached at the same time, and say less. */
-export type DataOf = (
-  tx: Transaction,
-  threshold: Threshold,
-  skipped: readonly Threshold[],
-) => Promise<Omit<NewEvent, 'namespace' | 'type' | 'ruleId' | 'rule' | 'channelIds'>>;
+const togetherMax = 200;
+const askedMax = 10_000;
 
 /**
- * Fires what has not fired: the firing, its event and the deliveries to come are one transaction, and the key of
- * threshold_firings lets one of many who try win. Whatever dies, each fires once. Returns how many events that made.
+ * Fires what has not fired: firings, their events and the deliveries to come are one transaction for up to `togetherMax`
+ * events, and the key of threshold_firings lets one of many who try win. Whatever dies, each fires once. Returns how many
+ * events that made.
  */
-export async function fire(sql: Sql, reached: Reached, ruleWire: object, dataOf: DataOf): Promise<number> {
-  const { rule, target, periodFromUs, rollingUs } = reached;
+export async function fireAll(sql: Sql, all: readonly ToFire[]): Promise<number> {
+  const waiting: ToFire[] = [];
+  for (let at = 0; at < all.length; at += askedMax) {
+    const some = all.slice(at, at + askedMax);
+    const fired = await firedOf(
+      sql,
+      some.filter(({ rollingUs }) => rollingUs === undefined).flatMap(firingsOf),
+    );
+    waiting.push(...some.filter((one) => firingsOf(one).some((firing) => !fired.has(nameOf(firing)))));
+  }
+  let events = 0;
+  for (let at = 0; at < waiting.length; at += togetherMax)
+    events += await fireTogether(sql, waiting.slice(at, at + togetherMax));
+  return events;
+}
+
+async function fireTogether(sql: Sql, all: readonly ToFire[]): Promise<number> {
   return sql.begin(async (tx) => {
-    let candidates = [...reached.thresholds];
-    if (rollingUs !== undefined) {
-      await lockTarget(tx, rule.id, target);
-      const fired = await firedSince(tx, rule.id, target, periodFromUs - rollingUs);
-      candidates = candidates.filter((threshold) => !fired.has(keyOf(threshold)));
+    const candidates: { one: ToFire; eventId: string; firings: Firing[] }[] = [];
+    for (const one of all) {
+      let firings = firingsOf(one);
+      if (one.rollingUs !== undefined) {
+        await lockTarget(tx, one.rule.id, one.target);
+        const fired = await firedSince(tx, one.rule.id, one.target, one.periodFromUs - one.rollingUs);
+        firings = firings.filter(({ threshold }) => !fired.has(threshold));
+      }
+      if (firings.length > 0) candidates.push({ one, eventId: newEventId(), firings });
     }
-    let events = 0;
-    for (const own of Map.groupBy(candidates, kindOf).values()) {
-      const id = newEventId();
-      const firings = own.map((threshold) => ({
-        ruleId: rule.id,
-        target,
-        periodFromUs,
-        threshold: keyOf(threshold),
-      }));
-      const claimed = new Set((await claimFirings(tx, id, firings)).map(({ threshold }) => threshold));
-      const fresh = own.filter((threshold) => claimed.has(keyOf(threshold)));
-      if (fresh.length === 0) continue;
-      const threshold = highest(fresh, reached.measured);
-      const skipped = fresh.filter((one) => one !== threshold);
-      await insertEvent(tx, id, { ...common(rule, ruleWire), ...(await dataOf(tx, threshold, skipped)) });
-      events++;
-    }
-    return events;
+    const claimed = await claimFirings(
+      tx,
+      candidates.flatMap(({ eventId, firings }) => firings.map((firing) => ({ ...firing, eventId }))),
+    );
+    const byEvent = Map.groupBy(claimed, ({ eventId }) => eventId);
+    const events = await Promise.all(
+      candidates.flatMap(({ one, eventId }) => {
+        const fresh = byEvent.get(eventId);
+        return fresh ? [toEvent(tx, one, eventId, new Set(fresh.map(({ threshold }) => threshold)))] : [];
+      }),
+    );
+    await insertEvents(tx, events);
+    return events.length;
   }) as Promise<number>;
 }
 
-/** A reset fires once for a rule and entitlement. */
-export async function fireReset(
-  sql: Sql,
-  rule: Rule,
-  ruleWire: object,
-  { target, atUs }: { target: string; atUs: number },
-  dataOf: (tx: Transaction) => ReturnType<DataOf>,
-): Promise<number> {
-  return sql.begin(async (tx) => {
-    const id = newEventId();
-    const firing = { ruleId: rule.id, target, periodFromUs: atUs, threshold: 'reset' };
-    if ((await claimFirings(tx, id, [firing])).length === 0) return 0;
-    await insertEvent(tx, id, { ...common(rule, ruleWire), ...(await dataOf(tx)) });
-    return 1;
-  }) as Promise<number>;
+async function toEvent(
+  tx: Transaction,
+  { rule, wire, dataOf }: ToFire,
+  id: string,
+  fresh: ReadonlySet<string>,
+): Promise<NewEvent> {
+  return { id, ...ofRule(rule, wire), ...(await dataOf(tx, fresh)) };
 }
 
-export function common(rule: Rule, ruleWire: object) {
+function firingsOf({ rule, target, periodFromUs, keys }: ToFire): Firing[] {
+  return keys.map((threshold) => ({ ruleId: rule.id, target, periodFromUs, threshold }));
+}
+
+function nameOf({ ruleId, target, threshold }: Firing): string {
+  return `${ruleId} ${threshold} ${target}`;
+}
+
+/** What every event of a rule says of it. */
+export function ofRule(rule: Rule, wire: object) {
   const { namespace, type, id: ruleId, channelIds } = rule;
-  return { namespace, type, ruleId, rule: ruleWire, channelIds };
+  return { namespace, type, ruleId, rule: wire, channelIds };
 }

@@ -12,15 +12,18 @@ const roundingShare = 1e-6;
  * with nothing.
  */
 export class Headroom {
-  readonly #entries = new Map<string, { left: number; token: string }>();
+  readonly #entries = new Map<string, { left: number; token: string; steps: number }>();
 
-  /** After a look: `amount` undefined where no amount reaches anything. `token` names what the look was based on. */
-  set(key: string, token: string, amount: Decimal | undefined): void {
+  /**
+   * After a look: `amount` undefined where no amount reaches anything. `token` names what the look was based on. `steps`: so many
+   * thresholds have fired.
+   */
+  set(key: string, token: string, amount: Decimal | undefined, steps = 0): void {
     this.#entries.delete(key);
     if (this.#entries.size >= entriesMax) this.#entries.delete(this.#entries.keys().next().value!);
     const left =
       amount === undefined ? Number.POSITIVE_INFINITY : toNumber(amount).number * (1 - roundingShare);
-    this.#entries.set(key, { left, token });
+    this.#entries.set(key, { left, token, steps });
   }
 
   /** Takes what was added; false where a look is needed: nothing is left, or nothing is known. */
@@ -30,6 +33,11 @@ export class Headroom {
     // What no amount reaches stays, also where it can't be said how much was added.
     if (entry.left !== Number.POSITIVE_INFINITY) entry.left -= added;
     return entry.left > 0;
+  }
+
+  /** How many thresholds are known to have fired. */
+  stepsFired(key: string): number {
+    return this.#entries.get(key)?.steps ?? 0;
   }
 
   drop(key: string): void {

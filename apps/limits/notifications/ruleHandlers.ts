@@ -5,7 +5,7 @@ import * as rules from '@usage/db/notifications/rules.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { RuleInput } from '@usage/lib/limits/api/notificationSchemas.ts';
 import { type Ask, bodyOf, pageAnswer } from '../http/ask.ts';
-import { common } from './fire.ts';
+import { ofRule } from './fire.ts';
 import { listingOf } from './listingOf.ts';
 import { ruleFields } from './ruleFields.ts';
 import { eventWire, ruleWire } from './wire.ts';
@@ -55,13 +55,16 @@ export function ruleHandlers(sql: Sql) {
       const [wire] = await ruleWire(sql, [rule]);
       const id = events.newEventId();
       await sql.begin((tx) =>
-        events.insertEvent(tx, id, {
-          ...common(rule, wire!),
-          payload: { isTest: true, data: testData(rule) },
-          featureId: undefined,
-          featureKey: undefined,
-          subject: undefined,
-        }),
+        events.insertEvents(tx, [
+          {
+            id,
+            ...ofRule(rule, wire!),
+            payload: { isTest: true, data: testData(rule) },
+            featureId: undefined,
+            featureKey: undefined,
+            subject: undefined,
+          },
+        ]),
       );
       return eventWire((await events.getEvent(sql, ask.namespace, id))!);
     },

@@ -1,16 +1,20 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { ownersOf } from '@usage/db/limits/stateTokens.ts';
 import { getMeterToRead } from '@usage/db/meters/findMeters.ts';
-import type { Rule, Threshold, WatchedUsage } from '@usage/db/notifications/rules.ts';
-import type { Decimal } from '@usage/lib/decimal/decimal.ts';
+import type { Threshold, WatchedUsage } from '@usage/db/notifications/rules.ts';
+import {
+  compareDecimals,
+  type Decimal,
+  decimalOfNumber,
+  subtractDecimals,
+} from '@usage/lib/decimal/decimal.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import type { Period } from '@usage/lib/limits/engine/recurrence.ts';
 import type { CheckRunner } from '../checks/runner.ts';
 import { amount as amountOf } from '../checks/value.ts';
 import type { WatchedRule } from './entitlementWatch.ts';
-import { fire } from './fire.ts';
+import { fireAll, ofThresholds, type Reached, type ToFire } from './fire.ts';
 import { type Headroom, leastOf } from './headroom.ts';
-import { heldAgainst } from './thresholds.ts';
 import type { TouchedCustomer } from './touched.ts';
 import { periodOf, type Target, targetsOf } from './usageTargets.ts';
 
@@ -20,14 +24,46 @@ export interface WatchedTogether {
   meterId: string;
   usage: WatchedUsage;
   rules: readonly WatchedRule[];
+  /** The thresholds of all of them, the least first. */
+  steps: readonly Step[];
+}
+
+interface Step extends WatchedRule {
+  threshold: Threshold;
+  value: Decimal;
 }
 
 export function watchedTogether(rules: readonly WatchedRule[]): WatchedTogether[] {
   const keyOf = ({ rule }: WatchedRule) => JSON.stringify([rule.namespace, rule.meterId, rule.usage]);
   return [...Map.groupBy(rules, keyOf)].map(([key, own]) => {
     const { meterId, usage } = own[0]!.rule;
-    return { key, meterId: meterId!, usage: usage!, rules: own };
+    return { key, meterId: meterId!, usage: usage!, rules: own, steps: stepsOf(own) };
   });
+}
+
+function stepsOf(rules: readonly WatchedRule[]): Step[] {
+  return rules
+    .flatMap(({ rule, wire }) =>
+      rule.thresholds.map((threshold) => ({
+        rule,
+        wire,
+        threshold,
+        value: decimalOfNumber(threshold.value),
+      })),
+    )
+    .sort((a, b) => compareDecimals(a.value, b.value));
+}
+
+/** How many of the steps are reached. */
+function stepsReached(steps: readonly Step[], usage: Decimal): number {
+  let low = 0;
+  let high = steps.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareDecimals(steps[middle]!.value, usage) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Of a subject, a customer, or all together (''), in a period. */
@@ -85,39 +121,24 @@ export async function lookAtUsage(
       owners: usage.of === 'customer' && subjects ? await ownersOf(tx, namespace, subjects) : [],
     };
   });
-  let events = 0;
+  const toFire: ToFire[] = [];
   const left = new Map<string, Decimal | undefined>();
+  const steps = new Map<string, number>();
+  const isSingle = usage.period !== 'ROLLING' && (usage.of === 'subject' || usage.of === 'customer');
   for (const target of targets) {
-    const measured = { usage: target.usage, balance: undefined, granted: undefined };
-    for (const { rule, wire } of rules) {
-      const { reached, headroom: own } = heldAgainst(rule.thresholds, measured);
-      // In a rolling window what is reached may fire again after a while.
-      const amount = usage.period === 'ROLLING' && reached.length > 0 ? 0 : own;
-      left.set(target.counted, leastOf([left.get(target.counted), amount]));
-      if (reached.length === 0) continue;
-      events += await fire(
-        sql,
-        reachedBy(rule, target, reached, period, atUs),
-        wire,
-        async (_, threshold, skipped) => ({
-          payload: {
-            data: {
-              meter: slug,
-              ...target.names,
-              period: { from: formatTimeUs(period.fromUs), to: formatTimeUs(period.toUs) },
-              ...amountOf('usage', target.usage),
-              threshold,
-              skippedThresholds: skipped,
-            },
-          },
-          featureId: undefined,
-          featureKey: undefined,
-          subject: target.names.subject,
-        }),
-      );
-    }
+    const reached = stepsReached(watched.steps, target.usage);
+    // In a rolling window what is reached may fire again after a while.
+    const isRepeated = usage.period === 'ROLLING' && reached > 0;
+    const next = watched.steps[reached] && subtractDecimals(watched.steps[reached].value, target.usage);
+    left.set(target.counted, leastOf([left.get(target.counted), isRepeated ? 0 : next]));
+    const fired = isSingle ? headroom.stepsFired(headroomKey(watched, period, target.counted)) : 0;
+    if (isSingle) steps.set(target.counted, Math.max(fired, reached));
+    const byRule = Map.groupBy(watched.steps.slice(fired, reached), ({ rule }) => rule.id);
+    for (const own of byRule.values())
+      toFire.push(...ofThresholds(reachedBy(own, target, slug, period, atUs)));
   }
-  noteHeadroom(watched, period, { subjects, owners, left }, headroom);
+  const events = await fireAll(sql, toFire);
+  noteHeadroom(watched, period, { subjects, owners, left, steps }, headroom);
   return events;
 }
 
@@ -129,17 +150,23 @@ function noteHeadroom(
     subjects,
     owners,
     left,
+    steps,
   }: {
     subjects: readonly string[] | undefined;
     owners: readonly { id: string; stateToken: string }[];
     left: ReadonlyMap<string, Decimal | undefined>;
+    steps: ReadonlyMap<string, number>;
   },
   headroom: Headroom,
 ): void {
-  const nothing = { usage: 0, balance: undefined, granted: undefined };
-  const unused = leastOf(watched.rules.map(({ rule }) => heldAgainst(rule.thresholds, nothing).headroom));
+  const unused = watched.steps[stepsReached(watched.steps, 0)]?.value;
   const note = (target: string, token: string) =>
-    headroom.set(headroomKey(watched, period, target), token, left.has(target) ? left.get(target) : unused);
+    headroom.set(
+      headroomKey(watched, period, target),
+      token,
+      left.has(target) ? left.get(target) : unused,
+      steps.get(target),
+    );
   switch (watched.usage.of) {
     case 'subject':
       for (const subject of subjects ?? []) note(subject, '');
@@ -157,20 +184,38 @@ function noteHeadroom(
   }
 }
 
+/** Of steps of one rule. */
 function reachedBy(
-  rule: Rule,
+  steps: readonly Step[],
   target: Target,
-  thresholds: readonly Threshold[],
+  meter: string,
   period: Period,
   atUs: number,
-) {
+): Reached {
+  const { rule, wire } = steps[0]!;
   const isRolling = rule.usage!.period === 'ROLLING';
   return {
     rule,
+    wire,
     target: target.key,
     periodFromUs: isRolling ? atUs : period.fromUs,
     rollingUs: isRolling ? rule.usage!.seconds! * 1_000_000 : undefined,
-    thresholds,
+    thresholds: steps.map(({ threshold }) => threshold),
     measured: { usage: target.usage, balance: undefined, granted: undefined },
+    dataOf: async (_, threshold, skippedThresholds) => ({
+      payload: {
+        data: {
+          meter,
+          ...target.names,
+          period: { from: formatTimeUs(period.fromUs), to: formatTimeUs(period.toUs) },
+          ...amountOf('usage', target.usage),
+          threshold,
+          skippedThresholds,
+        },
+      },
+      featureId: undefined,
+      featureKey: undefined,
+      subject: target.names.subject,
+    }),
   };
 }

@@ -38,6 +38,7 @@ export class ThresholdWatch {
   readonly #holder = crypto.randomUUID();
   #rules: ActiveRule[] = [];
   #wires = new Map<string, WatchedRule>();
+  #usage: WatchedTogether[] = [];
   #rulesReadMs = Number.NEGATIVE_INFINITY;
   #signal: AbortSignal | undefined;
   /** Deltas that were looked at and are still there. */
@@ -79,13 +80,18 @@ export class ThresholdWatch {
     this.#rules = await activeRules(this.sql);
     const wires = await ruleWire(this.sql, this.#rules);
     this.#wires = new Map(this.#rules.map((rule, i) => [rule.id, { rule, wire: wires[i]! }]));
-    if (nameOf(this.#rules) !== before) this.#headroom.clear();
+    if (nameOf(this.#rules) !== before) {
+      this.#headroom.clear();
+      const ofUsage = this.#rules.filter(({ type }) => type === 'usage.threshold');
+      this.#usage = watchedTogether(ofUsage.map(({ id }) => this.#wires.get(id)!));
+    }
     this.#rulesReadMs = performance.now();
   }
 
-  #rulesOf(namespace: string, isUsage: boolean): WatchedRule[] {
+  /** On entitlements. */
+  #rulesOf(namespace: string): WatchedRule[] {
     return this.#rules
-      .filter((rule) => rule.namespace === namespace && (rule.type === 'usage.threshold') === isUsage)
+      .filter((rule) => rule.namespace === namespace && rule.type !== 'usage.threshold')
       .map((rule) => this.#wires.get(rule.id)!);
   }
 
@@ -116,7 +122,7 @@ export class ThresholdWatch {
   }
 
   async #lookAt(namespace: string, of: LookedAtOf): Promise<void> {
-    const rules = this.#rulesOf(namespace, false);
+    const rules = this.#rulesOf(namespace);
     if (rules.length === 0) return;
     await this.#renew();
     const { sql, checks } = this;
@@ -127,9 +133,9 @@ export class ThresholdWatch {
   /** What rules that are new, or were changed, are about: the entitlements of a namespace once for all of its new rules. */
   async #sweep(): Promise<number> {
     const fresh = this.#rules.filter(({ isSwept }) => !isSwept);
-    const ofUsage = fresh.filter(({ type }) => type === 'usage.threshold');
-    for (const watched of watchedTogether(ofUsage.map(({ id }) => this.#wires.get(id)!)))
-      await this.#lookAtUsage(watched, undefined);
+    const isFresh = new Set(fresh.map(({ id }) => id));
+    for (const watched of this.#usage)
+      if (watched.rules.some(({ rule }) => isFresh.has(rule.id))) await this.#lookAtUsage(watched, undefined);
     const ofEntitlements = fresh.filter(({ type }) => type !== 'usage.threshold');
     for (const [namespace, own] of Map.groupBy(ofEntitlements, (rule) => rule.namespace)) {
       const isOfAll = own.some(({ featureIds }) => !featureIds);
@@ -192,17 +198,16 @@ export class ThresholdWatch {
   }
 
   async #lookAtTouched(namespace: string, meterId: string, touched: Touched): Promise<void> {
-    const ofUsage = this.#rulesOf(namespace, true).filter(({ rule }) => rule.meterId === meterId);
-    const ofEntitlements = this.#rulesOf(namespace, false);
+    const ofUsage = this.#usage.filter((watched) => watched.meterId === meterId);
+    const ofEntitlements = this.#rulesOf(namespace);
     if (!touched) {
-      for (const watched of watchedTogether(ofUsage)) await this.#lookAtUsage(watched, undefined);
+      for (const watched of ofUsage) await this.#lookAtUsage(watched, undefined);
       if (ofEntitlements.length > 0) await this.#lookAtAll({ namespace, meterId });
       return;
     }
-    const isOfCustomers =
-      ofEntitlements.length > 0 || ofUsage.some(({ rule }) => rule.usage!.of === 'customer');
+    const isOfCustomers = ofEntitlements.length > 0 || ofUsage.some(({ usage }) => usage.of === 'customer');
     const customers = isOfCustomers ? await touchedCustomers(this.sql, namespace, touched) : [];
-    for (const watched of watchedTogether(ofUsage)) {
+    for (const watched of ofUsage) {
       const subjects = outgrown(watched, touched, customers, this.#headroom);
       if (!subjects || subjects.length > 0) await this.#lookAtUsage(watched, subjects);
     }

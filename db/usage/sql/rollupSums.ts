@@ -170,7 +170,7 @@ export async function deltaPayloads(
 }
 
 /** The parameters that every row is compared with, worked out once: a cast in place would run for each row. */
-function parameters(tx: Executor, scope: UsageScope, cuts: readonly number[]) {
+export function parameters(tx: Executor, scope: UsageScope, cuts: readonly number[]) {
   return tx`p AS MATERIALIZED (
       SELECT ${timesOf(tx, cuts)} AS cuts, ARRAY(SELECT s.id FROM series s WHERE ${seriesOf(tx, scope)}) AS ids
     )`;
