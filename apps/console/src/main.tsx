@@ -1,6 +1,5 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/preact-query';
 import { render } from 'preact';
-import { useEffect } from 'preact/hooks';
 import { Router } from 'wouter-preact';
 import { shouldRetry } from './api/client.ts';
 import { Pages } from './app/pages.tsx';
@@ -20,7 +19,6 @@ session.subscribe((who) => {
 });
 
 function App() {
-  useEffect(() => void loadSession(), []);
   if (sessionFault.value) {
     return (
       <main class="sign-in">
@@ -37,6 +35,7 @@ function App() {
   );
 }
 
+void loadSession();
 render(
   <QueryClientProvider client={client}>
     <Router base="/console">

@@ -37,8 +37,15 @@ effect(() => {
 });
 effect(() => write('zone', zone.value));
 
-/** Names that the browser knows, for the choice of a zone. */
-export function zoneNames(): string[] {
-  const all = Intl.supportedValuesOf?.('timeZone') ?? [];
-  return [...new Set(['UTC', browserZone, ...all])];
-}
+const fillMsMax = 2_000;
+/** For the choice of a zone: all that the browser knows, once the page is drawn. They are 400: drawing them takes its time. */
+export const zoneNames = signal<string[]>([...new Set(['UTC', browserZone])]);
+
+const whenIdle = globalThis.requestIdleCallback ?? ((fill: () => void) => setTimeout(fill, fillMsMax));
+whenIdle(
+  () => {
+    const all = Intl.supportedValuesOf?.('timeZone') ?? [];
+    zoneNames.value = [...new Set([...zoneNames.value, ...all])];
+  },
+  { timeout: fillMsMax },
+);

@@ -153,7 +153,7 @@ function ZoneChoice() {
         value={zone.value}
         onChange={(event) => (zone.value = event.currentTarget.value)}
       >
-        {zoneNames().map((name) => (
+        {[...new Set([zone.value, ...zoneNames.value])].map((name) => (
           <option key={name} value={name}>
             {name}
           </option>

@@ -59,7 +59,7 @@ export function ExploreBar({ meter, meters, state }: { meter: Meter; meters: Met
         <SelectField
           label="Time zone"
           value={state.zone}
-          options={[...new Set([state.zone, browserZone, ...zoneNames()])].map((value) => ({
+          options={[...new Set([state.zone, browserZone, ...zoneNames.value])].map((value) => ({
             value,
             label: value,
           }))}

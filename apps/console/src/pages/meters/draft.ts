@@ -1,3 +1,4 @@
+import { type TimeUnit, timeUnits } from '@usage/lib/meter/meter.ts';
 import type { Meter } from '../../api/queries.ts';
 
 /** A meter as it stands in the form. */
@@ -14,7 +15,11 @@ export interface Draft {
   /** Of a stored meter: they cannot change. */
   storedFilters?: Meter['filters'];
   groupBy: { name: string; path: string }[];
+  /** Of a WEIGHTED_SUM. */
+  timeUnit: TimeUnit;
 }
+
+export const timeUnitNames = Object.keys(timeUnits) as TimeUnit[];
 
 /** A condition on a JSONPath in the data or an attribute of the event. */
 export interface FilterDraft {
@@ -55,6 +60,7 @@ export function emptyDraft(eventType = ''): Draft {
     value: '',
     filters: [],
     groupBy: [],
+    timeUnit: 'HOUR',
   };
 }
 
@@ -68,6 +74,7 @@ export function draftOf(meter: Meter): Draft {
     value: measured(meter),
     filters: [],
     storedFilters: meter.filters,
+    timeUnit: meter.timeUnit ?? 'SECOND',
     groupBy: Object.entries(meter.groupBy ?? {}).map(([name, path]) => ({ name, path })),
   };
 }
@@ -80,6 +87,7 @@ export function previewOf(draft: Draft) {
     eventType: draft.eventType.trim(),
     aggregation: draft.aggregation,
     ...(needsValue && valueOfMeter(draft)),
+    ...timeUnitOf(draft),
     ...filtersOf(draft),
     groupBy: groupByOf(draft),
   };
@@ -88,6 +96,10 @@ export function previewOf(draft: Draft) {
 export function groupByOf({ groupBy }: Draft): Record<string, string> {
   const whole = groupBy.filter(({ name, path }) => name.trim() !== '' && path.trim() !== '');
   return Object.fromEntries(whole.map(({ name, path }) => [name.trim(), path.trim()]));
+}
+
+export function timeUnitOf({ aggregation, timeUnit }: Draft): { timeUnit?: TimeUnit } {
+  return aggregation === 'WEIGHTED_SUM' ? { timeUnit } : {};
 }
 
 /** The filters of a stored meter, or those of the form as the API takes them; conditions without a name are not ready yet. */

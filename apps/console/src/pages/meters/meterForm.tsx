@@ -12,6 +12,8 @@ import {
   groupByOf,
   nameOfPath,
   slugFor,
+  timeUnitNames,
+  timeUnitOf,
   valueOfMeter,
 } from './draft.ts';
 import { EventTypeField } from './eventTypeField.tsx';
@@ -81,6 +83,15 @@ export function MeterForm({ first, meter }: { first: Draft; meter?: Meter }) {
                     value={draft.value}
                     onValue={(value) => change({ value })}
                     fault={faultOf('valueProperty') ?? faultOf('valueExpression')}
+                  />
+                )}
+                {draft.aggregation === 'WEIGHTED_SUM' && (
+                  <SelectField
+                    label="Times"
+                    value={draft.timeUnit}
+                    options={timeUnitNames.map((value) => ({ value, label: `${value.toLowerCase()}s` }))}
+                    onValue={(timeUnit) => change({ timeUnit })}
+                    fault={faultOf('timeUnit')}
                   />
                 )}
               </div>
@@ -187,6 +198,7 @@ async function save(draft: Draft, meter: Meter | undefined): Promise<Meter> {
     eventType: draft.eventType.trim(),
     aggregation: draft.aggregation,
     ...(draft.aggregation !== 'COUNT' && valueOfMeter(draft)),
+    ...timeUnitOf(draft),
     ...filtersOf(draft),
   };
   return dataOf(api.POST('/api/v1/meters', { body }));

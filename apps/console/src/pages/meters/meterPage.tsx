@@ -105,6 +105,7 @@ function Definition({ meter }: { meter: Meter }) {
         <dd>
           <Badge kind="accent">{meter.aggregation}</Badge>{' '}
           <span class="mono">{oneLine(measured(meter))}</span>
+          {meter.timeUnit && ` × ${meter.timeUnit.toLowerCase()}s`}
         </dd>
         {meter.filters && (
           <>

@@ -58,7 +58,10 @@ export function WatchedUsage(props: {
           <SelectField
             label="Time zone"
             value={draft.timeZone}
-            options={[...new Set([draft.timeZone, ...zoneNames()])].map((value) => ({ value, label: value }))}
+            options={[...new Set([draft.timeZone, ...zoneNames.value])].map((value) => ({
+              value,
+              label: value,
+            }))}
             onValue={(timeZone) => onChange({ timeZone })}
           />
         )}
