@@ -50,7 +50,7 @@ async function sizes(): Promise<void> {
   say('usage-panel.js, gzip', `${((await sizeOf('/usage-panel.js')) / 1_000).toFixed(1)} kB`);
 }
 
-/** From the start of the navigation, without a cache, until the page shows its data; p50 and the longest. */
+/** From the start of the navigation, without a cache, until the page shows its data. */
 async function usable(name: string, path: string, text: string, selector: string): Promise<void> {
   const times: number[] = [];
   for (let n = 0; n < repetitions; n++) {
@@ -61,10 +61,10 @@ async function usable(name: string, path: string, text: string, selector: string
     times.push(performance.now() - startedMs);
     await context.close();
   }
-  times.sort((a, b) => a - b);
+  const shown = times.sort((x, y) => x - y).map((ms) => ms.toFixed(0));
   say(
-    `${name} shows its data after`,
-    `${times[2]!.toFixed(0)} ms (longest of ${repetitions}: ${times.at(-1)!.toFixed(0)} ms)`,
+    `${name} shows its data after (shortest, median, longest)`,
+    `${shown[0]}, ${shown[Math.floor(repetitions / 2)]}, ${shown.at(-1)} ms`,
   );
 }
 
