@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ClientOptions, UsageClient } from '../../clients/typescript/src/index.ts';
 import { FileSpool } from '../../clients/typescript/src/spool.ts';
-import { clientSource, startClientTest } from './stack.ts';
+import { startClientTest } from './stack.ts';
 
 type Stack = Awaited<ReturnType<typeof startClientTest>>;
 let stack: Stack;
@@ -226,36 +226,5 @@ describe('a spool', () => {
     await client.close();
     expect(sent.map((body) => JSON.parse(body).map(({ id }: { id: string }) => id))).toEqual([[`${type}-2`]]);
     expect(await stack.total(type)).toEqual({ count: 2, sum: 3 });
-  });
-});
-
-describe('the package', () => {
-  test('runs on Node as it is built, and its main part needs no module of a runtime', async () => {
-    const dist = join(folder, 'dist');
-    const root = join(clientSource, '../../..');
-    const build = Bun.spawnSync(
-      [
-        join(root, 'node_modules/.bin/tsc'),
-        '--project',
-        join(clientSource, '../tsconfig.build.json'),
-        '--outDir',
-        dist,
-      ],
-      { cwd: root },
-    );
-    expect(build.stdout.toString()).toBe('');
-    for (const file of (await readdir(dist)).filter((name) => name.endsWith('.js') && name !== 'spool.js'))
-      expect(await Bun.file(join(dist, file)).text()).not.toMatch(/from '(?!\.)|require\(|Bun\.|Buffer/);
-    await Bun.write(join(dist, 'package.json'), '{"type":"module"}');
-    const script = `
-      import { UsageClient } from './index.js';
-      import { FileSpool } from './spool.js';
-      const usage = new UsageClient({ url: '${stack.url}', source: 'node', spool: new FileSpool('${join(folder, 'node')}') });
-      for (let n = 0; n < 100; n++) usage.track({ type: '${type}', subject: 's', data: { n } });
-      console.log(JSON.stringify(await usage.close()));`;
-    await Bun.write(join(dist, 'run.js'), script);
-    const node = Bun.spawnSync(['node', join(dist, 'run.js')]);
-    expect(node.stdout.toString() + node.stderr.toString()).toBe('{"unsent":0}\n');
-    expect(await stack.total(type)).toEqual({ count: 100, sum: sumTo(100) });
   });
 });

@@ -13,6 +13,7 @@ export async function startClientTest() {
     DATABASE_URL: apps.database.url,
     REDIS_URL: apps.redis.url,
     QUERY_URL: apps.queryUrl,
+    LIMITS_URL: apps.limitsUrl,
     API_PORT: String(port),
     AUTH: 'off',
   };

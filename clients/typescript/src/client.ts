@@ -1,14 +1,11 @@
 import { eventText, type UsageEvent } from './event.ts';
+import { flushAtExit, ownProcess } from './exit.ts';
 import { type ClientLimits, type ClientOptions, type CloseOutcome, limitsOf } from './options.ts';
 import { type MeterQuery, type MeterUsage, queryMeter } from './query.ts';
+import type { Requester } from './request.ts';
+import { type Reservation, type ReservationRequest, reserve } from './reservations.ts';
 import { type Batch, Sender } from './sender.ts';
-
-interface ProcessLike {
-  on?(event: string, listener: () => void): void;
-  off?(event: string, listener: () => void): void;
-  kill?(pid: number, signal: string): void;
-  pid?: number;
-}
+import { uuidV7 } from './uuid.ts';
 
 /**
  * Sends usage events in batches, each until the gateway has it. An event's way: `track` takes it into the open batch (and,
@@ -33,15 +30,14 @@ export class UsageClient {
   #hasFlushedAtExit = false;
   /** Called after each batch that was acknowledged. */
   readonly #listeners = new Set<() => void>();
-  readonly #process = (globalThis as { process?: ProcessLike }).process;
   readonly #onExit = () => void this.#flushAtExit();
 
   constructor(readonly options: ClientOptions) {
     this.#limits = limitsOf(options);
     this.#sender = new Sender(options, this.#limits);
-    this.#process?.on?.('beforeExit', this.#onExit);
     if (options.closeOnSignals) for (const name of ['SIGINT', 'SIGTERM']) this.#closeOn(name);
     this.#pump();
+    this.#watchExit();
   }
 
   /**
@@ -61,7 +57,7 @@ export class UsageClient {
     if (this.#texts.length === 0) this.#openedMs = Date.now();
     this.#texts.push(text);
     this.#chars += text.length;
-    this.#held++;
+    if (this.#held++ === 0) this.#watchExit();
     if (this.#texts.length >= this.#limits.batchEventsMax || this.#chars >= this.#limits.batchCharsMax)
       this.#seal();
     else this.#timer ??= this.#lingering();
@@ -89,21 +85,26 @@ export class UsageClient {
     meter: string,
     query: MeterQuery<Group> = {},
   ): Promise<MeterUsage<Group>> {
-    const { url, apiKey } = this.options;
-    const requester = {
-      url,
-      apiKey,
-      requestMsMax: this.#limits.requestMsMax,
-      fetch: this.options.fetch ?? fetch,
-    };
-    return queryMeter(requester, meter, query);
+    return queryMeter(this.#requester, meter, query);
+  }
+
+  /**
+   * Holds an amount of a feature before the work; `commit` of what it answers with reports what was used. Throws a LimitReachedError
+   * where not enough is left, a UsageRequestError for anything else.
+   */
+  reserve(customer: string, request: ReservationRequest): Promise<Reservation> {
+    return reserve(this.#requester, customer, request, async (event) => {
+      const named = { ...event, id: event.id ?? uuidV7(), source: event.source ?? this.options.source };
+      while (!this.track(named)) await this.room();
+      return { source: named.source, id: named.id };
+    });
   }
 
   /** Takes nothing more, sends what it has within `msMax` and ends. */
   async close({ msMax = this.#limits.exitMsMax }: { msMax?: number } = {}): Promise<CloseOutcome> {
     this.#isClosed = true;
-    this.#process?.off?.('beforeExit', this.#onExit);
     await this.#flushWithin(msMax);
+    this.#watchExit();
     this.#stop.abort();
     this.#announce();
     this.options.spool?.close();
@@ -112,6 +113,12 @@ export class UsageClient {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  get #requester(): Requester {
+    const { url, apiKey } = this.options;
+    const { requestMsMax, retryForMsMax } = this.#limits;
+    return { url, apiKey, requestMsMax, retryForMsMax, fetch: this.options.fetch ?? fetch };
   }
 
   #isFull(): boolean {
@@ -151,6 +158,10 @@ export class UsageClient {
     this.#pump();
   }
 
+  #watchExit(): void {
+    flushAtExit(this.#onExit, !this.#isClosed && (this.#held > 0 || this.#hasDeferred()));
+  }
+
   #pump(): void {
     while (this.#inFlight < this.#limits.requestsInFlightMax && !this.#stop.signal.aborted) {
       const batch = this.#ready.shift() ?? this.#deferred();
@@ -171,6 +182,7 @@ export class UsageClient {
       this.#announce();
     }
     this.#pump();
+    this.#watchExit();
   }
 
   #deferred(): Batch | undefined {
@@ -211,12 +223,12 @@ export class UsageClient {
   }
 
   #closeOn(name: string): void {
-    const { pid } = this.#process ?? {};
+    const { pid } = ownProcess ?? {};
     const listener = async () => {
-      this.#process?.off?.(name, listener);
+      ownProcess?.off?.(name, listener);
       await this.close();
-      if (pid !== undefined) this.#process?.kill?.(pid, name);
+      if (pid !== undefined) ownProcess?.kill?.(pid, name);
     };
-    this.#process?.on?.(name, listener);
+    ownProcess?.on?.(name, listener);
   }
 }

@@ -14,6 +14,8 @@ export interface ClientLimits {
   requestMsMax: number;
   /** ms between two attempts at most; they go on until the gateway takes the events. */
   retryMsMax: number;
+  /** ms for which reservations, commits and releases are sent again while the gateway is away. */
+  retryForMsMax: number;
   /** ms that the end of the process waits for events that are on their way. */
   exitMsMax: number;
   /** Hours for which the gateway surely knows an event again (DEDUPE_WINDOW_HOURS); what is older is looked up before it is sent again. */
@@ -28,6 +30,7 @@ export const defaultLimits: ClientLimits = {
   requestsInFlightMax: 4,
   requestMsMax: 30_000,
   retryMsMax: 10_000,
+  retryForMsMax: 10_000,
   exitMsMax: 5_000,
   dedupeHours: 24,
 };

@@ -1,3 +1,5 @@
+import { ask, type Requester } from './request.ts';
+
 export type WindowSize = 'MINUTE' | 'HOUR' | 'DAY' | 'MONTH';
 
 export interface MeterQuery<Group extends string = string> {
@@ -36,33 +38,6 @@ export interface MeterUsage<Group extends string = string> {
   eventsWaiting: number | undefined;
 }
 
-/** An answer that isn't a success. */
-export class UsageRequestError extends Error {
-  override name = 'UsageRequestError';
-
-  constructor(
-    message: string,
-    readonly status: number,
-    /** After so many seconds the same request may succeed. */
-    readonly retryAfterSeconds: number | undefined,
-  ) {
-    super(message);
-  }
-
-  static of(response: Response, detail: string | undefined): UsageRequestError {
-    const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
-    const message = `the gateway answers ${response.status}${detail ? `: ${detail.slice(0, 500)}` : ''}`;
-    return new UsageRequestError(message, response.status, Number.isFinite(seconds) ? seconds : undefined);
-  }
-}
-
-export interface Requester {
-  url: string;
-  apiKey: string | undefined;
-  requestMsMax: number;
-  fetch: typeof fetch;
-}
-
 /** GET /api/v1/meters/{slug}/query. Throws a UsageRequestError. */
 export async function queryMeter<Group extends string>(
   requester: Requester,
@@ -81,14 +56,7 @@ export async function queryMeter<Group extends string>(
   for (const [group, values] of Object.entries(query.filterGroupBy ?? {}))
     for (const value of listOf(values as string | string[])) params.append(`filterGroupBy[${group}]`, value);
   const path = `/api/v1/meters/${encodeURIComponent(meter)}/query?${params}`;
-  const headers: Record<string, string> = { Accept: 'application/json' };
-  if (requester.apiKey !== undefined) headers.Authorization = `Bearer ${requester.apiKey}`;
-  const signal = AbortSignal.timeout(requester.requestMsMax);
-  const response = await requester.fetch(requester.url.replace(/\/+$/, '') + path, { headers, signal });
-  if (!response.ok) {
-    const problem = (await response.json().catch(() => ({}))) as { detail?: string };
-    throw UsageRequestError.of(response, problem.detail);
-  }
+  const response = await ask(requester, 'GET', path);
   const waiting = response.headers.get('usage-events-waiting');
   return {
     ...((await response.json()) as Omit<MeterUsage<Group>, 'asOf' | 'eventsWaiting'>),

@@ -1,5 +1,5 @@
 import type { ClientLimits, ClientOptions, RejectedEvent } from './options.ts';
-import { UsageRequestError } from './query.ts';
+import { type ProblemBody, UsageRequestError } from './request.ts';
 
 /** Events as they are sent together. */
 export interface Batch {
@@ -61,7 +61,7 @@ export class Sender {
       await this.#post(texts.slice(0, half));
       return await this.#post(texts.slice(half));
     }
-    if (answer.status !== 400 && answer.status !== 413) throw UsageRequestError.of(answer, problem.detail);
+    if (answer.status !== 400 && answer.status !== 413) throw UsageRequestError.of(answer, problem);
     const issues = problem.extensions?.validationErrors ?? [];
     const reasons = texts.map((_, index) => issues.filter((issue) => issue.index === index));
     this.#reject(
@@ -79,7 +79,8 @@ export class Sender {
     const events = texts.map((text) => JSON.parse(text) as { id: string; source: string });
     const body = JSON.stringify({ ids: events.map(({ id }) => id) });
     const answer = await this.#request('/api/v1/events/lookup', 'application/json', body);
-    if (!answer.ok) throw UsageRequestError.of(answer, await answer.text());
+    if (!answer.ok)
+      throw UsageRequestError.of(answer, (await answer.json().catch(() => ({}))) as ProblemBody);
     const { stored } = (await answer.json()) as { stored: { id: string; source: string }[] };
     const known = new Set(stored.map(({ id, source }) => JSON.stringify([source, id])));
     return texts.filter((_, index) => !known.has(JSON.stringify([events[index]!.source, events[index]!.id])));
