@@ -6,6 +6,8 @@ import { pageWithTable } from '../scripts/settingsTable.ts';
 /** Rules of this codebase that a machine can hold. Each test names the files that break one. */
 const root = join(import.meta.dirname, '..');
 const linesMax = 250;
+/** One start of the apps serves every test of a file in tests/: splitting such a file would start them twice. */
+const startedLinesMax = 420;
 
 const sources = await read('{apps,lib,db,scripts,load,tests}/**/*.{ts,tsx}');
 const texts = [
@@ -26,10 +28,9 @@ describe('tidy', () => {
     ).toEqual([]);
   });
 
-  test(`no file is longer than ${linesMax} lines`, () => {
-    expect(
-      breaking(sources, ({ path, text }) => !isTest(path) && text.trimEnd().split('\n').length > linesMax),
-    ).toEqual([]);
+  test(`no file is longer than ${linesMax} lines, in tests/ than ${startedLinesMax}`, () => {
+    const max = (path: string) => (path.startsWith('tests/') ? startedLinesMax : linesMax);
+    expect(breaking(sources, ({ path, text }) => text.trimEnd().split('\n').length > max(path))).toEqual([]);
   });
 
   test('no folder or file is named after nothing in particular', () => {

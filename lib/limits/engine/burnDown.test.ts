@@ -1,32 +1,9 @@
 import { describe, expect, test } from 'bun:test';
+import { day, grant, hour, t1, utcDays } from '@usage/tests/support/grants.ts';
 import { type BurnDown, burnDown, planPhases } from './burnDown.ts';
 import type { Grant } from './grants.ts';
-import { Instants, intervalIssue } from './recurrence.ts';
-import { burnDownInput } from './start.ts';
-import { Resets } from './usagePeriods.ts';
 
 /** The figures of OpenMeter's engine tests (openmeter/credit/engine), and what they don't cover: exactness, zones, ties. */
-
-const hour = 3_600_000_000;
-const day = 24 * hour;
-const t1 = Date.parse('2024-01-01T00:00:00Z') * 1_000;
-const utcDays = { interval: 'DAY', anchorUs: t1, zone: 'UTC' };
-
-function grant(id: string, more: Partial<Grant> = {}): Grant {
-  return {
-    id,
-    amount: 100,
-    priority: 1,
-    effectiveAtUs: t1,
-    expiresAtUs: t1 + 30 * day,
-    voidedAtUs: undefined,
-    maxRollover: 0,
-    minRollover: 0,
-    recurrence: undefined,
-    createdAtUs: t1,
-    ...more,
-  };
-}
 
 interface Run {
   grants: Grant[];
@@ -263,99 +240,8 @@ test('amounts are exact: a tenth three times is three tenths', () => {
     kind: 'flow',
   } as const;
   const resets = [1, 2].map((n) => ({ atUs: t1 + n * hour, preserveOverage: false }));
-  const phases = planPhases({ ...input, grants: [{ ...input.grants[0]!, maxRollover: 1 }], resets });
-  const result = burnDown({ ...input, grants: [{ ...input.grants[0]!, maxRollover: 1 }], resets }, phases, [
-    tenth,
-    tenth,
-    tenth,
-  ]);
+  const renewed = { ...input, grants: [{ ...input.grants[0]!, maxRollover: 1 }], resets };
+  const result = burnDown(renewed, planPhases(renewed), [tenth, tenth, tenth]);
   expect(result.balance).toBe(0);
   expect(result.overage).toBe(0);
-});
-
-describe('recurrences', () => {
-  const at = (text: string) => Date.parse(text) * 1_000;
-  const texts = (us: number[]) => us.map((one) => new Date(one / 1_000).toISOString());
-
-  test('stay at the same time of day where the clock is changed', () => {
-    const instants = new Instants({
-      interval: 'DAY',
-      anchorUs: at('2026-03-28T08:00:00Z'),
-      zone: 'Europe/Berlin',
-    });
-    expect(texts(instants.between(at('2026-03-28T00:00:00Z'), at('2026-03-31T00:00:00Z')))).toEqual([
-      '2026-03-28T08:00:00.000Z',
-      '2026-03-29T07:00:00.000Z',
-      '2026-03-30T07:00:00.000Z',
-    ]);
-  });
-
-  test('of a month from the 31st fall on the last day of shorter months', () => {
-    const instants = new Instants({ interval: 'MONTH', anchorUs: at('2026-01-31T00:00:00Z'), zone: 'UTC' });
-    expect(texts([0, 1, 2, 3].map((n) => instants.at(n)))).toEqual([
-      '2026-01-31T00:00:00.000Z',
-      '2026-02-28T00:00:00.000Z',
-      '2026-03-31T00:00:00.000Z',
-      '2026-04-30T00:00:00.000Z',
-    ]);
-    expect(instants.periodAt(at('2026-02-28T00:00:00Z') - 1)).toEqual({
-      fromUs: at('2026-01-31T00:00:00Z'),
-      toUs: at('2026-02-28T00:00:00Z'),
-    });
-  });
-
-  test('before the anchor are counted back from it', () => {
-    const instants = new Instants({ interval: 'P2W', anchorUs: t1, zone: 'UTC' });
-    expect(instants.periodAt(t1 - 1)).toEqual({ fromUs: t1 - 14 * day, toUs: t1 });
-  });
-
-  test('shorter than an hour or in words that are none are refused', () => {
-    expect(['DAY', 'P1M', 'PT1H', 'P2W'].map(intervalIssue)).toEqual([
-      undefined,
-      undefined,
-      undefined,
-      undefined,
-    ]);
-    for (const wrong of ['PT59M', 'P0D', '-P1D', 'HOURLY', 'P200Y', ''])
-      expect(intervalIssue(wrong)).toBeString();
-  });
-});
-
-describe('usage periods', () => {
-  const resets = new Resets(
-    {
-      startUs: t1 + 5 * hour,
-      recurrence: utcDays,
-      manual: [
-        { atUs: t1 + 2.5 * day, movesAnchor: false, preserveOverage: true },
-        { atUs: t1 + 4.25 * day, movesAnchor: true, preserveOverage: false },
-      ],
-    },
-    false,
-  );
-
-  test('begin with the start, are cut by resets, and follow a moved anchor', () => {
-    expect(resets.periodAt(t1)).toEqual({ fromUs: t1 + 5 * hour, toUs: t1 + day });
-    expect(resets.periodAt(t1 + 2.2 * day)).toEqual({ fromUs: t1 + 2 * day, toUs: t1 + 2.5 * day });
-    expect(resets.periodAt(t1 + 2.5 * day)).toEqual({ fromUs: t1 + 2.5 * day, toUs: t1 + 3 * day });
-    expect(resets.periodAt(t1 + 4.5 * day)).toEqual({ fromUs: t1 + 4.25 * day, toUs: t1 + 5.25 * day });
-    expect(resets.between(t1, t1 + 5.25 * day).map(({ atUs }) => (atUs - t1) / day)).toEqual([
-      1, 2, 2.5, 3, 4, 4.25, 5.25,
-    ]);
-  });
-
-  test('the last reset before a time is the last of those between', () => {
-    for (let us = t1; us < t1 + 7 * day; us += hour / 2) {
-      expect(resets.lastAt(us)).toEqual(resets.between(t1, us).at(-1));
-      expect(resets.before(us)).toEqual(resets.between(t1, us - 1).at(-1));
-    }
-  });
-
-  test('with fixed amounts nothing is read of the periods before', () => {
-    const issued = grant('1', { maxRollover: 100, minRollover: 100, expiresAtUs: undefined });
-    const now = { beginUs: t1 + 3.5 * day, untilUs: t1 + 3.5 * day };
-    expect(burnDownInput([issued], resets, 'flow', now).startUs).toBe(t1 + 3 * day);
-    const rolling = grant('2', { maxRollover: 50, expiresAtUs: undefined });
-    expect(burnDownInput([rolling], resets, 'flow', now).startUs).toBe(t1 + 5 * hour);
-  });
 });
