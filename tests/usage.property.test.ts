@@ -3,6 +3,8 @@ import { getMeterToRead } from '@usage/db/meters/findMeters.ts';
 import { DeltaCache } from '@usage/db/usage/deltaCache.ts';
 import { readUsage } from '@usage/db/usage/readUsage.ts';
 import { measuredValue } from '@usage/db/usage/value.ts';
+import { closeStored } from '@usage/gateway/backfills/close.ts';
+import { create as createBackfill, revert as revertBackfill } from '@usage/gateway/backfills/service.ts';
 import { correct as correctEvents, undo as undoCorrection } from '@usage/gateway/corrections/service.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { endUs, formatTimeUs } from '@usage/lib/event/time.ts';
@@ -13,6 +15,7 @@ import fc from 'fast-check';
 import { Counter } from 'prom-client';
 import { openQueryTest, type QueryTest } from './query/app.ts';
 import { arrivals, type Scenario, scenarios } from './usage/arbitraries.ts';
+import { Counted } from './usage/counted.ts';
 import { levelOracle } from './usage/levels.ts';
 import {
   isNear,
@@ -24,7 +27,7 @@ import {
 } from './usage/oracle.ts';
 
 /** USAGE_RUNS=500 for a long look; USAGE_SEED to repeat one and shrink what it finds, which takes minutes. */
-const runs = Number(process.env.USAGE_RUNS ?? 40);
+const runs = Number(process.env.USAGE_RUNS ?? 25);
 const seed = process.env.USAGE_SEED === undefined ? Date.now() & 0x7fffffff : Number(process.env.USAGE_SEED);
 
 /** The service's present. */
@@ -57,16 +60,18 @@ test(`answers equal a brute-force sum at every stage of aggregation (seed ${seed
   };
   await fc.assert(
     fc.asyncProperty(scenarios, async (given) => {
-      const { slug, eventFromUs, stored, storeLate, correct, undo } = await store(given);
+      const { slug, eventFromUs, counted: all, storeLate, correct, undo, backfill } = await store(given);
       const queries = queriesOf(given);
       const [early, late] = [given.corrections.slice(0, 3), given.corrections.slice(3)];
-      const counted = () => stored().flatMap((event) => countedAs(given, event));
+      const counted = () => all.events().flatMap((event) => countedAs(given, event));
       const answers = () => queries.map((query) => expectedOf(given, eventFromUs, counted(), query));
       let expected: OracleRow[][];
       const { pipeline } = service;
       const stages: [name: string, step: () => Promise<unknown>][] = [
         ['nothing aggregated, meter in backfill', async () => {}],
+        ['events of an open backfill stored', () => backfill.store(0)],
         ['nothing', () => pipeline.backfill()],
+        ['more of them stored', () => backfill.store(1)],
         ['corrected', () => correct(early)],
         ['nothing, half compacted', () => pipeline.compact(0.5)],
         ['half', () => pipeline.aggregate(0.5)],
@@ -74,6 +79,7 @@ test(`answers equal a brute-force sum at every stage of aggregation (seed ${seed
         ['half, days closed', () => closeDays(given.closedAtMs[0]!)],
         ['all', () => pipeline.aggregate(1)],
         ['all, more days half closed', () => pipeline.closeSomeDays(given.closedAtMs[1]!)],
+        ['backfill closed', () => backfill.close()],
         ['corrected again', () => correct(late)],
         ['late events waiting', () => storeLate()],
         ['late events compacted', () => pipeline.compact(1)],
@@ -82,6 +88,9 @@ test(`answers equal a brute-force sum at every stage of aggregation (seed ${seed
         ['late events aggregated', () => pipeline.aggregate(1)],
         ['more days closed', () => closeDays(given.closedAtMs[1]!)],
         ['more minutes made anew', () => pipeline.remake()],
+        ['backfill reverted', () => backfill.revert()],
+        ['late events sent again', () => storeLate()],
+        ['minutes of the backfill made anew', () => pipeline.remake()],
         ['corrections undone', () => undo()],
         ['all minutes made anew', () => pipeline.remake()],
       ];
@@ -113,13 +122,14 @@ test(`answers equal a brute-force sum at every stage of aggregation (seed ${seed
   expect(rows).toBeGreaterThan(runs);
 }, 600_000);
 
-/** Stores the batches with the meter made among them; `stored` are the events that are there once, the first of each. */
-async function store({ aggregation, kind, batches, batchesBefore, eventFrom, late, timeUnit }: Scenario) {
+/** Stores the batches with the meter made among them. */
+async function store(given: Scenario) {
+  const { aggregation, kind, batches, batchesBefore, eventFrom, late, timeUnit, backfill } = given;
   const n = scenario++;
   await service.sql`DELETE FROM batches`; // or every backfill would look through those of all scenarios
   const slug = `meter_${n}`;
   const eventFromUs = eventFrom ? batches[0]![0]!.timeUs : undefined;
-  const stored = new Map<string, OracleEvent>();
+  const counted = new Counted();
   const makeMeter = () =>
     service.meter({
       slug,
@@ -138,41 +148,69 @@ async function store({ aggregation, kind, batches, batchesBefore, eventFrom, lat
       batch.map((event) => eventText(n, event)),
       arrivals.fromMs + i * 60_000,
     );
-    for (const event of batch) if (!stored.has(event.id)) stored.set(event.id, event);
+    counted.store(batch);
   };
   for (const [i, batch] of batches.entries()) {
     if (i === Math.min(batchesBefore, batches.length - 1)) await makeMeter();
     await storeBatch(batch, i);
   }
-  const corrected = new Map<string, OracleEvent | undefined>();
   const ids: string[] = [];
   const correctOne = async ({ of, kind: action, to }: Scenario['corrections'][number]) => {
-    const event = [...stored.values()][of % stored.size]!;
+    const id = counted.ids()[of % counted.ids().length]!;
     const amended = parseJson(eventText(n, to)) as { time: string; subject: string; data: unknown };
     const { time, subject, data } = amended;
     const { corrections } = await correctEvents(service.sql, actor, {
-      ...{ action, reason: 'test', event: { source: `source_${n}`, id: event.id } },
+      ...{ action, reason: 'test', event: { source: `source_${n}`, id } },
       ...(action === 'amend' && { time, subject, data }),
     });
     ids.push(...corrections);
-    corrected.set(event.id, action === 'void' ? undefined : { ...to, id: event.id });
+    counted.correct(id, action === 'void' ? undefined : { ...to, id });
   };
   return {
     slug,
     eventFromUs,
-    stored: () =>
-      [...stored.values()].flatMap((event) =>
-        corrected.has(event.id) ? (corrected.get(event.id) ?? []) : event,
-      ),
+    counted,
     storeLate: () => storeBatch(late, batches.length),
     async correct(corrections: Scenario['corrections']) {
       for (const one of corrections) await correctOne(one);
     },
     async undo() {
       for (const id of ids) await undoCorrection(service.sql, actor, id);
-      corrected.clear();
+      counted.undoCorrections();
+    },
+    backfill: ofBackfill(n, backfill, counted),
+  };
+}
+
+function ofBackfill(n: number, { batches, replaces }: Scenario['backfill'], counted: Counted) {
+  const id = `backfill-${n}`;
+  return {
+    async store(i: 0 | 1) {
+      if (i === 0) await createBackfill(service.sql, actor, { id, reason: 'test', ...rangeOf(n, replaces) });
+      await service.pipeline.process(
+        batches[i].map((event) => eventText(n, event)),
+        arrivals.fromMs + i * 60_000,
+        id,
+      );
+      counted.storeInBackfill(batches[i]);
+    },
+    async close() {
+      await closeStored(service.sql, actor, id, true);
+      await closeStored(service.sql, actor, id, false);
+      counted.close(replaces);
+    },
+    async revert() {
+      await revertBackfill(service.sql, actor, id);
+      counted.revert();
     },
   };
+}
+
+function rangeOf(n: number, replaces: Scenario['backfill']['replaces']) {
+  if (!replaces) return {};
+  const { subjects, fromUs, toUs } = replaces;
+  const range = { from: formatTimeUs(fromUs), to: formatTimeUs(toUs) };
+  return { replaces: { types: [`type_${n}`], ...(subjects && { subjects }), ...range } };
 }
 
 /** The event as the meter counts it, if it does. */

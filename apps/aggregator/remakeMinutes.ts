@@ -6,6 +6,7 @@ import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import { hasDeltas, type MergeLimits, takeDeltas, tryLockGeneration } from '@usage/db/rollups/deltas.ts';
 import { deleteMinutes, remakeDay, remakeHour } from '@usage/db/rollups/remake.ts';
 import { lockDaysClosed } from '@usage/db/rollups/rollupDays.ts';
+import { rangesOf } from '@usage/db/usage/extent.ts';
 import { eventsInRanges } from '@usage/db/usage/sql/events.ts';
 import { CellTable } from '@usage/lib/cells/cellTable.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
@@ -82,7 +83,7 @@ async function cellsOfEvents(
   const { measure, readsAttributes } = compileMeter(meter);
   const table = new CellTable(meter.aggregation);
   const of = { namespace: meter.namespace, type: meter.eventType, subjects: undefined };
-  const ranges = minutes.map((fromUs) => ({ fromUs, toUs: fromUs + minuteUs }));
+  const ranges = rangesOf(minutes);
   for await (const events of eventsInRanges(tx, of, ranges, readsAttributes)) {
     for (const event of events) {
       const measured = measure(event.data === null ? undefined : parseJson(event.data), event);

@@ -1,3 +1,4 @@
+import { dropSpentKeys } from '@usage/db/backfills/backfills.ts';
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { dropOldBatches } from '@usage/db/events/batches.ts';
 import { describeBatches } from '@usage/db/events/batchTypes.ts';
@@ -17,6 +18,8 @@ const describedBatchesMax = 200;
 const describedEventsMax = 200_000;
 
 const oldBatchesMax = 2_000;
+/** Identities of backfills. */
+const spentKeysMax = 20_000;
 
 /** Describes batches of before an update, forgets those past the retention, forgets rollups of deleted and rebuilt meters, and sees to the events' storage. */
 export class UpkeepService implements Service {
@@ -38,6 +41,10 @@ export class UpkeepService implements Service {
         },
         () => storageUpkeep(calls, this.config, this.metrics),
         () => this.#dropOldBatches(calls),
+        async () => {
+          const drop = (sql: Sql) => dropSpentKeys(sql, spentKeysMax);
+          while (!app.stopping && (await calls.piece(drop)) === spentKeysMax);
+        },
         async () => {
           while (!app.stopping && (await calls.piece(dropDeadPiece)));
         },

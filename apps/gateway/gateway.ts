@@ -12,6 +12,8 @@ import { clockSkewMsMax, type EventStream } from '@usage/lib/stream/stream.ts';
 import type { Registry } from 'prom-client';
 import { activityRoutes } from './activity/index.ts';
 import { ActivityRecorder } from './activity/recorder.ts';
+import { backfillRoutes } from './backfills/index.ts';
+import { requireOpen } from './backfills/service.ts';
 import type { GatewayConfig } from './config.ts';
 import type { ConsoleFile } from './console/files.ts';
 import { consoleRoutes } from './console/index.ts';
@@ -95,7 +97,8 @@ export function createGateway(parts: GatewayParts) {
   health.ready('stream', () => gate.refusal);
   const activity = new ActivityRecorder((rows) => addActivity(sql, rows, Date.now() - activityKeptMs), log);
   const bodies = new BodyReader(config.bodyMsMax, config.bodiesBytesMax);
-  const ingest = { gate, batcher, limits: config, bodies, metrics, outcomes, activity };
+  const requireBackfill = (namespace: string, id: string) => requireOpen(sql, namespace, id);
+  const ingest = { gate, batcher, limits: config, bodies, metrics, outcomes, activity, requireBackfill };
   const sums = new CumulativeSums(sql, (namespace, events) => keepTexts(ingest, namespace, events), log);
   const app = createServer({
     log,
@@ -113,6 +116,7 @@ export function createGateway(parts: GatewayParts) {
     .use(subjectRoutes({ sql, namespaceOf }))
     .use(deadLetterRoutes({ sql, stream, access }))
     .use(correctionRoutes({ sql, access }))
+    .use(backfillRoutes({ sql, stream, access }))
     .use(portalRoutes({ sql, access }))
     .use(v3Routes({ sql, namespaceOf, access, ingest }))
     .use(keyRoutes({ sql, access, keysChanged }))

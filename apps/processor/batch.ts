@@ -22,6 +22,8 @@ export interface Row {
   arrivedMs: number;
   frame: Frame;
   position: number;
+  /** Id of the backfill that it was sent under. */
+  backfill: string | undefined;
 }
 
 export interface Frame extends AckedFrame {
@@ -160,7 +162,7 @@ export class Batch {
   #addRow(
     frame: Frame,
     position: number,
-    { namespace }: Part,
+    { namespace, backfill }: Part,
     json: Buffer,
     timeUs: number,
     arrivedMs: number,
@@ -175,21 +177,23 @@ export class Batch {
     row.arrivedMs = arrivedMs;
     row.frame = frame;
     row.position = position;
+    row.backfill = backfill;
     this.rows.push(row);
   }
 
   #newRow(frame: Frame): Row {
     const places = { start: 0, end: 0, keyAt: 0, timeUs: 0.5, arrivedMs: 0.5 };
-    const row = { tuples: this.#tuples, ...places, frame, position: 0 };
+    const row = { tuples: this.#tuples, ...places, frame, position: 0, backfill: undefined };
     this.#spare.push(row);
     return row;
   }
 
-  #reject(frame: Frame, position: number, { namespace }: Part, json: Uint8Array): void {
+  #reject(frame: Frame, position: number, { namespace, backfill }: Part, json: Uint8Array): void {
     this.#rejectedBytes += json.length;
     this.rejected.push({
       kind: 'event',
       namespace: namespace.name,
+      backfill,
       reason: 'the event lacks id, source, type, subject or a valid time',
       frameId: frame.ref,
       position,

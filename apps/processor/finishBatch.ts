@@ -1,3 +1,4 @@
+import { insertBackfillBatch } from '@usage/db/backfills/storing.ts';
 import type { Transaction } from '@usage/db/connection/connect.ts';
 import { insertBatch } from '@usage/db/events/batches.ts';
 import { insertBatchTypes } from '@usage/db/events/batchTypes.ts';
@@ -18,6 +19,8 @@ interface Written {
   added: readonly Row[];
   /** All that were stored. */
   stored: readonly Row[];
+  /** Number of the backfill that they are of: nothing of them counts yet. */
+  backfill?: bigint;
 }
 
 /**
@@ -28,7 +31,7 @@ export async function finishBatch(
   tx: Transaction,
   remembered: Remembered,
   processor: string,
-  { plan, tables, added, stored }: Written,
+  { plan, tables, added, stored, backfill }: Written,
 ): Promise<void> {
   const { rows, extent, batchId, meters } = plan;
   const { version, token, incarnation, identityTable } = await readRegistryShared(tx);
@@ -58,6 +61,8 @@ export async function finishBatch(
       identityTable,
     }),
     insertBatchTypes(tx, batchId.id, contribution.types),
-    insertDeltas(tx, contribution.deltas),
+    backfill === undefined
+      ? insertDeltas(tx, contribution.deltas)
+      : insertBackfillBatch(tx, batchId.id, backfill, stored.length),
   ]);
 }

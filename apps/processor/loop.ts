@@ -190,10 +190,11 @@ export class Loop {
 
   async #writeDeadLetters(batch: Batch, outcome: Stored): Promise<void> {
     for (const { row, reason } of outcome.refused) {
-      const { frame, position } = row;
+      const { frame, position, backfill } = row;
       batch.rejected.push({
         kind: 'event',
         namespace: contentOf(row).namespace,
+        backfill,
         reason,
         frameId: frame.ref,
         position,

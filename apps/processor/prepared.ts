@@ -22,11 +22,21 @@ export interface Plan {
   meters: MeterSet;
   /** Of the fresh rows. */
   contribution: Contribution;
+  /** All rows are of this backfill. */
+  backfill?: BackfillName | undefined;
+}
+
+export interface BackfillName {
+  namespace: string;
+  id: string;
 }
 
 /** A batch with what can be worked out before its transaction: encoded while the one before is being stored. */
 export interface Prepared {
+  /** Of no backfill. */
   rows: Row[];
+  /** Of each backfill, stored in transactions of their own. */
+  ofBackfills: Row[][];
   /** The fast path; undefined once it has failed. */
   plan: Plan | undefined;
   /** How often there was no answer to storing it in time. */
@@ -72,3 +82,9 @@ export class Outdated extends Error {}
 
 /** A row that was taken for new is stored already. */
 export class NotFresh extends Error {}
+
+/** The rows, but for these. */
+export function without(rows: readonly Row[], left: readonly Row[]): Row[] {
+  const leftOut = new Set(left);
+  return rows.filter((row) => !leftOut.has(row));
+}

@@ -13,6 +13,7 @@ import { copyIdentities } from '@usage/db/events/identities.ts';
 import type { IdentityTables } from '@usage/db/events/identityTables.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { nextTurn } from '@usage/lib/service/pause.ts';
+import { apartFromBackfills, BackfillOver, backfillOf, writeOfBackfill } from './backfills.ts';
 import type { Row } from './batch.ts';
 import type { Ask } from './batchIds.ts';
 import { finishBatch } from './finishBatch.ts';
@@ -26,6 +27,7 @@ import {
   type Plan,
   type Prepared,
   type Stored,
+  without,
 } from './prepared.ts';
 import { CopyBuffers } from './reading/copyBuffers.ts';
 import { RecentKeys } from './recentKeys.ts';
@@ -57,7 +59,8 @@ const heldCodes = new Set<unknown>([lockNotAvailable, NoAnswer.code]);
  *   doubt    keys are added unless they are there (ON CONFLICT DO NOTHING), and the rows of those that were added are copied:
  *            for rows that this processor has met before, and for all of a batch where COPY has met a duplicate
  *
- * Closed identity tables within the dedupe window are looked into before (db/events/identityTables.ts).
+ * Closed identity tables within the dedupe window are looked into before (db/events/identityTables.ts). Rows that were sent under
+ * a backfill are stored in batches of their own (backfills.ts).
  */
 export class Store {
   #idleBuffers: CopyBuffers[] = [];
@@ -76,8 +79,9 @@ export class Store {
     this.#remembered = new Remembered(sql, this.#ask);
   }
 
-  /** `rows` in the order of their keys. `fresh` is filled, and must stay as it is until the batch is stored. */
-  async prepare(rows: Row[], fresh = new CopyBuffers()): Promise<Prepared> {
+  /** `all` in the order of their keys. `fresh` is filled, and must stay as it is until the batch is stored. */
+  async prepare(all: Row[], fresh = new CopyBuffers()): Promise<Prepared> {
+    const { rows, ofBackfills } = apartFromBackfills(all);
     const meters = await this.#remembered.meters();
     const batchId = await this.#remembered.nextBatchId();
     fresh.begin(batchId.id);
@@ -96,7 +100,7 @@ export class Store {
     const contribution = evaluation.contribution(extent.fromMs);
     const any = doubtful.length < rows.length ? fresh : undefined;
     const plan = { rows, extent, batchId, fresh: any, doubtful, meters, contribution };
-    return { rows, plan, attempts: 0, violations: 0, sent: new Map() };
+    return { rows, ofBackfills, plan, attempts: 0, violations: 0, sent: new Map() };
   }
 
   /**
@@ -106,10 +110,13 @@ export class Store {
    */
   async store(prepared: Prepared): Promise<Stored> {
     const outcome: Stored = { stored: 0, duplicates: [], refused: [] };
-    if (prepared.rows.length === 0) return outcome; // dead letters alone
     const isFirst = prepared.sent.size === 0;
     try {
-      await this.#storeRows(prepared.rows, prepared.plan, { prepared, outcome, restarts: 0 });
+      // Without any there are dead letters alone.
+      if (prepared.rows.length > 0)
+        await this.#storeRows(prepared.rows, prepared.plan, { prepared, outcome, restarts: 0 });
+      for (const rows of prepared.ofBackfills)
+        await this.#storeRows(rows, undefined, { prepared, outcome, restarts: 0 });
       if (!isFirst && outcome.duplicates.length > 0) await this.#countEarlier(prepared, outcome);
       countAsStored(outcome, await storedBefore(outcome.duplicates, (run) => this.#ask(() => run(this.sql))));
     } catch (error) {
@@ -135,6 +142,7 @@ export class Store {
       outcome.stored += rows.length - duplicates.length;
       outcome.duplicates.push(...duplicates);
     } catch (error) {
+      if (error instanceof BackfillOver) return error.refuseIn(outcome, rows);
       if (this.#isOutdated(error) && attempt.restarts++ < restartsMax)
         return this.#storeRows(rows, undefined, attempt);
       const kind = error instanceof NotFresh ? 'duplicate' : errorKindOf(error);
@@ -170,8 +178,8 @@ export class Store {
     const meters = await this.#remembered.meters();
     const batchId = await this.#remembered.nextBatchId();
     const extent = extentOf(rows);
-    const contribution = { deltas: [], types: [] };
-    return { rows, extent, batchId, fresh: undefined, doubtful: rows, meters, contribution };
+    const known = { rows, extent, batchId, meters, backfill: backfillOf(rows) };
+    return { ...known, fresh: undefined, doubtful: rows, contribution: { deltas: [], types: [] } };
   }
 
   /** Resolves to the duplicates. */
@@ -189,6 +197,11 @@ export class Store {
 
   async #write(tx: Transaction, plan: Plan, tables: IdentityTables, prepared: Prepared): Promise<Row[]> {
     const { rows, batchId, fresh, doubtful } = plan;
+    if (plan.backfill) {
+      const added = await writeOfBackfill(tx, this.#remembered, this.processor, { plan, tables });
+      prepared.sent.set(batchId.id, added);
+      return without(rows, added);
+    }
     const known = await inClosedTables(tx, plan, tables.closed, this.dedupeWindowMs);
     if (fresh) {
       if (known.size > 0) throw new NotFresh('stored before the identity table was closed');
@@ -197,10 +210,8 @@ export class Store {
     }
     failPoint('after-copy');
     const added = await this.#addDoubtful(tx, plan, tables.open, known);
-    const addedRows = new Set(added);
-    const duplicates = doubtful.filter((row) => !addedRows.has(row));
-    const duplicateRows = new Set(duplicates);
-    const stored = duplicates.length === 0 ? rows : rows.filter((row) => !duplicateRows.has(row));
+    const duplicates = without(doubtful, added);
+    const stored = duplicates.length === 0 ? rows : without(rows, duplicates);
     await finishBatch(tx, this.#remembered, this.processor, { plan, tables, added, stored });
     prepared.sent.set(batchId.id, stored);
     failPoint('before-commit');

@@ -1,3 +1,4 @@
+import { countedBatch } from '../backfills/counted.ts';
 import type { Executor, Transaction } from '../connection/connect.ts';
 import { timeOf } from '../connection/times.ts';
 
@@ -10,6 +11,8 @@ export interface CorrectableEvent {
   time_us: number;
   arrived_us: number;
   batch_id: bigint;
+  /** It was sent under a backfill. */
+  is_of_backfill: boolean;
   /** JSON text. */
   attributes: string | null;
   data: string | null;
@@ -35,7 +38,7 @@ export async function lockCorrections(tx: Transaction, namespace: string): Promi
   await tx`SELECT pg_advisory_xact_lock(hashtext('usage.corrections'), hashtext(${namespace}))`;
 }
 
-/** The events as they came; at most eventsMax, in no order. */
+/** The events as they came, but for those of backfills that don't count; at most eventsMax, in no order. */
 export async function findCorrectable(
   tx: Executor,
   namespace: string,
@@ -46,12 +49,14 @@ export async function findCorrectable(
   return tx<CorrectableEvent[]>`
     SELECT e.source, e.id, e.type, e.subject, (extract(epoch FROM e.time) * 1000000)::float8 AS time_us,
            (extract(epoch FROM e.ingested_at) * 1000000)::float8 AS arrived_us, e.batch_id,
+           EXISTS (SELECT FROM backfill_batches o WHERE o.batch_id = e.batch_id) AS is_of_backfill,
            e.attributes::text AS attributes, e.data::text AS data, c.id AS correction_id, c.kind AS correction_kind,
            (extract(epoch FROM c.time) * 1000000)::float8 AS amended_time_us, c.subject AS amended_subject,
            c.data::text AS amended_data
     FROM events e
     LEFT JOIN corrections c ON c.undone_at IS NULL AND c.namespace = e.namespace AND c.source = e.source AND c.event_id = e.id
-    WHERE e.namespace = ${namespace}
+      AND c.batch_id = e.batch_id
+    WHERE e.namespace = ${namespace} AND ${countedBatch(tx, tx`e.batch_id`)}
       ${source === undefined ? tx`` : tx`AND e.source = ${source}`}
       ${id === undefined ? tx`` : tx`AND e.id = ${id}`}
       ${type === undefined ? tx`` : tx`AND e.type = ${type}`}
@@ -99,6 +104,17 @@ export async function insertCorrections(
          (SELECT timestamptz 'epoch' AS epoch, INTERVAL '1 microsecond' AS us) unit
     RETURNING id`;
   return ids.map(({ id }) => id);
+}
+
+/** So many new corrections, and the planner takes their table for nearly empty until the next ANALYZE. */
+const analyzeMin = 1_000;
+
+/**
+ * Tells the planner of this transaction's new corrections: without, it compares every event with every correction, and queries
+ * of these minutes time out until autovacuum comes by.
+ */
+export async function analyzeCorrections(tx: Transaction, written: number): Promise<void> {
+  if (written >= analyzeMin) await tx`ANALYZE corrections`;
 }
 
 /** A correction as it is kept. */

@@ -19,16 +19,17 @@ export interface Amendment {
 export async function correctionsOf(
   sql: Executor,
   namespace: string,
-  events: readonly { source: string; id: string }[],
+  events: readonly { source: string; id: string; batch_id: bigint }[],
 ): Promise<Map<number, EventCorrection>> {
   const rows = await sql<
     { place: number; id: bigint; kind: 'void' | 'amend'; reason: string; corrected_at: Date }[]
   >`
     SELECT wanted.place::int - 1 AS place, c.id, c.kind, c.reason, c.corrected_at
-    FROM unnest(${events.map(({ source }) => source)}::text[], ${events.map(({ id }) => id)}::text[])
-           WITH ORDINALITY AS wanted (source, event_id, place)
+    FROM unnest(${events.map(({ source }) => source)}::text[], ${events.map(({ id }) => id)}::text[],
+                ${events.map((event) => String(event.batch_id))}::bigint[])
+           WITH ORDINALITY AS wanted (source, event_id, batch_id, place)
     JOIN corrections c ON c.undone_at IS NULL AND c.namespace = ${namespace}
-      AND c.source = wanted.source AND c.event_id = wanted.event_id`;
+      AND c.source = wanted.source AND c.event_id = wanted.event_id AND c.batch_id = wanted.batch_id`;
   return new Map(
     rows.map(({ place, id, kind, reason, corrected_at: at }) => [
       place,

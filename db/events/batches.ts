@@ -63,6 +63,7 @@ export async function dropOldBatches(sql: Sql, retentionDays: number, batchesMax
     await tx`
       DELETE FROM batch_types
       WHERE batch_id BETWEEN ${ids[0]!} AND ${ids.at(-1)!} AND batch_id = ANY(${ids.map(String)}::bigint[])`;
+    await tx`DELETE FROM backfill_batches WHERE batch_id = ANY(${ids.map(String)}::bigint[])`;
     await tx`DELETE FROM batches WHERE id = ANY(${ids.map(String)}::bigint[])`;
     return ids.length;
   })) as number;

@@ -3,6 +3,8 @@ import type { Executor } from '../connection/connect.ts';
 export interface NewDeadLetter {
   kind: 'frame' | 'event';
   namespace: string | undefined;
+  /** Id of the backfill that the event was sent under. */
+  backfill?: string | undefined;
   reason: string;
   frameId: string;
   position: number;
@@ -11,9 +13,9 @@ export interface NewDeadLetter {
 
 export async function insertDeadLetter(sql: Executor, letter: NewDeadLetter): Promise<void> {
   await sql`
-    INSERT INTO dead_letters (kind, namespace, reason, frame_id, position, payload)
+    INSERT INTO dead_letters (kind, namespace, reason, frame_id, position, payload, backfill)
     VALUES (${letter.kind}, ${textOf(letter.namespace) ?? null}, ${textOf(letter.reason)!}, ${letter.frameId}, ${letter.position},
-            ${Buffer.from(letter.payload)})
+            ${Buffer.from(letter.payload)}, ${letter.backfill ?? null})
     ON CONFLICT (frame_id, position) DO NOTHING`;
 }
 
@@ -26,6 +28,7 @@ export interface DeadLetter {
   id: bigint;
   kind: 'frame' | 'event';
   namespace: string | null;
+  backfill: string | null;
   reason: string;
   frame_id: string;
   position: number;
@@ -47,7 +50,7 @@ export async function listDeadLetters(
   of: DeadLetterOwner & { beforeId: bigint | undefined; limit: number },
 ): Promise<DeadLetter[]> {
   return sql<DeadLetter[]>`
-    SELECT id, kind, namespace, reason, frame_id, position, payload, created_at::text, redriven_at::text
+    SELECT id, kind, namespace, backfill, reason, frame_id, position, payload, created_at::text, redriven_at::text
     FROM dead_letters
     WHERE ${isOf(sql, of)} AND (${of.beforeId ?? null}::bigint IS NULL OR id < ${of.beforeId ?? null})
     ORDER BY id DESC LIMIT ${of.limit}`;
@@ -60,7 +63,7 @@ export async function lockForRedrive(
   owner: DeadLetterOwner,
 ): Promise<DeadLetter[]> {
   return sql<DeadLetter[]>`
-    SELECT id, kind, namespace, reason, frame_id, position, payload, created_at::text, redriven_at::text
+    SELECT id, kind, namespace, backfill, reason, frame_id, position, payload, created_at::text, redriven_at::text
     FROM dead_letters
     WHERE id = ANY (${ids.map(String)}::bigint[]) AND redriven_at IS NULL AND ${isOf(sql, owner)}
     ORDER BY id FOR UPDATE`;

@@ -53,6 +53,7 @@ export function eventsOfBatches(
              CASE WHEN c.id IS NULL THEN e.data ELSE c.data END AS data
       FROM events e LEFT JOIN corrections c
         ON c.undone_at IS NULL AND c.namespace = e.namespace AND c.source = e.source AND c.event_id = e.id
+          AND c.batch_id = e.batch_id
       WHERE c.kind IS DISTINCT FROM 'void'
     ) e
     WHERE e.batch_id BETWEEN ${ids[0]!} AND ${ids.at(-1)!} AND e.batch_id = ANY(${ids}::bigint[])

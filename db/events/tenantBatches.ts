@@ -1,20 +1,22 @@
 import type { Fragment } from 'postgres';
+import { countedBatch } from '../backfills/counted.ts';
 import type { Executor } from '../connection/connect.ts';
 import { timeOf } from '../connection/times.ts';
 
 /**
  * The batches that may hold events of a namespace and type within a range of their times, ascending; those that are not
- * described yet (batchTypes.ts) may hold any.
+ * described yet (batchTypes.ts) may hold any. Batches of backfills that don't count are left out.
  */
 export async function batchesHolding(
   tx: Executor,
-  { namespace, type }: { namespace: string; type: string },
+  { namespace, type, asOfUs }: { namespace: string; type: string; asOfUs?: number | undefined },
   { fromUs, toUs }: { fromUs: number; toUs: number },
 ): Promise<bigint[]> {
   const rows = await tx<{ id: bigint }[]>`
     SELECT batch_id AS id FROM batch_types
     WHERE namespace = ${namespace} AND type = ${type}
       AND last_time >= ${timeOf(tx, fromUs)} AND first_time < ${timeOf(tx, toUs)}
+      AND ${countedBatch(tx, tx`batch_types.batch_id`, asOfUs)}
     UNION SELECT id FROM batches WHERE NOT described ORDER BY id`;
   return rows.map((row) => row.id);
 }

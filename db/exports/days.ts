@@ -12,8 +12,8 @@ export interface ExportDay {
 const marginMinutes = 10;
 
 /**
- * Marks as stale the days whose usage may have changed without new events: those of events that were corrected since the
- * last time, and all of them where the meters aren't the same any more.
+ * Marks as stale the days whose usage may have changed without new events: those of events that were corrected, or
+ * whose backfill was closed or reverted, since the last time, and all of them where the meters aren't the same any more.
  */
 export async function markChangedDays(tx: Transaction, target: string): Promise<void> {
   await tx`
@@ -22,6 +22,12 @@ export async function markChangedDays(tx: Transaction, target: string): Promise<
     WHERE t.target = ${target} AND d.target = t.target
       AND greatest(c.corrected_at, c.undone_at) > t.corrected_to
       AND d.day IN ((c.old_time AT TIME ZONE 'UTC')::date, (c.time AT TIME ZONE 'UTC')::date)`;
+  await tx`
+    UPDATE export_days d SET is_stale = true
+    FROM export_targets t, event_backfills f JOIN backfill_batches o ON o.backfill = f.number JOIN batch_types b USING (batch_id)
+    WHERE t.target = ${target} AND d.target = t.target
+      AND greatest(f.closed_at, f.reverted_at) > t.corrected_to
+      AND d.day BETWEEN (b.first_time AT TIME ZONE 'UTC')::date AND (b.last_time AT TIME ZONE 'UTC')::date`;
   const [row] = await tx<{ meters: string }[]>`
     SELECT md5(coalesce(string_agg(id || ' ' || build || ' ' || slug, ',' ORDER BY id), '')) AS meters
     FROM meters WHERE deleted_at IS NULL`;

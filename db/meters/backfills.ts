@@ -1,3 +1,4 @@
+import { countedBatch } from '../backfills/counted.ts';
 import type { Executor, Transaction } from '../connection/connect.ts';
 
 /** The generations whose rollups lack batches that were stored before them, the oldest first. */
@@ -34,14 +35,15 @@ export interface BackfillBatches {
 
 /**
  * The next batches after one that hold events of the type and were stored without deltas of the generation, and those that
- * may (not described: db/events/batchTypes.ts); at most `batchesMax` are looked at.
+ * may (not described: db/events/batchTypes.ts); at most `batchesMax` are looked at. Batches of event backfills that don't count
+ * are left out: closing one marks its minutes stale.
  */
 export async function nextBackfillBatches(
   tx: Executor,
   of: { namespace: string; type: string; afterBatch: bigint; versionBelow: bigint; batchesMax: number },
 ): Promise<BackfillBatches> {
   const rows = await tx<{ id: bigint; events: number; open: boolean }[]>`
-    SELECT found.batch_id AS id, found.events, coalesce(b.meters_version < ${of.versionBelow}, false) AS open
+    SELECT found.batch_id AS id, found.events, coalesce(b.meters_version < ${of.versionBelow}, false) AND ${countedBatch(tx, tx`found.batch_id`)} AS open
     FROM (
       (SELECT batch_id, events FROM batch_types
        WHERE namespace = ${of.namespace} AND type = ${of.type} AND batch_id > ${of.afterBatch} ORDER BY batch_id LIMIT ${of.batchesMax})

@@ -36,8 +36,9 @@ export async function narrow(
     extents.push(await rollupExtent(tx, scope), ...rangesOf(found.staleMinutes));
     for await (const cells of deltaCells(tx, found, query, runner)) extents.push(extentOf(cells));
   } else {
-    const { namespace, eventType } = meter;
-    extents.push(await eventsExtent(tx, { namespace, type: eventType, subjects: query.subjects }));
+    const { namespace, eventType: type } = meter;
+    const { subjects, asOfUs } = query;
+    extents.push(await eventsExtent(tx, { namespace, type, subjects, asOfUs }));
   }
   let fromUs = Number.POSITIVE_INFINITY;
   let toUs = Number.NEGATIVE_INFINITY;

@@ -18,12 +18,15 @@ export interface Part {
   namespace: Text & { name: string };
   receivedMs: number;
   waitToken: string | undefined;
+  /** Id of the backfill that the events are of. */
+  backfill: string | undefined;
 }
 
 const names = {
   namespace: Buffer.from('namespace'),
   receivedMs: Buffer.from('receivedMs'),
   waitToken: Buffer.from('waitToken'),
+  backfill: Buffer.from('backfill'),
   events: Buffer.from('events'),
 };
 
@@ -66,7 +69,7 @@ function readPart(
   onEvent: (json: Buffer, at: number, part: Part) => number,
 ): Part {
   const namespace = { at: -1, end: -1, text: undefined as string | undefined, name: '' };
-  const part: Part = { namespace, receivedMs: Number.NaN, waitToken: undefined };
+  const part: Part = { namespace, receivedMs: Number.NaN, waitToken: undefined, backfill: undefined };
   let wereEventsRead = false;
   while (members.next()) {
     const { nameAt, nameEnd, at } = members;
@@ -89,6 +92,8 @@ function readPart(
       part.receivedMs = Number(json.toString('latin1', at, end));
     } else if (isName(json, nameAt, nameEnd, names.waitToken) && isText(json, at)) {
       part.waitToken = textAt(json, at + 1, end - 1, isEscaped);
+    } else if (isName(json, nameAt, nameEnd, names.backfill) && isText(json, at)) {
+      part.backfill = textAt(json, at + 1, end - 1, isEscaped);
     }
   }
   if (!wereEventsRead) throw new Error('a part of the frame lacks namespace, receivedMs or events');

@@ -3,10 +3,12 @@ import { release } from '../service/release.ts';
 /**
  * A frame is one entry of the stream: the clients' JSON as it came, in an envelope. Written here, read by read.ts.
  *
- *   byte 0   version: 1 = the rest is JSON, 2 = the rest is zstd over JSON
+ *   byte 0   version: 1 = the rest is JSON, 2 = the rest is zstd over JSON; 3 and 4 the same where a part is of a backfill
  *   rest     [{"namespace": "default", "receivedMs": 1763800000000, "events": <one event or an array of them>}, …]
  *
- * Both versions are read by every processor; a gateway with FRAME_VERSION=1 writes only the former, for an
+ * Processors that know nothing of backfills would count their events at once: they make 3 and 4 dead letters.
+ *
+ * Versions 1 and 2 are read by every processor; a gateway with FRAME_VERSION=1 writes only the former, for an
  * upgrade in which processors older than version 2 still run.
  */
 export type FrameVersion = 1 | 2;
@@ -21,6 +23,8 @@ export interface FramePart {
   count: number;
   /** Set when the request waits for the commit: the outcome is published under this token. */
   waitToken?: string;
+  /** Id of the backfill that the events are of. */
+  backfill?: string;
 }
 
 /** Below this many bytes compression costs more than it saves. */
@@ -28,12 +32,17 @@ const compressBytesMin = 512;
 /** zstd 1 takes 0.12 µs an event of 250 bytes and makes a batch of 500 about 15 times smaller. */
 const zstdLevel = 1;
 
+const plainVersions = { json: 1, zstd: 2 };
+const backfillVersions = { json: 3, zstd: 4 };
+
 export function encodeFrame(parts: readonly FramePart[], newest: FrameVersion = 2): Buffer {
   const body = Buffer.from(`[${partTexts(parts)}]`);
-  if (newest === 1 || body.length < compressBytesMin) return Buffer.concat([Uint8Array.of(1), body]);
+  const versions = parts.some(({ backfill }) => backfill !== undefined) ? backfillVersions : plainVersions;
+  if (newest === 1 || body.length < compressBytesMin)
+    return Buffer.concat([Uint8Array.of(versions.json), body]);
   const packed = Bun.zstdCompressSync(body, { level: zstdLevel });
   release(body);
-  return Buffer.concat([Uint8Array.of(2), packed]);
+  return Buffer.concat([Uint8Array.of(versions.zstd), packed]);
 }
 
 /** Single events of one namespace that came in one millisecond become one part: reading a part costs as much as reading an event. */
@@ -54,26 +63,29 @@ function partTexts(parts: readonly FramePart[]): string {
 
 const brace = 123;
 
-function isMergeable({ events, waitToken }: FramePart): boolean {
-  return waitToken === undefined && events.charCodeAt(0) === brace;
+function isMergeable({ events, waitToken, backfill }: FramePart): boolean {
+  return waitToken === undefined && backfill === undefined && events.charCodeAt(0) === brace;
 }
 
 function areOne(part: FramePart, next: FramePart): boolean {
   return part.receivedMs === next.receivedMs && part.namespace === next.namespace && isMergeable(next);
 }
 
-function partText({ namespace, receivedMs, waitToken }: FramePart, events: string): string {
+function partText({ namespace, receivedMs, waitToken, backfill }: FramePart, events: string): string {
   const wait = waitToken === undefined ? '' : `,"waitToken":${JSON.stringify(waitToken)}`;
-  return `{"namespace":${JSON.stringify(namespace)},"receivedMs":${receivedMs}${wait},"events":${events}}`;
+  const of = backfill === undefined ? '' : `,"backfill":${JSON.stringify(backfill)}`;
+  return `{"namespace":${JSON.stringify(namespace)},"receivedMs":${receivedMs}${wait}${of},"events":${events}}`;
 }
 
 /** The frame's JSON. Throws an Error with the reason for a version that isn't known, and for more than unpackedBytesMax. */
 export function unpackFrame(bytes: Uint8Array): Buffer {
   const body = bytes.subarray(1) as Uint8Array<ArrayBuffer>;
   switch (bytes[0]) {
-    case 1:
+    case plainVersions.json:
+    case backfillVersions.json:
       return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-    case 2:
+    case plainVersions.zstd:
+    case backfillVersions.zstd:
       checkUnpackedLength(body);
       return Bun.zstdDecompressSync(body);
     default:

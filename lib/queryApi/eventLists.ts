@@ -92,6 +92,12 @@ const Ingested = Type.Object({
       { description: 'Why it counts no more, or otherwise than it came: see /api/v1/corrections.' },
     ),
   ),
+  backfill: Type.Optional(
+    Type.Object(
+      { id: Type.String(), state: Type.String() },
+      { description: 'It was sent under it, and counts only while that is closed: see /api/v1/backfills.' },
+    ),
+  ),
   validationError: Type.Optional(
     Type.String({ description: 'Why it does not count for a meter of its type.' }),
   ),

@@ -70,6 +70,11 @@ export interface Scenario {
   late: OracleEvent[];
   /** Of stored events, each named by a number; for an amendment the event as it counts then, under its own id. */
   corrections: { of: number; kind: 'void' | 'amend'; to: OracleEvent }[];
+  /** Events sent under a backfill, in two batches; what it replaces, of which subjects (undefined = all), in which range. */
+  backfill: {
+    batches: [OracleEvent[], OracleEvent[]];
+    replaces: { fromUs: number; toUs: number; subjects: string[] | undefined } | undefined;
+  };
   /** Instants at which days that are over are closed: before all batches are merged, and after. */
   closedAtMs: number[];
   /** Of WEIGHTED_SUM. */
@@ -142,6 +147,27 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.constantFrom(...moments).cha
       fc.record({ of: fc.nat(), kind: fc.constantFrom('void' as const, 'amend' as const), to: event }),
       { minLength: 1, maxLength: 8 },
     ),
+    backfill: fc.record({
+      batches: fc.tuple(
+        fc.array(event, { minLength: 1, maxLength: 15 }),
+        fc.array(event, { minLength: 1, maxLength: 5 }),
+      ),
+      replaces: fc.option(
+        fc
+          .record({
+            bounds: fc.uniqueArray(times, { minLength: 2, maxLength: 2 }),
+            subjects: fc.option(fc.uniqueArray(fc.constantFrom(...subjects), { minLength: 1 }), {
+              nil: undefined,
+            }),
+          })
+          .map(({ bounds, subjects }) => ({
+            fromUs: moment + Math.min(...bounds),
+            toUs: moment + Math.max(...bounds),
+            subjects,
+          })),
+        { nil: undefined, freq: 4 },
+      ),
+    }),
     closedAtMs: fc.array(
       fc
         .oneof(fc.integer({ min: -2, max: 3 }), fc.integer({ min: -16, max: 40 }))

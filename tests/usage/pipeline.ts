@@ -9,6 +9,8 @@ import { openBackfills } from '@usage/db/meters/backfills.ts';
 import { generationsWithDeltas, type MergeLimits } from '@usage/db/rollups/deltas.ts';
 import { encodeFrame } from '@usage/lib/frame/encode.ts';
 import { Batch } from '@usage/processor/batch.ts';
+import { inOrderOfKeys } from '@usage/processor/keyOrder.ts';
+import type { Stored } from '@usage/processor/prepared.ts';
 import { Store } from '@usage/processor/store.ts';
 import { streamEntry } from '../support/frames.ts';
 
@@ -26,20 +28,26 @@ export class Pipeline {
   }
 
   /** Stores one batch; events as JSON text. Returns how many rows are new. */
-  async process(events: readonly string[], arrivedMs: number): Promise<number> {
+  async process(events: readonly string[], arrivedMs: number, backfill?: string): Promise<number> {
+    const { stored, refused } = await this.processAll(events, arrivedMs, backfill);
+    if (refused.length > 0) throw new Error(refused[0]!.reason);
+    return stored;
+  }
+
+  /** The same; refused events are the caller's. */
+  async processAll(events: readonly string[], arrivedMs: number, backfill?: string): Promise<Stored> {
     const batch = new Batch();
     const part = {
       namespace: 'default',
       receivedMs: arrivedMs,
       events: `[${events.join(',')}]`,
       count: events.length,
+      ...(backfill !== undefined && { backfill }),
     };
     const id = `${arrivedMs}-${this.#sequence++}`;
     batch.add(streamEntry(id, encodeFrame([part]), events.length));
     if (batch.rejected.length > 0) throw new Error(batch.rejected[0]!.reason);
-    const { stored, refused } = await this.store.store(await this.store.prepare(batch.rows));
-    if (refused.length > 0) throw new Error(refused[0]!.reason);
-    return stored;
+    return await this.store.store(await this.store.prepare(inOrderOfKeys(batch.rows)));
   }
 
   async backfill(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import { limitStatement } from '@usage/db/connection/statementLimit.ts';
 import {
+  analyzeCorrections,
   type CorrectableEvent,
   type CorrectableFilter,
   findCorrectable,
@@ -12,7 +13,6 @@ import {
   type StoredCorrection,
   undoCorrections,
 } from '@usage/db/corrections/corrections.ts';
-import { markStale, staleMinutesMax } from '@usage/db/corrections/staleMinutes.ts';
 import { type Actor, insertAudit } from '@usage/db/limits/audit.ts';
 import { metersOfTypes } from '@usage/db/meters/findMeters.ts';
 import { readRegistryShared } from '@usage/db/meters/registry.ts';
@@ -22,12 +22,15 @@ import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
 import { fromDatabase } from '../database.ts';
 import { type Effect, effectsOf } from './effects.ts';
+import { markMinutes } from './markMinutes.ts';
 import { Correct, eventsMax, listMax } from './model.ts';
 import { amendedBy, type Change, differs, inForce } from './versions.ts';
 
 /** Events are looked for one by one where nothing narrows their time. */
 const searchMsMax = 15_000;
 const queryCanceled = '57014';
+/** Stored events of one identity: more than one where a copy came after the dedupe window, or in a backfill. */
+const copiesMax = 100;
 
 export interface Corrected {
   events: number;
@@ -87,7 +90,7 @@ export async function undo(sql: Sql, actor: Actor, id: string) {
       if (!stored) throw notFound;
       if (undone) {
         const times = [undone.old_time_us, ...(undone.time_us === null ? [] : [undone.time_us])];
-        await mark(tx, namespace, new Map([[undone.type, times]]));
+        await markMinutes(tx, namespace, new Map([[undone.type, times]]));
         await insertAudit(tx, actor, {
           action: 'undo',
           resource: 'correction',
@@ -138,25 +141,24 @@ function checkTogether({ action, event, filter, time, subject, data }: Correct):
   if (issues.length > 0) throw invalid('correction', issues);
 }
 
-async function find(
-  tx: Transaction,
-  namespace: string,
-  { event, filter }: Correct,
-): Promise<CorrectableEvent[]> {
+async function find(tx: Transaction, namespace: string, wanted: Correct): Promise<CorrectableEvent[]> {
+  const { event, filter } = wanted;
   const timeOf = (text: string | undefined) => (text === undefined ? undefined : parseTimeUs(text));
   const where: CorrectableFilter = event ?? {
     ...{ type: filter?.type, source: filter?.source, subject: filter?.subject },
     ...{ fromUs: timeOf(filter?.from), toUs: timeOf(filter?.to) },
   };
   await limitStatement(tx, searchMsMax);
-  const found = await findCorrectable(tx, namespace, where, event ? 1 : eventsMax + 1).catch((error) => {
-    if ((error as { code?: unknown }).code !== queryCanceled) throw error;
-    throw unavailable(
-      `The events were not found within ${searchMsMax / 1_000} s: narrow the filter by from and to.`,
-      5,
-      error,
-    );
-  });
+  const found = await findCorrectable(tx, namespace, where, event ? copiesMax : eventsMax + 1).catch(
+    (error) => {
+      if ((error as { code?: unknown }).code !== queryCanceled) throw error;
+      throw unavailable(
+        `The events were not found within ${searchMsMax / 1_000} s: narrow the filter by from and to.`,
+        5,
+        error,
+      );
+    },
+  );
   if (event && found.length === 0)
     throw new Problem(
       'not_found',
@@ -167,7 +169,19 @@ async function find(
       'bad_request',
       `The filter takes more than ${eventsMax} events, the most of one request: narrow it by from and to.`,
     );
-  return found;
+  return event ? ofIdentity(wanted, found) : found;
+}
+
+/**
+ * Those to be corrected: what counts. Where none does, an amendment brings one back: the newest, of those that were sent under no
+ * backfill if there is one.
+ */
+function ofIdentity({ action }: Correct, found: CorrectableEvent[]): CorrectableEvent[] {
+  const counted = found.filter((event) => inForce(event) !== undefined);
+  if (counted.length > 0) return counted;
+  if (action === 'void') return found;
+  const rank = (event: CorrectableEvent) => Number(event.is_of_backfill);
+  return found.sort((a, b) => rank(a) - rank(b) || (a.batch_id < b.batch_id ? 1 : -1)).slice(0, 1);
 }
 
 async function write(
@@ -180,13 +194,14 @@ async function write(
   const { action: kind, reason } = wanted;
   const written: NewCorrection[] = changes.map((change) => ({ ...change, kind, reason, actor: actor.name }));
   const ids = await insertCorrections(tx, actor.namespace, written);
+  await analyzeCorrections(tx, ids.length);
   const times = new Map<string, number[]>();
   for (const { event, amended } of changes) {
     const ofType = times.get(event.type) ?? [];
     ofType.push(event.time_us, ...[event.amended_time_us, amended?.timeUs].filter((us) => us != null));
     times.set(event.type, ofType);
   }
-  await mark(tx, actor.namespace, times);
+  await markMinutes(tx, actor.namespace, times);
   const { event, filter } = wanted;
   const resourceId = event ? `${event.source}/${event.id}`.slice(0, 256) : `${changes.length} events`;
   await insertAudit(tx, actor, {
@@ -196,19 +211,6 @@ async function write(
     after: { reason, filter, corrections: ids.length },
   });
   return ids;
-}
-
-async function mark(
-  tx: Transaction,
-  namespace: string,
-  timesOfTypes: ReadonlyMap<string, readonly number[]>,
-): Promise<void> {
-  for (const [type, times] of timesOfTypes)
-    if ((await markStale(tx, namespace, type, times)) > staleMinutesMax)
-      throw unavailable(
-        `More than ${staleMinutesMax} corrected minutes would wait for the aggregator: try again later, or correct fewer events.`,
-        10,
-      );
 }
 
 function toWire(stored: StoredCorrection) {

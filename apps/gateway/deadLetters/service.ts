@@ -112,6 +112,7 @@ async function append(stream: EventStream, letter: DeadLetter): Promise<void> {
     receivedMs: Date.parse(letter.created_at),
     events: letter.payload.toString(),
     count: 1,
+    ...(letter.backfill !== null && { backfill: letter.backfill }),
   };
   await stream.append(encodeFrame([part]), 1);
 }

@@ -18,10 +18,23 @@ export interface Ingest {
   metrics: GatewayMetrics;
   outcomes: Outcomes;
   activity: ActivityRecorder;
+  /** Rejects with a Problem where a backfill takes no events. */
+  requireBackfill(namespace: string, id: string): Promise<void>;
 }
 
 /** Long enough for the processors to make room, short enough not to fill the client's own buffers. */
 const retrySeconds = 1;
+
+/** Events of the request are of this backfill, which takes some now; undefined: they count from their commit on. */
+export async function backfillOf(
+  ingest: Ingest,
+  namespace: string,
+  headers: Headers,
+): Promise<string | undefined> {
+  const id = headers.get('usage-backfill') ?? undefined;
+  if (id !== undefined) await ingest.requireBackfill(namespace, id);
+  return id;
+}
 
 /** Events as JSON text: one or an array of them. */
 export type EventTexts = Pick<AcceptedEvents, 'text' | 'bytes' | 'count'>;
@@ -31,11 +44,12 @@ export async function keepEvents(
   ingest: Ingest,
   namespace: string,
   { text, bytes, count }: EventTexts,
-  waitToken?: string,
+  { waitToken, backfill }: { waitToken?: string | undefined; backfill?: string | undefined } = {},
 ): Promise<void> {
   refuseWhileFull(ingest);
   const part: FramePart = { namespace, receivedMs: Date.now(), events: text, count };
   if (waitToken !== undefined) part.waitToken = waitToken;
+  if (backfill !== undefined) part.backfill = backfill;
   await ingest.batcher.add(part, bytes);
   ingest.activity.accepted(namespace, count);
 }

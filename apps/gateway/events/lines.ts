@@ -3,7 +3,7 @@ import { type EventIssue, issuesOf } from '@usage/lib/event/event.ts';
 import { ConcurrencyLimit } from '@usage/lib/http/concurrencyLimit.ts';
 import { linesOf } from '@usage/lib/http/lines.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
-import { type Ingest, keepEvents } from './append.ts';
+import { backfillOf, type Ingest, keepEvents } from './append.ts';
 import { type Completion, completed } from './complete.ts';
 import { type Preferences, preferenceApplied } from './prefer.ts';
 
@@ -36,15 +36,13 @@ export async function ingestLines(
 ): Promise<Response> {
   const { namespace } = identity;
   const { lenient } = preferences;
+  const backfill = await backfillOf(ingest, namespace, request.headers);
   const stream = new EventLines(
     (texts) => {
       access.takeEvents(identity, texts.length);
       const text = `[${texts.join(',')}]`;
-      return keepEvents(ingest, namespace, {
-        text,
-        bytes: Buffer.byteLength(text),
-        count: texts.length,
-      });
+      const kept = { text, bytes: Buffer.byteLength(text), count: texts.length };
+      return keepEvents(ingest, namespace, kept, { backfill });
     },
     lenient,
     completion,

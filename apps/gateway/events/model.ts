@@ -137,6 +137,13 @@ export const ingestDetail: any = {
     },
     {
       in: 'header',
+      name: 'Usage-Backfill',
+      schema: { type: 'string' },
+      description: 'Id of an open backfill (POST /api/v1/backfills): the events count when it is closed.',
+      example: 'november-again',
+    },
+    {
+      in: 'header',
       name: 'Content-Encoding',
       schema: { type: 'string', enum: ['gzip', 'deflate', 'br', 'zstd'] },
       description: 'How the body is packed.',

@@ -1,7 +1,7 @@
 import type { Access, Identity } from '@usage/lib/auth/access.ts';
 import { readBody } from '@usage/lib/http/body.ts';
 import { answerTo, isNothingToTell } from './answer.ts';
-import { type Ingest, keepEvents, refuseWhileFull } from './append.ts';
+import { backfillOf, type Ingest, keepEvents, refuseWhileFull } from './append.ts';
 import type { Completion } from './complete.ts';
 import { isLines, layoutOf } from './contentType.ts';
 import { ingestLines } from './lines.ts';
@@ -38,6 +38,9 @@ async function readAndKeep(
   const preferences = preferencesOf(headers);
   if (isLines(headers)) return await ingestLines(ingest, request, access, identity, preferences, completion);
   refuseWhileFull(ingest);
+  const backfill = headers.has('usage-backfill')
+    ? await backfillOf(ingest, identity.namespace, headers)
+    : undefined;
   const { limits } = ingest;
   const layout = layoutOf(headers);
   const body = await readBody(request, limits.bodyBytesMax, ingest.bodies);
@@ -48,7 +51,7 @@ async function readAndKeep(
   const waiter =
     preferences.waitSeconds === undefined ? undefined : ingest.outcomes.wait(preferences.waitSeconds);
   try {
-    if (count > 0) await keepEvents(ingest, identity.namespace, read, waiter?.token);
+    if (count > 0) await keepEvents(ingest, identity.namespace, read, { waitToken: waiter?.token, backfill });
   } catch (error) {
     waiter?.callOff();
     throw error;

@@ -2,11 +2,12 @@ import { formatTimeUs } from '@usage/lib/event/time.ts';
 import type { Listed } from './service.ts';
 
 /** OpenMeter's IngestedEvent as JSON text. Attributes and data stand in it as they were stored: not a digit is lost. */
-export function ingestedEvent({ event, storedAtUs, correction, issues }: Listed): string {
+export function ingestedEvent({ event, storedAtUs, correction, backfill, issues }: Listed): string {
   const rest = JSON.stringify({
     ingestedAt: formatTimeUs(event.arrived_us),
     storedAt: formatTimeUs(storedAtUs),
     ...(correction && { correction }),
+    ...(backfill && { backfill }),
     ...(issues.length > 0 && { validationError: issues.join('\n') }),
   });
   return `{"event":${eventText(event)},${rest.slice(1)}`;

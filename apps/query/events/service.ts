@@ -1,3 +1,4 @@
+import { backfillsOf, type EventBackfill } from '@usage/db/backfills/counted.ts';
 import type { Transaction } from '@usage/db/connection/connect.ts';
 import type { EventCorrection } from '@usage/db/corrections/eventCorrections.ts';
 import {
@@ -29,6 +30,8 @@ export interface Listed {
   storedAtUs: number;
   /** The correction in force; undefined: it counts as it came. */
   correction: EventCorrection | undefined;
+  /** undefined: it was sent under none. */
+  backfill: EventBackfill | undefined;
   /** Why it does not count for a meter of its type, each reason once; empty when it counts for all of them. */
   issues: readonly string[];
 }
@@ -50,10 +53,13 @@ export async function listEvents(
     runner.metrics.rows.observe({ kind: 'events' }, events.length);
     if (events.length === 0) return [];
     const issuesOf = await issueFinder(tx, namespace);
-    const storedAt = await batchesStoredAt(tx, [...new Set(events.map((event) => event.batch_id))]);
+    const batches = [...new Set(events.map((event) => event.batch_id))];
+    const storedAt = await batchesStoredAt(tx, batches);
+    const backfills = await backfillsOf(tx, batches);
     return (await withCorrections(tx, namespace, events)).map(({ event, correction, current }) => ({
       event,
       correction,
+      backfill: backfills.get(event.batch_id),
       // Without its batch's row, it was stored when it arrived or little later.
       storedAtUs: storedAt.get(event.batch_id) ?? event.arrived_us,
       issues: issuesOf(current),

@@ -1,4 +1,5 @@
 import { endUs } from '@usage/lib/event/time.ts';
+import { countedBatch } from '../../backfills/counted.ts';
 import type { Executor } from '../../connection/connect.ts';
 import { timeOf, timesOf } from '../../connection/times.ts';
 import { type RawEvent, rawEventColumns } from '../../events/events.ts';
@@ -30,10 +31,12 @@ export async function* eventsInRanges(
 ): AsyncGenerator<RawEvent[]> {
   const whole = { fromUs: ranges[0]!.fromUs, toUs: ranges.at(-1)!.toUs };
   const batches = await batchesHolding(tx, of, whole);
+  // Before anything else is looked up of an event: most events of a batch may lie elsewhere.
+  const within = tx`e.time >= ${timeOf(tx, whole.fromUs)} AND e.time < ${timeOf(tx, whole.toUs)}`;
   const stored =
     batches.length === 0
       ? tx`(SELECT * FROM events WHERE false)`
-      : eventsOfBatches(tx, batches, taken(tx, of), sparseBatchesMax);
+      : eventsOfBatches(tx, batches, tx`${within} AND ${taken(tx, of)}`, sparseBatchesMax);
   const since = timesOf(
     tx,
     ranges.map((range) => range.fromUs),
@@ -79,14 +82,16 @@ function taken(tx: Executor, of: EventsOf) {
   const arrived = of.asOfUs === undefined ? tx`` : tx`AND e.ingested_at < ${timeOf(tx, of.asOfUs)}`;
   return tx`${ofMeter(tx, of)} ${arrived} AND NOT EXISTS (
     SELECT FROM corrections c
-    WHERE ${inForce(tx, of)} AND c.namespace = e.namespace AND c.source = e.source AND c.event_id = e.id)`;
+    WHERE ${inForce(tx, of)} AND c.namespace = e.namespace AND c.source = e.source AND c.event_id = e.id
+      AND c.batch_id = e.batch_id)`;
 }
 
 /** The events that count as they were amended, like rows of events. */
 function amendedEvents(tx: Executor, of: EventsOf) {
   return tx`(
     SELECT c.namespace, c.source, c.event_id AS id, c.type, c.subject, c.time, c.attributes, c.data
-    FROM corrections c WHERE c.kind = 'amend' AND ${inForce(tx, of)})`;
+    FROM corrections c
+    WHERE c.kind = 'amend' AND ${inForce(tx, of)} AND ${countedBatch(tx, tx`c.batch_id`, of.asOfUs)})`;
 }
 
 /** Of the table corrections, called c. */
