@@ -58,6 +58,12 @@ export const limitsSettings = {
     default: 'public',
     about: 'public: webhooks to loopback, link-local and private addresses are refused; any: they are not',
   }),
+  notificationDays: integer('NOTIFICATION_RETENTION_DAYS', {
+    default: 90,
+    min: 3,
+    max: 3_650,
+    about: 'days for which events of notifications are kept, with the log of their deliveries',
+  }),
   freshnessMsMax: integer('LIMITS_FRESHNESS_MS_MAX', {
     default: 250,
     min: 10,

@@ -22,13 +22,14 @@ import { apiRoutes } from './http/routes.ts';
 import { limitsMetrics } from './metrics.ts';
 import { Deliveries } from './notifications/deliver.ts';
 import { notificationHandlers } from './notifications/handlers.ts';
+import { notificationRetention } from './notifications/retention.ts';
 import type { SendOptions } from './notifications/send.ts';
 import { ThresholdWatch } from './notifications/watcher.ts';
 import { reservationHandlers } from './reservations/handlers.ts';
 import { reservationSweep } from './reservations/sweep.ts';
 
 export interface LimitsParts {
-  config: CheckLimits & Pick<LimitsConfig, 'webhookMsMax' | 'webhookAddresses'>;
+  config: CheckLimits & Pick<LimitsConfig, 'webhookMsMax' | 'webhookAddresses' | 'notificationDays'>;
   sql: Sql;
   stream: EventStream;
   access: Access;
@@ -59,9 +60,10 @@ export function createLimits({ config, sql, stream, access, health, registry, lo
   const sweep = reservationSweep(sql, metrics, log);
   const watch = new ThresholdWatch(sql, checks, metrics, log);
   const deliveries = new Deliveries(sql, webhooks, metrics, log);
-  const loops = [sweep, watch.loop, deliveries.loop];
+  const retention = notificationRetention(sql, config.notificationDays, log);
+  const loops = [sweep, watch.loop, deliveries.loop, retention];
   const stop = async () => {
-    await Promise.all([sweep.stop(), watch.stop(), deliveries.stop()]);
+    await Promise.all([sweep.stop(), watch.stop(), deliveries.stop(), retention.stop()]);
   };
   const app = createServer({ log, health, registry, bodyBytesMax, headersFor: access.headersFor })
     .use(apiDescription(description))

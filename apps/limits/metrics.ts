@@ -54,6 +54,16 @@ export function limitsMetrics(registry: Registry) {
       help: 'How long the oldest of them has been due',
       registers,
     }),
+    channelsFailing: new Gauge({
+      name: 'usage_webhook_channels_failing',
+      help: 'Channels, not disabled yet, whose every attempt has failed for an hour or longer',
+      registers,
+    }),
+    thresholdsLooked: new Gauge({
+      name: 'usage_thresholds_looked_timestamp_seconds',
+      help: 'When thresholds were last looked at with nothing left to look at, by the service that watches',
+      registers,
+    }),
     rawEvents: new Counter({
       name: 'usage_limits_raw_events_total',
       help: 'Raw events read because rollups could not answer',

@@ -101,23 +101,25 @@ export async function listChannels(
 }
 
 /**
- * Notes whether an attempt succeeded. A channel that has only failed for `disableAfterHours` is disabled, with the reason in
- * its annotations; true then.
+ * Notes whether an attempt at a time succeeded. A channel that has only failed for `disableAfterHours` is disabled, with the reason
+ * in its annotations; true then.
  */
 export async function noteAttempt(
   sql: Executor,
   id: string,
   succeeded: boolean,
+  at: Date,
   disableAfterHours: number,
 ): Promise<boolean> {
   if (succeeded) {
     await sql`UPDATE notification_channels SET failing_since = NULL WHERE id = ${id} AND failing_since IS NOT NULL`;
     return false;
   }
+  const time = sql`${at.toISOString()}::text::timestamptz`;
+  const isOver = sql`coalesce(failing_since < ${time} - ${disableAfterHours} * interval '1 hour', false)`;
   const [row] = await sql<{ disabled: boolean }[]>`
-    UPDATE notification_channels SET failing_since = coalesce(failing_since, now()),
-      disabled = disabled OR coalesce(failing_since < now() - ${disableAfterHours} * interval '1 hour', false),
-      annotations = CASE WHEN NOT disabled AND failing_since < now() - ${disableAfterHours} * interval '1 hour'
+    UPDATE notification_channels SET failing_since = coalesce(failing_since, ${time}), disabled = ${isOver},
+      annotations = CASE WHEN ${isOver}
         THEN coalesce(annotations, '{}') || jsonb_build_object('disabledReason', 'every attempt has failed since ' || failing_since)
         ELSE annotations END
     WHERE id = ${id} AND NOT disabled RETURNING disabled`;

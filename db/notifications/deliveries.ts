@@ -83,9 +83,18 @@ export async function failDeliveriesOfClosedChannels(sql: Sql): Promise<number> 
   return count;
 }
 
-export async function deliveryBacklog(sql: Sql): Promise<{ due: number; oldestSeconds: number }> {
-  const [row] = await sql<{ due: number; oldestSeconds: number }[]>`
-    SELECT count(*)::int AS due, coalesce(extract(epoch FROM now() - min(next_attempt_at)), 0)::float8 AS "oldestSeconds"
+export interface DeliveryBacklog {
+  due: number;
+  oldestSeconds: number;
+  /** Channels, neither disabled nor deleted, that have only failed for so many hours. */
+  failing: number;
+}
+
+export async function deliveryBacklog(sql: Sql, failingHours: number): Promise<DeliveryBacklog> {
+  const [row] = await sql<DeliveryBacklog[]>`
+    SELECT count(*)::int AS due, coalesce(extract(epoch FROM now() - min(next_attempt_at)), 0)::float8 AS "oldestSeconds",
+      (SELECT count(*)::int FROM notification_channels
+       WHERE NOT disabled AND deleted_at IS NULL AND failing_since < now() - ${failingHours} * interval '1 hour') AS failing
     FROM notification_deliveries WHERE next_attempt_at <= now()`;
   return row!;
 }

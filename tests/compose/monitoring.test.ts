@@ -172,6 +172,16 @@ async function makeEverythingHappen(): Promise<void> {
   await waitUntilMerged(3);
   await waitForSample('usage_database_connections', (value) => value >= 1);
   await fetch(`${apps.url}/api/v1/meters/tokens/query`, { headers: authorization });
+
+  const make = async (path: string, body: unknown) =>
+    (await (await post(path, body, 'application/json')).json()) as { id: string };
+  await make('/api/v1/customers', { name: 'c1', key: 'c1' });
+  await fetch(`${apps.url}/api/v1/customers/c1/access`, { headers: authorization });
+  const hook = { type: 'WEBHOOK', name: 'nowhere', url: 'https://hook.invalid/' };
+  const channel = await make('/api/v1/notification/channels', hook);
+  const rule = { type: 'entitlements.reset', name: 'resets', channels: [channel.id] };
+  await make(`/api/v1/notification/rules/${(await make('/api/v1/notification/rules', rule)).id}/test`, {});
+  await waitForSample('usage_webhook_attempts_total', (value) => value >= 1);
 }
 
 /** What is stored meanwhile stays in the deltas: the rollups can be read and not written. */

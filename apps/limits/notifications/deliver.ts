@@ -29,6 +29,8 @@ export const retryAfterMs = [
   12 * hourMs,
 ];
 const disableAfterHours = 72;
+/** Then there is an alert. */
+const failingHours = 1;
 const pauseMs = 100;
 /** Beyond the time that an attempt may take: then whoever took the delivery is gone, and another service sends it. */
 const leaseMarginMs = 5 * secondMs;
@@ -52,6 +54,7 @@ export class Deliveries {
     readonly options: SendOptions,
     readonly metrics: LimitsMetrics,
     readonly log: Logger,
+    readonly now: () => number = Date.now,
   ) {
     this.loop = new Loop('deliveries', log, () => this.#round());
   }
@@ -65,7 +68,8 @@ export class Deliveries {
   async #round(): Promise<number> {
     if (performance.now() - this.#backlogMs > backlogEveryMs) {
       await failDeliveriesOfClosedChannels(this.sql);
-      const { due, oldestSeconds } = await deliveryBacklog(this.sql);
+      const { due, oldestSeconds, failing } = await deliveryBacklog(this.sql, failingHours);
+      this.metrics.channelsFailing.set(failing);
       this.metrics.deliveriesDue.set(due);
       this.metrics.deliveryOldest.set(oldestSeconds);
       this.#backlogMs = performance.now();
@@ -97,7 +101,8 @@ export class Deliveries {
       const wait = succeeded ? undefined : retryAfterMs[tries];
       const reason = succeeded ? '' : attempt.statusCode ? `status ${attempt.statusCode}` : attempt.body;
       await noteDelivery(this.sql, delivery, attempt, reason, wait && wait * (0.8 + Math.random() * 0.4));
-      if (await noteAttempt(this.sql, channelId, succeeded, disableAfterHours)) {
+      const at = new Date(this.now());
+      if (await noteAttempt(this.sql, channelId, succeeded, at, disableAfterHours)) {
         this.metrics.channelsDisabled.inc();
         this.log.error({ channelId }, 'channel disabled: every attempt has failed for three days');
       }

@@ -1,21 +1,20 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import * as feed from '@usage/db/notifications/feed.ts';
-import { type ActiveRule, activeRules, markRuleSwept } from '@usage/db/notifications/rules.ts';
+import { markRuleSwept } from '@usage/db/notifications/rules.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import type { CheckRunner } from '../checks/runner.ts';
 import { Loop } from '../loop.ts';
 import type { LimitsMetrics } from '../metrics.ts';
-import { headroomKey, type LookedAtOf, lookAtEntitlements, type WatchedRule } from './entitlementWatch.ts';
+import { headroomKey, type LookedAtOf, lookAtEntitlements } from './entitlementWatch.ts';
 import { Headroom } from './headroom.ts';
 import { type Touched, touchedBy, touchedCustomers } from './touched.ts';
-import { lookAtUsage, outgrown, type WatchedTogether, watchedTogether } from './usageWatch.ts';
-import { ruleWire } from './wire.ts';
+import { lookAtUsage, outgrown, type WatchedTogether } from './usageWatch.ts';
+import { WatchedRules } from './watchedRules.ts';
 
 const leaseName = 'thresholds';
 const leaseSeconds = 15;
 const standByMs = 1_000;
 const pauseMs = 100;
-const rulesMsMax = 1_000;
 /** Entitlements or subjects looked at with one snapshot. */
 const chunkMax = 500;
 const deltasMax = 64;
@@ -36,11 +35,10 @@ const changesMax = 1_000;
 export class ThresholdWatch {
   readonly loop: Loop;
   readonly #holder = crypto.randomUUID();
-  #rules: ActiveRule[] = [];
-  #wires = new Map<string, WatchedRule>();
-  #usage: WatchedTogether[] = [];
-  #rulesReadMs = Number.NEGATIVE_INFINITY;
+  readonly #rules: WatchedRules;
   #signal: AbortSignal | undefined;
+  /** Whether the round leaves something for the next one. */
+  #isBehind = false;
   /** Deltas that were looked at and are still there. */
   #seen = new Set<bigint>();
   readonly #headroom = new Headroom();
@@ -51,6 +49,8 @@ export class ThresholdWatch {
     readonly metrics: LimitsMetrics,
     log: Logger,
   ) {
+    this.#rules = new WatchedRules(sql);
+    metrics.thresholdsLooked.set(Date.now() / 1_000);
     this.loop = new Loop('threshold watch', log, (signal) => this.#round(signal));
   }
 
@@ -64,35 +64,17 @@ export class ThresholdWatch {
     const lease = await feed.takeLease(this.sql, leaseName, this.#holder, leaseSeconds);
     if (!lease) return standByMs;
     if (lease === 'taken') this.#headroom.clear();
-    await this.#readRules();
+    if (await this.#rules.read()) this.#headroom.clear();
+    const startedMs = Date.now();
+    this.#isBehind = false;
     const work =
       (await this.#changes()) +
       (await this.#due()) +
       (await this.#sweep()) +
       (await this.#corrections()) +
       (await this.#deltas());
+    if (!this.#isBehind) this.metrics.thresholdsLooked.set(startedMs / 1_000);
     return work > 0 ? 0 : pauseMs;
-  }
-
-  async #readRules(): Promise<void> {
-    if (performance.now() - this.#rulesReadMs < rulesMsMax) return;
-    const before = nameOf(this.#rules);
-    this.#rules = await activeRules(this.sql);
-    const wires = await ruleWire(this.sql, this.#rules);
-    this.#wires = new Map(this.#rules.map((rule, i) => [rule.id, { rule, wire: wires[i]! }]));
-    if (nameOf(this.#rules) !== before) {
-      this.#headroom.clear();
-      const ofUsage = this.#rules.filter(({ type }) => type === 'usage.threshold');
-      this.#usage = watchedTogether(ofUsage.map(({ id }) => this.#wires.get(id)!));
-    }
-    this.#rulesReadMs = performance.now();
-  }
-
-  /** On entitlements. */
-  #rulesOf(namespace: string): WatchedRule[] {
-    return this.#rules
-      .filter((rule) => rule.namespace === namespace && rule.type !== 'usage.threshold')
-      .map((rule) => this.#wires.get(rule.id)!);
   }
 
   async #changes(): Promise<number> {
@@ -102,27 +84,29 @@ export class ThresholdWatch {
       this.sql,
       changes.map(({ id }) => id),
     );
+    this.#isBehind ||= changes.length === changesMax;
     return changes.length;
   }
 
   async #due(): Promise<number> {
     const ids = await feed.dueEntitlements(this.sql, changesMax);
     await this.#lookAtIds(ids);
+    this.#isBehind ||= ids.length === changesMax;
     return ids.length;
   }
 
   /** In each of the namespaces that have rules; the ids are of any. */
   async #lookAtIds(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
-    for (const namespace of new Set(this.#rules.map((rule) => rule.namespace)))
+    for (const namespace of new Set(this.#rules.active.map((rule) => rule.namespace)))
       for (const chunk of chunks(ids)) await this.#lookAt(namespace, { ids: chunk });
     // Of namespaces without rules nothing is due any more.
-    const ruled = new Set(this.#rules.map((rule) => rule.namespace));
+    const ruled = new Set(this.#rules.active.map((rule) => rule.namespace));
     await feed.forgetDue(this.sql, ids, [...ruled]);
   }
 
   async #lookAt(namespace: string, of: LookedAtOf): Promise<void> {
-    const rules = this.#rulesOf(namespace);
+    const rules = this.#rules.ofNamespace(namespace);
     if (rules.length === 0) return;
     await this.#renew();
     const { sql, checks } = this;
@@ -132,9 +116,9 @@ export class ThresholdWatch {
 
   /** What rules that are new, or were changed, are about: the entitlements of a namespace once for all of its new rules. */
   async #sweep(): Promise<number> {
-    const fresh = this.#rules.filter(({ isSwept }) => !isSwept);
+    const fresh = this.#rules.active.filter(({ isSwept }) => !isSwept);
     const isFresh = new Set(fresh.map(({ id }) => id));
-    for (const watched of this.#usage)
+    for (const watched of this.#rules.usage)
       if (watched.rules.some(({ rule }) => isFresh.has(rule.id))) await this.#lookAtUsage(watched, undefined);
     const ofEntitlements = fresh.filter(({ type }) => type !== 'usage.threshold');
     for (const [namespace, own] of Map.groupBy(ofEntitlements, (rule) => rule.namespace)) {
@@ -184,7 +168,9 @@ export class ThresholdWatch {
     const ids = await feed.deltaIds(this.sql, generations);
     const present = new Set(ids.map(({ id }) => id));
     for (const id of this.#seen) if (!present.has(id)) this.#seen.delete(id);
-    const fresh = ids.filter(({ id }) => !this.#seen.has(id)).slice(0, deltasMax);
+    const unseen = ids.filter(({ id }) => !this.#seen.has(id));
+    const fresh = unseen.slice(0, deltasMax);
+    this.#isBehind ||= unseen.length > fresh.length;
     const { touched, unread } = await touchedBy(this.sql, fresh);
     for (const { generation, meterId, namespace } of watched)
       if (touched.has(generation)) await this.#lookAtTouched(namespace, meterId, touched.get(generation));
@@ -198,8 +184,8 @@ export class ThresholdWatch {
   }
 
   async #lookAtTouched(namespace: string, meterId: string, touched: Touched): Promise<void> {
-    const ofUsage = this.#usage.filter((watched) => watched.meterId === meterId);
-    const ofEntitlements = this.#rulesOf(namespace);
+    const ofUsage = this.#rules.usage.filter((watched) => watched.meterId === meterId);
+    const ofEntitlements = this.#rules.ofNamespace(namespace);
     if (!touched) {
       for (const watched of ofUsage) await this.#lookAtUsage(watched, undefined);
       if (ofEntitlements.length > 0) await this.#lookAtAll({ namespace, meterId });
@@ -234,11 +220,6 @@ export class ThresholdWatch {
     if ((await feed.takeLease(this.sql, leaseName, this.#holder, leaseSeconds)) !== 'renewed')
       throw new Error('another limits service has taken over the watch over thresholds');
   }
-}
-
-/** Names a set of rules as they are. */
-function nameOf(rules: readonly ActiveRule[]): string {
-  return rules.map(({ id, updatedAt }) => `${id} ${updatedAt.getTime()}`).join();
 }
 
 function* chunks<T>(items: readonly T[]): Generator<T[]> {
