@@ -9,8 +9,6 @@ import { correct as correctEvents, undo as undoCorrection } from '@usage/gateway
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { endUs, formatTimeUs } from '@usage/lib/event/time.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
-import { dayUs, hourUs } from '@usage/lib/windows/units.ts';
-import { windowUsTypical } from '@usage/lib/windows/windows.ts';
 import fc from 'fast-check';
 import { Counter } from 'prom-client';
 import { openQueryTest, type QueryTest } from './query/app.ts';
@@ -25,6 +23,7 @@ import {
   oracle,
   tripled,
 } from './usage/oracle.ts';
+import { overlaid, percentilesOfWindows, rollingWindows } from './usage/overlays.ts';
 
 /** USAGE_RUNS=500 for a long look; USAGE_SEED to repeat one and shrink what it finds, which takes minutes. */
 const runs = Number(process.env.USAGE_RUNS ?? 25);
@@ -61,7 +60,7 @@ test(`answers equal a brute-force sum at every stage of aggregation (seed ${seed
   await fc.assert(
     fc.asyncProperty(scenarios, async (given) => {
       const { slug, eventFromUs, counted: all, storeLate, correct, undo, backfill } = await store(given);
-      const queries = queriesOf(given);
+      const queries = given.queries.map((query) => overlaid(given.aggregation, query));
       const [early, late] = [given.corrections.slice(0, 3), given.corrections.slice(3)];
       const counted = () => all.events().flatMap((event) => countedAs(given, event));
       const answers = () => queries.map((query) => expectedOf(given, eventFromUs, counted(), query));
@@ -237,27 +236,20 @@ function eventText(n: number, { id, subject, timeUs, v, model, region }: OracleE
   return `${JSON.stringify(head).slice(0, -1)},"data":{${members.join(',')}}}`;
 }
 
-/** A level has a row in each window: of short ones fewer are asked for. */
-function queriesOf({ aggregation, queries }: Scenario): OracleQuery[] {
-  if (aggregation !== 'WEIGHTED_SUM') return queries;
-  return queries.map((query) => {
-    const windowUs = query.window && windowUsTypical[query.window.size];
-    if (windowUs === undefined || windowUs >= dayUs) return query;
-    const endUs = Math.min(query.toUs ?? query.nowUs, query.nowUs);
-    const sinceUs = endUs - (windowUs < hourUs ? 3 * hourUs : 4 * dayUs);
-    return { ...query, fromUs: Math.max(query.fromUs ?? sinceUs, sinceUs) };
-  });
-}
-
 function expectedOf(
   { aggregation, timeUnit }: Scenario,
   eventFromUs: number | undefined,
   events: OracleEvent[],
   query: OracleQuery,
 ): OracleRow[] {
-  return aggregation === 'WEIGHTED_SUM'
-    ? levelOracle(eventFromUs, events, query, timeUnit === 'HOUR' ? 3_600n : 1n)
-    : oracle(aggregation, eventFromUs, events, query);
+  const plain = (one: OracleQuery) =>
+    aggregation === 'WEIGHTED_SUM'
+      ? levelOracle(eventFromUs, events, one, timeUnit === 'HOUR' ? 3_600n : 1n)
+      : oracle(aggregation, eventFromUs, events, one);
+  const { percentileWindow, rolling } = query;
+  const counted = { ...query, fromUs: query.fromUs && Math.max(query.fromUs, eventFromUs ?? 0) };
+  if (percentileWindow) return percentilesOfWindows(plain, counted, percentileWindow);
+  return rolling ? rollingWindows(plain, counted, rolling) : plain(query);
 }
 
 /** Percentiles may be off by 1 %: those that are within it count as what was expected. */
@@ -279,7 +271,10 @@ async function answer(slug: string, query: OracleQuery, { aggregation }: Scenari
     groupBy: query.groupBy,
     ...(query.models && { filterGroupBy: { model: query.models } }),
     ...(query.modelLike && { advancedMeterGroupByFilters: { model: { $like: `${query.modelLike}%` } } }),
-    ...(aggregation === 'PERCENTILE' && query.percentile && { percentile: query.percentile }),
+    ...(query.rolling && { rollingWindow: rollingText(query.rolling) }),
+    ...(query.percentileWindow && { percentileWindow: query.percentileWindow }),
+    ...((aggregation === 'PERCENTILE' || query.percentileWindow) &&
+      query.percentile && { percentile: query.percentile }),
   };
   const response = await service.post(`/api/v1/meters/${slug}/query`, body);
   if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
@@ -321,6 +316,10 @@ async function compareAmounts(slug: string, { aggregation, queries }: Scenario):
     expect(await read(of, true)).toEqual(await read(of, false));
 }
 
+function rollingText(length: NonNullable<OracleQuery['rolling']>): string {
+  return 'hours' in length ? `PT${length.hours}H` : `P${length.days}D`;
+}
+
 interface WireRow {
   value: number;
   valueExact?: string;
@@ -331,7 +330,8 @@ interface WireRow {
 }
 
 function microseconds(text: string): number {
-  return Date.parse(text) * 1_000;
+  const [fraction = '', digits = ''] = /\.(\d+)/.exec(text) ?? [];
+  return Date.parse(text.replace(fraction, '')) * 1_000 + Number(digits.padEnd(6, '0'));
 }
 
 /** A double without exponent: 1e-7 is 0.0000001. */

@@ -12,6 +12,7 @@ import {
   time,
   wholeNumber,
 } from '../validation/schema.ts';
+import { parseRollingLength, rollingPattern } from '../windows/rolling.ts';
 import { checkZone, windowSizes } from '../windows/windows.ts';
 
 /** OpenMeter's wire format of meter queries (its api/openapi.yaml): GET and POST say the same. */
@@ -116,7 +117,8 @@ const percentile = decimalNumber(
   {
     default: 50,
     description:
-      'Of a PERCENTILE meter: which one. Within 1 % of the value that so many percent are not above.',
+      'Of a PERCENTILE meter: which one, within 1 % of the value that so many percent are not above. Of a SUM or COUNT meter ' +
+      'with percentileWindow: of these windows, exact.',
     examples: [99.9],
   },
 );
@@ -134,6 +136,31 @@ export const MeterQueryBody = closedObject({
     ),
   ),
   percentile: Type.Optional(percentile),
+  percentileWindow: Type.Optional(
+    choice(windowSizes, {
+      description:
+        'Of a SUM or COUNT meter: the percentile is that of windows of this size, in each window of windowSize or from ' +
+        '`from` to `to`. Exact; windows without events count as 0.',
+      examples: ['PT5M'],
+    }),
+  ),
+  rollingWindow: Type.Optional(
+    text({
+      maxLength: 16,
+      pattern: rollingPattern,
+      description:
+        'PT24H, P30D: each row is about the time of this length that ends where a window of windowSize ends, or at `to`.',
+      examples: ['P30D'],
+      issue: (value) => {
+        try {
+          parseRollingLength(value);
+          return undefined;
+        } catch (error) {
+          return (error as Error).message;
+        }
+      },
+    }),
+  ),
   subject,
   groupBy: Type.Optional(groupBy),
   filterGroupBy: Type.Optional(filterGroupBy),

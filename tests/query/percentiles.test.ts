@@ -111,3 +111,52 @@ describe('a PERCENTILE meter', () => {
     expectNear([['/slow', Number(line.split(',').at(-1))]], [['/slow', 9_990]]);
   });
 });
+
+describe('percentiles of windows', () => {
+  const megabytes = (minutes: number, mb: number) =>
+    event(
+      'acme',
+      new Date(Date.parse('2026-03-02T00:00:00Z') + minutes * 60_000).toISOString(),
+      { mb },
+      { type: 'traffic' },
+    );
+
+  test('are exact: 95 % of the five-minute sums of a day are not above them, those without events included', async () => {
+    await service.meter({ slug: 'traffic', eventType: 'traffic', valueProperty: '$.mb', groupBy: {} });
+    await service.meter({ slug: 'requests', eventType: 'traffic', aggregation: 'COUNT', groupBy: {} });
+    // Twenty windows with two events each, of 1.1, 2.1, … 20.1 MB together, in a day of 288.
+    const texts = Array.from({ length: 20 }, (_, i) => [
+      megabytes(60 + 5 * i, i + 0.1),
+      megabytes(60 + 5 * i + 4, 1),
+    ]).flat();
+    await service.pipeline.process(texts, arrivedMs);
+    await service.pipeline.backfill();
+    const day = 'from=2026-03-02T00:00:00Z&to=2026-03-04T00:00:00Z&percentileWindow=PT5M';
+    const values = async (slug: string, parameters: string) => {
+      const response = await service.get(`/api/v1/meters/${slug}/query?${day}&${parameters}`);
+      const { data } = (await response.json()) as {
+        data: (Row & { windowStart: string; windowEnd: string })[];
+      };
+      return data.map(({ value, windowStart, windowEnd }) => [
+        value,
+        windowStart.slice(8, 10),
+        windowEnd.slice(8, 10),
+      ]);
+    };
+    // Rank 274 of 288, of which 268 are zeros; of two days 548 of 576, of which 556 are.
+    expect(await values('traffic', 'percentile=95&windowSize=DAY')).toEqual([[6.1, '02', '03']]);
+    expect(await values('traffic', 'percentile=95')).toEqual([[0, '02', '04']]);
+    expect(await values('traffic', 'percentile=99')).toEqual([[15.1, '02', '04']]);
+    expect(await values('requests', 'percentile=95&windowSize=DAY')).toEqual([[2, '02', '03']]);
+  });
+
+  test('are for what adds up alone', async () => {
+    const response = await service.get(
+      '/api/v1/meters/latency/query?percentile=95&percentileWindow=PT5M&from=2026-03-02T00:00:00Z',
+    );
+    expect(await response.json()).toMatchObject({
+      status: 400,
+      detail: expect.stringContaining('is for SUM and COUNT meters, and latency is a PERCENTILE'),
+    });
+  });
+});

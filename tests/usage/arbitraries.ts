@@ -117,21 +117,29 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.constantFrom(...moments).cha
       }),
       filter: fc.constantFrom(undefined, undefined, 'in', 'like'),
       percentile: fc.constantFrom(undefined, 0.1, 50, 75, 95, 99.9, 100),
+      overlay: fc.constantFrom(undefined, undefined, 'percentile' as const, 'rolling' as const),
+      inner: fc.constantFrom<WindowSize>('MINUTE', 'PT5M', 'PT30M', 'HOUR'),
+      rolling: fc.constantFrom<OracleQuery['rolling']>(
+        { hours: 1 },
+        { hours: 24 },
+        { days: 1 },
+        { days: 30 },
+      ),
       // The present lies before, among and after the events.
       nowAfterMs: fc.constantFrom(-86_400_000, 0, 7_200_123, 2 * 86_400_000, 20 * 86_400_000),
     })
-    .map(({ fromUs, toUs, size, zone, subjects, groupBy, filter, percentile, nowAfterMs }) => {
+    .map(({ fromUs, toUs, size, zone, filter, overlay, inner, rolling, nowAfterMs, ...rest }) => {
       const ordered =
         fromUs !== undefined && toUs !== undefined && fromUs >= toUs ? [toUs, fromUs + 1] : [fromUs, toUs];
       return {
         fromUs: ordered[0],
         toUs: ordered[1],
         window: size && { size, zone },
-        subjects,
-        groupBy,
+        ...rest,
         models: filter === 'in' ? ['gpt-4o', 'claude', ''] : undefined,
         modelLike: filter === 'like' ? 'gpt-4o' : undefined,
-        percentile,
+        percentileWindow: overlay === 'percentile' ? inner : undefined,
+        rolling: overlay === 'rolling' ? rolling : undefined,
         nowUs: moment + nowAfterMs * 1_000,
       };
     });

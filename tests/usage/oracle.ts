@@ -25,6 +25,10 @@ export interface OracleQuery {
   modelLike: string | undefined;
   /** Of PERCENTILE. */
   percentile: number | undefined;
+  /** Of SUM and COUNT: the percentile is of windows of this size. */
+  percentileWindow?: WindowSize | undefined;
+  /** Windows of this length, which end at each step. */
+  rolling?: { hours: number } | { days: number } | undefined;
   /** The present, of WEIGHTED_SUM. */
   nowUs: number;
 }
@@ -213,7 +217,7 @@ export function sum(fractions: Fraction[]): Fraction {
   return { digits: fractions.reduce((total, one) => total + at(one, scale), 0n), scale };
 }
 
-function compare(a: Fraction, b: Fraction): number {
+export function compare(a: Fraction, b: Fraction): number {
   const scale = Math.max(a.scale, b.scale);
   const difference = at(a, scale) - at(b, scale);
   return difference < 0n ? -1 : difference > 0n ? 1 : 0;

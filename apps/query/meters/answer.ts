@@ -23,17 +23,23 @@ export interface AnswerRow {
   value: Decimal;
 }
 
+/** What rows are made of. */
+interface AnswerTotals extends UsageTotals {
+  /** Where windows overlap: their ends, by bucket; the boundaries are their beginnings. */
+  ends?: readonly number[];
+}
+
 /** Ordered by start, the rest of a topN last, then subject, then group values in the order of groupBy; texts by code point. */
 export function toRows(
   meter: StoredMeter,
   query: UsageQuery,
-  { boundaries, totals }: UsageTotals,
+  { boundaries, ends, totals }: AnswerTotals,
   { topN, percentile }: { topN?: number | undefined; percentile?: number | undefined } = {},
 ): AnswerRow[] {
   const { top, other } =
     topN === undefined ? { top: totals, other: [] } : topGroups(meter, totals, topN, percentile);
   const others = other.map((total) => ({
-    ...boundsOf(total, boundaries),
+    ...boundsOf(total, boundaries, ends),
     subject: undefined,
     groups: [],
     value: measuredValue(meter, total, percentile),
@@ -44,7 +50,7 @@ export function toRows(
       ? [total.key[0], total.key.slice(1)]
       : [undefined, total.key];
     return {
-      ...boundsOf(total, boundaries),
+      ...boundsOf(total, boundaries, ends),
       subject,
       groups,
       value: measuredValue(meter, total, percentile),
@@ -53,6 +59,7 @@ export function toRows(
   return [...rows, ...others].sort(
     (a, b) =>
       a.fromUs - b.fromUs ||
+      (ends ? a.toUs - b.toUs : 0) ||
       Number(a.isOther ?? false) - Number(b.isOther ?? false) ||
       compareTexts(a.subject ?? '', b.subject ?? '') ||
       compareLists(a.groups, b.groups),
@@ -60,8 +67,9 @@ export function toRows(
 }
 
 /** The window; without windows the first and the last event's time, rounded outward to the minute. */
-function boundsOf({ bucket, cell }: Total, boundaries: readonly number[] | undefined) {
-  if (boundaries) return { fromUs: boundaries[bucket - 1]!, toUs: boundaries[bucket]! };
+function boundsOf({ bucket, cell }: Total, boundaries?: readonly number[], ends?: readonly number[]) {
+  if (boundaries)
+    return { fromUs: boundaries[bucket - 1]!, toUs: ends ? ends[bucket - 1]! : boundaries[bucket]! };
   return { fromUs: floorTo(cell.firstUs, minuteUs), toUs: floorTo(cell.lastUs, minuteUs) + minuteUs };
 }
 

@@ -11,7 +11,9 @@ import {
 } from '@usage/lib/queryApi/meterQuery.ts';
 import type { Issue } from '@usage/lib/validation/issue.ts';
 import { withoutNulls } from '@usage/lib/validation/schema.ts';
+import { parseRollingLength, type RollingLength } from '@usage/lib/windows/rolling.ts';
 import { checkAnchor, type WindowSize } from '@usage/lib/windows/windows.ts';
+import { overlayIssues } from './overlays.ts';
 
 /** A meter query, before the meter is known. */
 export interface QueryRequest {
@@ -25,8 +27,12 @@ export interface QueryRequest {
   asOfUs: number | undefined;
   /** So many groups, and one row for all the others. undefined = all groups. */
   topN: number | undefined;
-  /** Of a PERCENTILE meter; undefined = the median. */
+  /** Of a PERCENTILE meter, undefined = the median; or of windows. */
   percentile: number | undefined;
+  /** The size of the windows whose percentile is asked for. There are a percentile and `fromUs`, and no topN. */
+  percentileWindow?: WindowSize | undefined;
+  /** How long windows are that end at each step. There are a window size and `fromUs`, and no topN. */
+  rollingWindow?: RollingLength | undefined;
   /** undefined = not given; OpenMeter groups by subject as soon as the field is there. */
   subjects: string[] | undefined;
   groupBy: string[];
@@ -67,6 +73,7 @@ function toQueryRequest(given: Static<typeof MeterQueryBody>, source: IssueSourc
     issues.push({ field: 'topN', reason: 'needs a groupBy: which groups?' });
   if (given.topN !== undefined && given.filterCustomerId)
     issues.push({ field: 'topN', reason: 'cannot be used together with filterCustomerId' });
+  issues.push(...overlayIssues(given));
   const anchorIssue = windowAnchor === undefined ? undefined : anchorIssueOf(windowSize, windowAnchor);
   if (anchorIssue !== undefined) issues.push({ field: 'windowAnchor', reason: anchorIssue });
   if (issues.length > 0) throw invalid('query', issues, source);
@@ -78,6 +85,8 @@ function toQueryRequest(given: Static<typeof MeterQueryBody>, source: IssueSourc
     windowAnchor,
     topN: given.topN,
     percentile: given.percentile,
+    percentileWindow: given.percentileWindow,
+    rollingWindow: given.rollingWindow === undefined ? undefined : parseRollingLength(given.rollingWindow),
     asOfUs: given.asOf === undefined ? undefined : parseTimeUs(given.asOf),
     subjects: subject && [...new Set(subject)],
     customerIds: given.filterCustomerId && [...new Set(given.filterCustomerId)],

@@ -16,8 +16,10 @@ import { customerGroup } from '@usage/lib/queryApi/meterQuery.ts';
 import { type Issue, shownName } from '@usage/lib/validation/issue.ts';
 import { nearestName } from '@usage/lib/validation/nearest.ts';
 import type { QueryRunner, Read, ReadFrom } from '../runner.ts';
-import { type AnswerRow, toRows } from './answer.ts';
+import type { AnswerRow } from './answer.ts';
+import { percentileIssues } from './overlays.ts';
 import type { QueryRequest } from './request.ts';
+import { type RowsContext, rowsOf } from './rows.ts';
 
 export interface Answer {
   body: string;
@@ -50,10 +52,16 @@ export async function queryMeter(
     const found = await findMeter(tx, namespace, idOrSlug);
     const { meter } = found;
     const query = toUsageQuery(meter, request);
+    const context: RowsContext = {
+      meter,
+      request,
+      nowUs: runner.nowMs() * 1_000,
+      read: (one) => usageOf(tx, runner, found, one, deadlineMs),
+    };
     const rows =
       request.customerIds === undefined
-        ? toRows(meter, query, await usageOf(tx, runner, found, query, deadlineMs), request)
-        : await rowsByCustomer(tx, runner, found, query, request, deadlineMs);
+        ? await rowsOf(context, query)
+        : await rowsByCustomer(tx, context, query);
     runner.metrics.rows.observe({ kind: 'meter' }, rows.length);
     const names = () => subjectNames(tx, namespace, subjectsOf(rows));
     const { body, headers } = await present({ meter, request, query, rows, subjectNames: names });
@@ -65,14 +73,11 @@ export async function queryMeter(
 /** The rows of each customer, read one after the other: a customer's subjects add up, whatever the aggregation. */
 async function rowsByCustomer(
   tx: Transaction,
-  runner: QueryRunner,
-  found: MeterToRead,
+  context: RowsContext,
   query: UsageQuery,
-  request: QueryRequest,
-  deadlineMs: number,
 ): Promise<AnswerRow[]> {
-  const { meter } = found;
-  const { customerIds = [], fields, source, percentile } = request;
+  const { meter, request } = context;
+  const { customerIds = [], fields, source } = request;
   const subjectsBy = await subjectsOfCustomers(tx, meter.namespace, customerIds);
   const unknown = customerIds.filter((id) => !subjectsBy.has(id));
   if (unknown.length > 0) {
@@ -84,8 +89,7 @@ async function rowsByCustomer(
   for (const customerId of customerIds) {
     const wanted = query.subjects && new Set(query.subjects);
     const subjects = subjectsBy.get(customerId)!.filter((subject) => wanted?.has(subject) ?? true);
-    const own = await usageOf(tx, runner, found, { ...query, subjects }, deadlineMs);
-    for (const row of toRows(meter, query, own, { percentile })) rows.push({ ...row, customerId });
+    for (const row of await rowsOf(context, { ...query, subjects })) rows.push({ ...row, customerId });
     if (rows.length > rowsMax) throw tooManyRows();
   }
   return rows;
@@ -210,10 +214,7 @@ function toUsageQuery(meter: StoredMeter, request: QueryRequest): UsageQuery {
     const reason = 'is not for UNIQUE_COUNT: distinct values that groups share cannot be added up';
     issues.push({ field: 'topN', reason });
   }
-  if (request.percentile !== undefined && meter.aggregation !== 'PERCENTILE') {
-    const reason = `is for PERCENTILE meters, and ${meter.slug} is a ${meter.aggregation}`;
-    issues.push({ field: 'percentile', reason });
-  }
+  issues.push(...percentileIssues(meter, request));
   if (issues.length > 0) throw invalid('query', issues, source);
   const { fromUs, toUs, windowSize, windowTimeZone, windowAnchor, subjects, groupBy, filters } = request;
   return {
