@@ -3,6 +3,7 @@ import { Counter, Registry } from 'prom-client';
 import { connect } from '../db/connection/connect.ts';
 import { DeltaCache, type UsageMetrics } from '../db/usage/deltaCache.ts';
 import { readConfig } from '../lib/service/config.ts';
+import { pauseUnless } from '../lib/service/pause.ts';
 import { commonSettings } from '../lib/service/settings.ts';
 import { ExportError, Exporter, type ExportOptions } from './export/run.ts';
 import { openStore } from './export/store.ts';
@@ -55,7 +56,7 @@ async function run({ target, everyMinutes, options }: Arguments): Promise<number
     for (;;) {
       const isDone = await exportOnce(exporter);
       if (everyMinutes === undefined) return isDone ? 0 : 1;
-      await pause(everyMinutes * 60_000, stop.signal);
+      await pauseUnless(stop.signal, everyMinutes * 60_000);
       if (stop.signal.aborted) return 0;
     }
   } finally {
@@ -73,16 +74,6 @@ async function exportOnce(exporter: Exporter): Promise<boolean> {
     log((error as Error).message);
     return false;
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }
 
 function usageMetrics(): UsageMetrics {

@@ -1,8 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { connect, type Sql } from '@usage/db/connection/connect.ts';
-import { getMeter, listMeters, loadMeters, type MeterListing } from '@usage/db/meters/findMeters.ts';
+import {
+  getMeter,
+  listMeters,
+  loadMeters,
+  type MeterListing,
+  metersPerNamespaceMax,
+} from '@usage/db/meters/findMeters.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
-import { createMeter, deleteMeter, metersPerNamespaceMax, updateMeter } from '@usage/db/meters/meters.ts';
+import { createMeter, deleteMeter, updateMeter } from '@usage/db/meters/meters.ts';
 import { readRegistry, readRegistryShared } from '@usage/db/meters/registry.ts';
 import { changeMeters, MeterRegistryBusy } from '@usage/db/meters/registryLock.ts';
 import type { MeterDefinition } from '@usage/lib/meter/definition.ts';

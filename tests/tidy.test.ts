@@ -7,7 +7,7 @@ import { pageWithTable } from '../scripts/settingsTable.ts';
 const root = join(import.meta.dirname, '..');
 const linesMax = 250;
 /** One start of the apps serves every test of a file in tests/: splitting such a file would start them twice. */
-const startedLinesMax = 420;
+const startedLinesMax = 450;
 
 const sources = await read('{apps,lib,db,scripts,load,tests}/**/*.{ts,tsx}');
 const texts = [

@@ -11,11 +11,10 @@ import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { runApp } from '@usage/lib/service/runApp.ts';
 import { waitFor } from '@usage/lib/service/waitFor.ts';
-import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
 import { ShardCountWatch } from '@usage/lib/stream/shardCount.ts';
 import { refuseHopelessRedis } from '@usage/lib/stream/startError.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
-import { Subscriber } from '@usage/lib/stream/subscriber.ts';
+import { useRedis } from '@usage/lib/stream/useRedis.ts';
 import { Registry } from 'prom-client';
 import { type GatewayConfig, gatewaySettings } from './config.ts';
 import { readConsoleFiles } from './console/files.ts';
@@ -102,13 +101,7 @@ function connectServers(app: App, config: GatewayConfig) {
     connect({ url: databaseUrl, name, connectionsMax, statementMsMax }),
     (pool) => pool.end({ timeout: 5 }),
   );
-  const redisOptions = { url: redisUrl, caFile: redisCaFile, log: app.log, commandMsMax: appendMsMax };
-  const redis = app.use('redis', connectRedis({ ...redisOptions, name }), (client) => client.disconnect());
-  const subscriber = app.use(
-    'redis subscriber',
-    new Subscriber(connectSubscribers({ ...redisOptions, name: `${name} subscriber` }), app.log),
-    (one) => one.disconnect(),
-  );
+  const { redis, subscriber } = useRedis(app, { redisUrl, redisCaFile, commandMsMax: appendMsMax });
   return { sql, redis, stream: new EventStream(redis, streamName, { replicasMin }), subscriber };
 }
 

@@ -9,16 +9,14 @@ import { readConfig } from '@usage/lib/service/config.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { runApp } from '@usage/lib/service/runApp.ts';
-import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
 import { refuseHopelessRedis } from '@usage/lib/stream/startError.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
-import { Subscriber } from '@usage/lib/stream/subscriber.ts';
+import { useRedis } from '@usage/lib/stream/useRedis.ts';
 import { Registry } from 'prom-client';
 import { limitsSettings } from './config.ts';
 import { createLimits } from './limits.ts';
 
 const name = 'limits';
-const subscribeMsMax = 3_000;
 
 await runApp(run);
 
@@ -29,13 +27,8 @@ async function run(): Promise<void> {
   await refuseHopelessRedis({ url: config.redisUrl, caFile: config.redisCaFile }, log);
   const app = new App(name, log, config.stopMsMax);
   const health = new Health();
-  const redisOptions = { url: config.redisUrl, caFile: config.redisCaFile, log };
 
-  const redis = app.use(
-    'redis',
-    connectRedis({ ...redisOptions, name, commandMsMax: config.freshnessMsMax }),
-    (client) => client.disconnect(),
-  );
+  const { redis, subscriber } = useRedis(app, { ...config, commandMsMax: config.freshnessMsMax });
   const { databaseUrl: url, connectionsMax, statementMsMax } = config;
   const sql = app.use('database', connect({ url, name, connectionsMax, statementMsMax }), (pool) =>
     pool.end({ timeout: 5 }),
@@ -45,12 +38,6 @@ async function run(): Promise<void> {
     return undefined;
   });
   const registry = new Registry();
-  const subscribers = connectSubscribers({
-    ...redisOptions,
-    name: `${name} subscriber`,
-    commandMsMax: subscribeMsMax,
-  });
-  const subscriber = app.use('redis subscriber', new Subscriber(subscribers, log), (one) => one.disconnect());
   const { access } = await startAccess({
     app,
     config,

@@ -1,7 +1,7 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { closeIdentityTable, dropIdentityTables } from '@usage/db/events/identityTables.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
-import { pauseUnless } from '@usage/lib/service/pause.ts';
+import { Loop } from '@usage/lib/service/loop.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
 
 const everyMs = 60_000;
@@ -15,34 +15,26 @@ const marginMs = 3_600_000;
 
 /** Closes the open identity table now and then, and drops those that no event can have a copy in any more. */
 export class IdentityUpkeep {
-  #stopping = new AbortController();
-  #done: Promise<void> = Promise.resolve();
+  readonly #loop: Loop;
 
   constructor(
     readonly sql: Sql,
     readonly stream: Pick<EventStream, 'position'>,
     readonly dedupeWindowMs: number,
     readonly log: Logger,
-  ) {}
+  ) {
+    this.#loop = new Loop('identity tables', log, async () => {
+      await this.round();
+      return everyMs;
+    });
+  }
 
   start(): void {
-    this.#done = this.#run();
+    this.#loop.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#done;
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stopping.signal.aborted) {
-      try {
-        await this.round();
-      } catch (error) {
-        this.log.warn({ err: error }, 'identity tables are looked after in the next round');
-      }
-      await pauseUnless(this.#stopping.signal, everyMs);
-    }
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   async round(): Promise<void> {

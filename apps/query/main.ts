@@ -10,18 +10,16 @@ import { readConfig } from '@usage/lib/service/config.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { runApp } from '@usage/lib/service/runApp.ts';
-import { connectRedis, connectSubscribers } from '@usage/lib/stream/redis.ts';
 import { ShardCountWatch } from '@usage/lib/stream/shardCount.ts';
 import { refuseHopelessRedis } from '@usage/lib/stream/startError.ts';
 import { EventStream } from '@usage/lib/stream/stream.ts';
-import { Subscriber } from '@usage/lib/stream/subscriber.ts';
+import { useRedis } from '@usage/lib/stream/useRedis.ts';
 import { Registry } from 'prom-client';
 import { type QueryConfig, querySettings } from './config.ts';
 import { createQuery } from './query.ts';
 import { Replicas } from './replicas.ts';
 
 const name = 'query';
-const subscribeMsMax = 3_000;
 
 await runApp(async () => {
   const config = readConfig(querySettings);
@@ -32,7 +30,11 @@ await runApp(async () => {
   const health = new Health();
   const registry = new Registry();
 
-  const { sql, redis, subscriber } = connectServers(app, config);
+  const { databaseUrl: url, connectionsMax, queryMsMax: statementMsMax } = config;
+  const sql = app.use('database', connect({ url, name, connectionsMax, statementMsMax }), (pool) =>
+    pool.end({ timeout: 5 }),
+  );
+  const { redis, subscriber } = useRedis(app, { ...config, commandMsMax: config.freshnessMsMax });
   health.ready('database', async () => {
     await readRegistry(sql);
     return undefined;
@@ -76,28 +78,6 @@ await runApp(async () => {
 
   await app.runUntilSignal();
 });
-
-function connectServers(app: App, config: QueryConfig) {
-  const { databaseUrl: url, connectionsMax, queryMsMax: statementMsMax } = config;
-  const sql = app.use('database', connect({ url, name, connectionsMax, statementMsMax }), (pool) =>
-    pool.end({ timeout: 5 }),
-  );
-  const redisOptions = { url: config.redisUrl, caFile: config.redisCaFile, log: app.log };
-  const redis = app.use(
-    'redis',
-    connectRedis({ ...redisOptions, name, commandMsMax: config.freshnessMsMax }),
-    (client) => client.disconnect(),
-  );
-  const subscribers = connectSubscribers({
-    ...redisOptions,
-    name: `${name} subscriber`,
-    commandMsMax: subscribeMsMax,
-  });
-  const subscriber = app.use('redis subscriber', new Subscriber(subscribers, app.log), (one) =>
-    one.disconnect(),
-  );
-  return { sql, redis, subscriber };
-}
 
 function replicaLimits(config: QueryConfig) {
   const { connectionsMax, queryMsMax, replicaLagMsMax: lagMsMax } = config;

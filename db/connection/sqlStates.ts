@@ -7,7 +7,7 @@
  */
 export type ErrorKind = 'duplicate' | 'data' | 'transient';
 
-const uniqueViolation = '23505';
+export const uniqueViolation = '23505';
 
 /** By class, the first two characters. */
 const dataClasses: Record<string, string> = {
@@ -42,6 +42,15 @@ export const queryCanceled = '57014';
 /** For who answers a client: whether a SQLSTATE passes by itself (503) and is none of the request's own making. */
 export function isTemporary(sqlState: string): boolean {
   return temporaryClasses.has(sqlState.slice(0, 2)) || sqlState === readOnlyTransaction;
+}
+
+/** postgres.js' and the system's codes of a connection that fails. */
+const connectionCode = /^(CONNECT(ION)?_[A-Z]+|E[A-Z]{4,})$/;
+
+/** For who answers a client: whether the same request may succeed later, by a SQLSTATE or the code of a broken connection. */
+export function mayAnswerLater(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && (isTemporary(code) || connectionCode.test(code));
 }
 
 export function errorKindOf(error: unknown): ErrorKind {

@@ -101,6 +101,21 @@ export async function getMeterOfGeneration(
   return row && toMeter(row);
 }
 
+export const metersPerNamespaceMax = 1_000;
+
+/** All of a namespace that are not deleted, by slug. */
+export function listAllMeters(sql: Executor, namespace: string): Promise<StoredMeter[]> {
+  return listMeters(sql, namespace, allByKey);
+}
+
+export const allByKey: MeterListing = {
+  page: 1,
+  pageSize: metersPerNamespaceMax,
+  orderBy: 'key',
+  order: 'ASC',
+  includeDeleted: false,
+};
+
 /** One page, ordered by the field and then by id. */
 export async function listMeters(
   sql: Executor,

@@ -1,7 +1,7 @@
 import type { MeterDefinition } from '@usage/lib/meter/definition.ts';
 import { ulid } from 'ulid';
 import type { Sql, Transaction } from '../connection/connect.ts';
-import { getMeter } from './findMeters.ts';
+import { getMeter, metersPerNamespaceMax } from './findMeters.ts';
 import { type MeterRow, meterColumns, type StoredMeter, toMeter } from './meterRow.ts';
 import { bumpRegistryVersion } from './registry.ts';
 import { changeMeters } from './registryLock.ts';
@@ -13,8 +13,6 @@ export interface MeterChanges {
   metadata?: Record<string, string> | null | undefined;
   groupBy?: Record<string, string> | undefined;
 }
-
-export const metersPerNamespaceMax = 1_000;
 
 /**
  * Creates a meter under a new registry version. Where batches are stored already, its rollups wait for the backfill.

@@ -1,7 +1,7 @@
-import { parseRedisUrl } from '../stream/redisUrl.ts';
 import { integer, oneOf, optional, type Setting, text } from './config.ts';
 import { parseDatabaseUrl } from './databaseUrl.ts';
 import { logLevels } from './log.ts';
+import { parseRedisUrl } from './redisUrl.ts';
 
 /** A connection string that lib/service/databaseUrl.ts can read. */
 export function databaseUrl(name: string, options: { default?: string; about: string }): Setting<string> {
@@ -17,7 +17,7 @@ export function databaseUrl(name: string, options: { default?: string; about: st
   };
 }
 
-/** Where Redis is, in one of the forms of lib/stream/redisUrl.ts. */
+/** Where Redis is, in one of the forms of lib/service/redisUrl.ts. */
 function redisUrl(name: string, options: { default: string; about: string }): Setting<string> {
   return {
     name,

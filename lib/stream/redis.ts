@@ -2,7 +2,7 @@ import './tracing.ts';
 import { readFileSync } from 'node:fs';
 import { Cluster, Redis } from 'ioredis';
 import type { Logger } from '../service/log.ts';
-import { parseRedisUrl, type RedisAddress, type RedisHost, type RedisLogin } from './redisUrl.ts';
+import { parseRedisUrl, type RedisAddress, type RedisHost, type RedisLogin } from '../service/redisUrl.ts';
 
 export type RedisClient = Redis | Cluster;
 

@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test
 import { startTestCluster, type TestCluster } from '@usage/tests/support/redisCluster.ts';
 import { startTestRedis } from '@usage/tests/support/servers.ts';
 import { createLog } from '../service/log.ts';
+import { parseRedisUrl } from '../service/redisUrl.ts';
 import { connectRedis, connectSubscribers, type RedisServers } from './redis.ts';
-import { parseRedisUrl } from './redisUrl.ts';
 import { ShardConsumer } from './shardConsumer.ts';
 import { shardCountOf } from './shardCount.ts';
 import { shardTag, slotOf } from './shardTag.ts';

@@ -1,3 +1,4 @@
+import { pauseUnless } from '../../lib/service/pause.ts';
 import { GatewayError } from './gateway.ts';
 import { importFile } from './importFile.ts';
 import { kindOf } from './options.ts';
@@ -38,7 +39,7 @@ export async function watchPlace(watch: Watch): Promise<void> {
     } catch (error) {
       watch.print(`the next look is in ${watch.seconds} s: ${(error as Error).message}`);
     }
-    await pause(watch.seconds * 1_000, watch.signal);
+    await pauseUnless(watch.signal, watch.seconds * 1_000);
   }
 }
 
@@ -114,14 +115,4 @@ function markIn(text: string | undefined): Mark | undefined {
 
 function isMark(name: string): boolean {
   return Object.values(marks).some((suffix) => name.endsWith(suffix));
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseDatabaseUrl } from '@usage/lib/service/databaseUrl.ts';
-import { parseRedisUrl } from '@usage/lib/stream/redisUrl.ts';
+import { parseRedisUrl } from '@usage/lib/service/redisUrl.ts';
 import { parse } from 'yaml';
 import { root } from './stack.ts';
 

@@ -1,8 +1,8 @@
 import type { Access, Identity } from '@usage/lib/auth/access.ts';
 import { type EventIssue, issuesOf } from '@usage/lib/event/event.ts';
-import { ConcurrencyLimit } from '@usage/lib/http/concurrencyLimit.ts';
 import { linesOf } from '@usage/lib/http/lines.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
+import { ConcurrencyLimit } from '@usage/lib/service/concurrencyLimit.ts';
 import { backfillOf, type Ingest, keepEvents } from './append.ts';
 import { type Completion, completed } from './complete.ts';
 import { type Preferences, preferenceApplied } from './prefer.ts';

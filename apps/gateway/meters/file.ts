@@ -1,13 +1,7 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
-import { getMeter } from '@usage/db/meters/findMeters.ts';
+import { getMeter, metersPerNamespaceMax } from '@usage/db/meters/findMeters.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
-import {
-  createMeter,
-  type MeterChanges,
-  metersPerNamespaceMax,
-  sameGroupBy,
-  updateMeter,
-} from '@usage/db/meters/meters.ts';
+import { createMeter, type MeterChanges, sameGroupBy, updateMeter } from '@usage/db/meters/meters.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { type MeterDefinition, readMeterDefinition } from '@usage/lib/meter/definition.ts';
 import { ConfigError } from '@usage/lib/service/config.ts';

@@ -1,8 +1,10 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import {
+  allByKey,
   getMeter as findStored,
   listMeters as listStored,
   type MeterListing,
+  metersPerNamespaceMax,
 } from '@usage/db/meters/findMeters.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import * as store from '@usage/db/meters/meters.ts';
@@ -34,7 +36,7 @@ export async function createMeter(
   }
   throw new Problem(
     'conflict',
-    `The namespace has ${store.metersPerNamespaceMax} meters, the most it can have; delete one first.`,
+    `The namespace has ${metersPerNamespaceMax} meters, the most it can have; delete one first.`,
   );
 }
 
@@ -86,14 +88,6 @@ export async function listMeters(
 ): Promise<Meter[]> {
   return (await fromDatabase(listStored(sql, namespace, { ...allByKey, ...listing }))).map(toWire);
 }
-
-const allByKey: MeterListing = {
-  page: 1,
-  pageSize: store.metersPerNamespaceMax,
-  orderBy: 'key',
-  order: 'ASC',
-  includeDeleted: false,
-};
 
 /** As OpenMeter answers: what is not set, and an empty groupBy, is left out. */
 export function toWire(meter: StoredMeter): Meter {

@@ -1,11 +1,11 @@
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
+import { uniqueViolation } from '@usage/db/connection/sqlStates.ts';
 import { type Actor, insertAudit } from '@usage/db/limits/audit.ts';
 import * as store from '@usage/db/limits/customers.ts';
 import { countActiveEntitlements } from '@usage/db/limits/entitlements.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { CustomerInput, customerOrders } from '@usage/lib/limits/api/customers.ts';
 import { type Ask, bodyOf, pageAnswer, QueryReader } from '../http/ask.ts';
-import { uniqueViolation } from '../http/fromDatabase.ts';
 
 /** Customers: who is measured over many subjects. Errors are thrown as Problem. */
 export function customerHandlers(sql: Sql) {

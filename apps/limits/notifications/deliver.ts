@@ -8,7 +8,7 @@ import {
   takeDueDeliveries,
 } from '@usage/db/notifications/deliveries.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
-import { Loop } from '../loop.ts';
+import { Loop } from '@usage/lib/service/loop.ts';
 import type { LimitsMetrics } from '../metrics.ts';
 import { type SendOptions, send } from './send.ts';
 

@@ -1,7 +1,7 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { dropEventsBefore } from '@usage/db/notifications/retention.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
-import { Loop } from '../loop.ts';
+import { Loop } from '@usage/lib/service/loop.ts';
 
 const eventsMax = 500;
 const pauseMs = 60_000;

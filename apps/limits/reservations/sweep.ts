@@ -1,7 +1,7 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { dropReservations, endExpired, endReported } from '@usage/db/limits/holds.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
-import { Loop } from '../loop.ts';
+import { Loop } from '@usage/lib/service/loop.ts';
 import type { LimitsMetrics } from '../metrics.ts';
 
 const rowsMax = 1_000;

@@ -1,8 +1,7 @@
 import type { Transaction } from '@usage/db/connection/connect.ts';
 import type { ListedEvent } from '@usage/db/events/eventLists.ts';
 import type { EventFilters } from '@usage/db/events/listFilters.ts';
-import { listMeters } from '@usage/db/meters/findMeters.ts';
-import { metersPerNamespaceMax } from '@usage/db/meters/meters.ts';
+import { listAllMeters } from '@usage/db/meters/findMeters.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
@@ -60,14 +59,7 @@ function filtersFor(meter: PreviewMeter | undefined, event: EvaluationRequest['e
 type EvaluatedMeter = CompiledMeter & { fromUs: number | undefined };
 
 async function storedMeters(tx: Transaction, namespace: string): Promise<EvaluatedMeter[]> {
-  const all = {
-    page: 1,
-    pageSize: metersPerNamespaceMax,
-    orderBy: 'key',
-    order: 'ASC',
-    includeDeleted: false,
-  } as const;
-  const meters = await listMeters(tx, namespace, all);
+  const meters = await listAllMeters(tx, namespace);
   return meters.map((meter) => ({ ...compileMeter(meter), fromUs: meter.eventFromUs }));
 }
 

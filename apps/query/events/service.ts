@@ -13,8 +13,7 @@ import {
 } from '@usage/db/events/eventLists.ts';
 import type { EventFilters } from '@usage/db/events/listFilters.ts';
 import { subjectsOfCustomers } from '@usage/db/limits/customers.ts';
-import { listMeters } from '@usage/db/meters/findMeters.ts';
-import { metersPerNamespaceMax } from '@usage/db/meters/meters.ts';
+import { listAllMeters } from '@usage/db/meters/findMeters.ts';
 import { endUs } from '@usage/lib/event/time.ts';
 import { timeBounds } from '@usage/lib/filter/timeFilter.ts';
 import { unavailable } from '@usage/lib/http/problem.ts';
@@ -154,15 +153,8 @@ function tooRare() {
 
 /** Why an event doesn't count for a meter of its type, each reason once; empty when it counts for all of them. */
 async function issueFinder(tx: Transaction, namespace: string) {
-  const page = {
-    page: 1,
-    pageSize: metersPerNamespaceMax,
-    orderBy: 'key',
-    order: 'ASC',
-    includeDeleted: false,
-  } as const;
   const byType = new Map<string, CompiledMeter[]>();
-  for (const meter of await listMeters(tx, namespace, page)) {
+  for (const meter of await listAllMeters(tx, namespace)) {
     byType.set(meter.eventType, [...(byType.get(meter.eventType) ?? []), compileMeter(meter)]);
   }
   return (event: ListedEvent): string[] => {

@@ -1,5 +1,5 @@
-import type { Logger } from '@usage/lib/service/log.ts';
-import { pauseUnless } from '@usage/lib/service/pause.ts';
+import type { Logger } from './log.ts';
+import { pauseUnless } from './pause.ts';
 
 const retryMsMax = 5_000;
 
