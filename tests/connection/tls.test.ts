@@ -6,6 +6,7 @@ import { withClient } from '@usage/db/connection/client.ts';
 import { abandonConnections, connect } from '@usage/db/connection/connect.ts';
 import { startErrorOf } from '@usage/db/connection/startError.ts';
 import type { LocalPostgres } from '../../scripts/local/postgres.ts';
+import { makeCertificates } from '../support/certificates.ts';
 import { startTestPostgres } from '../support/servers.ts';
 
 /** A server whose certificate, for localhost alone, is signed by a CA of its own: both ways in must read each URL alike. */
@@ -109,63 +110,4 @@ async function byClient(url: string): Promise<Outcome> {
 
 function outcome(rows: { ssl?: boolean }[]): Outcome {
   return rows[0]?.ssl ? 'encrypted' : 'plain';
-}
-
-/** ca.crt signs server.crt, which is for localhost; other.crt is a CA that has nothing to do with it. */
-async function makeCertificates(at: string): Promise<void> {
-  const openssl = async (...args: string[]) => {
-    const run = Bun.spawn(['openssl', ...args], { cwd: at, stdout: 'ignore', stderr: 'pipe' });
-    if ((await run.exited) !== 0) throw new Error(await new Response(run.stderr).text());
-  };
-  const authority = (name: string) =>
-    openssl(
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '2',
-      '-subj',
-      `/CN=${name}`,
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.crt`,
-    );
-  await Promise.all([authority('ca'), authority('other')]);
-  await Bun.write(join(at, 'extensions'), 'subjectAltName=DNS:localhost\n');
-  await openssl(
-    'req',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-subj',
-    '/CN=localhost',
-    '-keyout',
-    'server.key',
-    '-out',
-    'server.csr',
-  );
-  await openssl(
-    'x509',
-    '-req',
-    '-in',
-    'server.csr',
-    '-CA',
-    'ca.crt',
-    '-CAkey',
-    'ca.key',
-    '-CAcreateserial',
-    '-days',
-    '2',
-    '-extfile',
-    'extensions',
-    '-out',
-    'server.crt',
-  );
 }

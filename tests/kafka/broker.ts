@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { freePort } from '../../scripts/local/ports.ts';
 import { startServer, stopServer, stopWithParent, waitUntilUp } from '../../scripts/local/server.ts';
+import { makeCertificates } from '../support/certificates.ts';
 import { temporaryFolder } from '../support/servers.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -11,9 +12,15 @@ const downloadMsMax = 240_000;
 const startMsMax = 60_000;
 const stopMsMax = 20_000;
 
+export const secureUser = { name: 'usage', password: 'secret-of-the-test' };
+
 export interface TestBroker {
   /** KAFKA_BROKERS. */
   address: string;
+  /** The same over TLS with SASL (PLAIN, SCRAM-SHA-256), for `secureUser`. */
+  secureAddress: string;
+  /** KAFKA_CA_FILE for it. */
+  caFile: string;
   kill(): Promise<void>;
   /** With the files that it left, on the same port. */
   start(): Promise<void>;
@@ -51,9 +58,10 @@ export async function findKafka(): Promise<{ classpath: string } | { missing: st
 /** A single broker that is its own controller, with data of its own. */
 export async function startBroker(classpath: string): Promise<TestBroker> {
   const folder = await temporaryFolder('usage-test-kafka-');
-  const [port, controllerPort] = [await freePort(), await freePort()];
+  const [port, controllerPort, securePort] = [await freePort(), await freePort(), await freePort()];
+  await makeCertificates(folder);
   const settings = join(folder, 'server.properties');
-  await Bun.write(settings, propertiesOf(port, controllerPort, join(folder, 'data')));
+  await Bun.write(settings, await propertiesOf({ port, controllerPort, securePort }, folder));
   const logs = join(folder, 'log4j2.yaml');
   await Bun.write(logs, log4j);
   const java = (main: string, ...args: string[]) => [
@@ -68,8 +76,9 @@ export async function startBroker(classpath: string): Promise<TestBroker> {
     main,
     ...args,
   ];
+  const scram = `SCRAM-SHA-256=[name=${secureUser.name},password=${secureUser.password}]`;
   const format = Bun.spawnSync(
-    java('kafka.tools.StorageTool', 'format', '-t', 'MkU3OEVBNTcwNTJENDM2Qk', '-c', settings),
+    java('kafka.tools.StorageTool', 'format', '-t', 'MkU3OEVBNTcwNTJENDM2Qk', '-c', settings, '-S', scram),
   );
   if (format.exitCode !== 0) throw new Error(format.stdout.toString() + format.stderr.toString());
   const logFile = join(folder, 'kafka.log');
@@ -77,6 +86,8 @@ export async function startBroker(classpath: string): Promise<TestBroker> {
   let callOff = () => {};
   const broker: TestBroker = {
     address: `127.0.0.1:${port}`,
+    secureAddress: `localhost:${securePort}`,
+    caFile: join(folder, 'ca.crt'),
     async start() {
       server = startServer(java('kafka.Kafka', settings), logFile);
       callOff = stopWithParent(server.process.pid, 'TERM', folder);
@@ -97,16 +108,28 @@ export async function startBroker(classpath: string): Promise<TestBroker> {
   return broker;
 }
 
-function propertiesOf(port: number, controllerPort: number, data: string): string {
+async function propertiesOf(
+  { port, controllerPort, securePort }: { port: number; controllerPort: number; securePort: number },
+  folder: string,
+): Promise<string> {
+  const pem = async (name: string) =>
+    (await Bun.file(join(folder, name)).text()).trim().replaceAll('\n', '\\n');
+  const module = 'org.apache.kafka.common.security';
   return `
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controllerPort}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs=${data}
+listeners=PLAINTEXT://127.0.0.1:${port},SECURE://127.0.0.1:${securePort},CONTROLLER://127.0.0.1:${controllerPort}
+advertised.listeners=PLAINTEXT://127.0.0.1:${port},SECURE://localhost:${securePort}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL,CONTROLLER:PLAINTEXT
+listener.name.secure.ssl.keystore.type=PEM
+listener.name.secure.ssl.keystore.certificate.chain=${await pem('server.crt')}
+listener.name.secure.ssl.keystore.key=${await pem('server.key')}
+listener.name.secure.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
+listener.name.secure.plain.sasl.jaas.config=${module}.plain.PlainLoginModule required user_${secureUser.name}="${secureUser.password}";
+listener.name.secure.scram-sha-256.sasl.jaas.config=${module}.scram.ScramLoginModule required;
+log.dirs=${join(folder, 'data')}
 num.partitions=1
 auto.create.topics.enable=false
 offsets.topic.num.partitions=1

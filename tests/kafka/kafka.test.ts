@@ -13,7 +13,7 @@ import {
 import { freePort } from '../../scripts/local/ports.ts';
 import { startClientTest } from '../client/stack.ts';
 import { spawnApp } from '../support/spawnApp.ts';
-import { findKafka, startBroker, type TestBroker } from './broker.ts';
+import { findKafka, secureUser, startBroker, type TestBroker } from './broker.ts';
 
 /** The Kafka source against a real broker and the real apps. */
 const kafka = await findKafka();
@@ -72,7 +72,7 @@ describe.skipIf(missing !== undefined)('the Kafka source', () => {
   }
 
   /** The process, ready; `group` is the test's own by default. */
-  async function startSource(mapping: string, group = type) {
+  async function startSource(mapping: string, group = type, settings: Record<string, string> = {}) {
     const file = join(folder, `${type}.yaml`);
     await Bun.write(file, mapping);
     const port = await freePort();
@@ -87,6 +87,7 @@ describe.skipIf(missing !== undefined)('the Kafka source', () => {
         KAFKA_SESSION_MS_MAX: String(sessionMs),
         KAFKA_PORT: String(port),
         GATEWAY_URL: stack.url,
+        ...settings,
       },
       'inherit',
     );
@@ -321,6 +322,36 @@ topics:
       while (!source.log().includes('"msg":"waiting"')) await Bun.sleep(20);
       await makeTopic(type);
       await send(type, [{ value: JSON.stringify(event(1)) }]);
+      await source.until('accepted', 1);
+      await source.stop();
+    },
+    testMsMax,
+  );
+
+  test.each(['PLAIN', 'SCRAM-SHA-256'])(
+    'speaks TLS and SASL %s; a wrong password or authority is said, and nothing is taken',
+    async (mechanism) => {
+      await makeTopic(type);
+      await send(type, [{ value: JSON.stringify(event(1)) }]);
+      const mapping = `topics: { ${type}: cloudevents }`;
+      const secure = {
+        KAFKA_BROKERS: broker.secureAddress,
+        KAFKA_TLS: 'on',
+        KAFKA_CA_FILE: broker.caFile,
+        KAFKA_SASL_MECHANISM: mechanism,
+        KAFKA_USERNAME: secureUser.name,
+        KAFKA_PASSWORD: secureUser.password,
+      };
+      for (const wrong of mechanism === 'PLAIN'
+        ? [{ KAFKA_PASSWORD: 'another' }, { KAFKA_CA_FILE: '' }]
+        : []) {
+        const refused = await startSource(mapping, type, { ...secure, ...wrong });
+        while (!refused.log().includes('"msg":"waiting"')) await Bun.sleep(20);
+        expect(refused.log()).toMatch('KAFKA_CA_FILE' in wrong ? /certificate/i : /authentication/i);
+        expect(await refused.messages()).toMatchObject({ accepted: 0 });
+        await refused.stop();
+      }
+      const source = await startSource(mapping, type, secure);
       await source.until('accepted', 1);
       await source.stop();
     },
