@@ -52,6 +52,11 @@ describeInBrowser('hostile events', () => {
         event('percent', { subject: 'a/b%2F?c#d', data: { name: '%s' } }),
       ];
       await post('/api/v1/events', events, { Prefer: 'wait=20' });
+      const hostileEvent = { source: 'hostile', id: 'percent' };
+      await post('/api/v1/corrections', {
+        ...{ action: 'amend', event: hostileEvent, reason: `${script} ${reordering}`, subject: script },
+      });
+      await post('/api/v1/customers', { name: script, usageAttribution: { subjectKeys: [script] } });
       const { page, faults, context } = await console_.open('/console/events');
       const list = page.getByRole('list', { name: 'Events, newest first' });
       const rows = list.locator('.event-row');
@@ -68,6 +73,8 @@ describeInBrowser('hostile events', () => {
         '/meters/hostile',
         '/explore?meter=hostile&group=name&group=subject',
         '/subjects',
+        '/corrections',
+        '/customers',
       ]) {
         await page.goto(`${console_.apps.url}/console${path}`);
         await page.getByText('<script>').first().waitFor();
@@ -79,7 +86,7 @@ describeInBrowser('hostile events', () => {
       await page.getByText('subject = <script>').waitFor();
       await page.goto(`${console_.apps.url}/console/subject?key=${encodeURIComponent('a/b%2F?c#d')}`);
       await page.getByRole('heading', { name: 'a/b%2F?c#d' }).waitFor();
-      await page.locator('.meter-card .value').getByText('1', { exact: true }).waitFor();
+      await page.locator('.meter-card .value').getByText('0', { exact: true }).waitFor();
       expect(await page.evaluate('globalThis.broken')).toBeUndefined();
       expect(faults).toEqual([]);
       await context.close();

@@ -53,6 +53,16 @@ describeInBrowser('signing in', () => {
     await pages.getByRole('link', { name: 'Meters' }).waitFor();
     await page.goto(`${console_.apps.url}/console/keys`);
     await page.getByText('This key lacks the scope “admin”').waitFor();
+    // What it may read is shown, without what it may not do.
+    for (const [path, text, action] of [
+      ['corrections', 'No corrections', 'Void many events'],
+      ['notifications', 'No rules yet', 'Create a rule'],
+      ['customers', 'No customers yet', 'Create a customer'],
+    ] as const) {
+      await page.goto(`${console_.apps.url}/console/${path}`);
+      await page.getByText(text).waitFor();
+      expect(await page.getByRole('button', { name: action }).count()).toBe(0);
+    }
 
     const [cookie] = await context.cookies();
     expect(cookie).toMatchObject({ name: 'usage_session', httpOnly: true, sameSite: 'Strict' });
