@@ -64,7 +64,10 @@ export function chartData(
 /** The windows of the rows and those between them, where their distance is even enough to be known. */
 function allTimes(rows: readonly UsageRow[]): number[] {
   const times = [...new Set(rows.map((row) => Date.parse(row.windowStart)))].sort((a, b) => a - b);
-  const step = Math.min(...rows.map((row) => Date.parse(row.windowEnd) - Date.parse(row.windowStart)));
+  const step = rows.reduce(
+    (least, row) => Math.min(least, Date.parse(row.windowEnd) - Date.parse(row.windowStart)),
+    Number.POSITIVE_INFINITY,
+  );
   if (times.length < 2 || !(step > 0) || step > 2 * 86_400_000) return times;
   const filled: number[] = [];
   for (const time of times) {

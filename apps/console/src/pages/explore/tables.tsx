@@ -1,3 +1,4 @@
+import { useMemo } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import type { Meter, UsageRow } from '../../api/queries.ts';
 import { change, dateTime, exactNumber, wholeNumber, windowName, zoneShort } from '../../app/format.ts';
@@ -94,10 +95,8 @@ export function GroupTable({ meter, state, explored }: Props) {
   const url = useUrlState();
   const { groupBy } = state;
   const rows = explored.groups.data;
+  const sorted = useMemo(() => largestFirst(rows ?? []), [rows]);
   if (!rows) return <SkeletonRows rows={4} />;
-  const sorted = [...rows].sort(
-    (a, b) => Number(a.other ?? false) - Number(b.other ?? false) || b.value - a.value,
-  );
   const whole = isAdditive(meter) ? sorted.reduce((sum, row) => sum + row.value, 0) : 0;
   const into = (name: string, value: string) => {
     const group = groupBy.filter((one) => one !== name);
@@ -151,6 +150,12 @@ export function GroupTable({ meter, state, explored }: Props) {
       <VirtualTable rows={sorted} columns={columns} height={groupsHeight} label="Usage by group" />
     </Card>
   );
+}
+
+/** All others, as one, come last. */
+function largestFirst(rows: readonly UsageRow[]): UsageRow[] {
+  const isOther = (row: UsageRow) => Number(row.other ?? false);
+  return [...rows].sort((a, b) => isOther(a) - isOther(b) || b.value - a.value);
 }
 
 function groupsText(rows: readonly UsageRow[]): string {
