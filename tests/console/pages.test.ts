@@ -257,6 +257,33 @@ describeInBrowser('pages', () => {
   );
 
   test(
+    'a meter of percentiles is made and asked for one of them; one of a level says in which unit',
+    async () => {
+      const { page } = one;
+      const create = async (aggregation: string, value: string, slug: string) => {
+        await go('/meters/new?type=prompt');
+        await page.getByLabel('Aggregation').selectOption(aggregation);
+        await page.getByLabel('Value', { exact: true }).fill(value);
+        await page.getByLabel('Slug').fill(slug);
+        if (aggregation === 'WEIGHTED_SUM') await page.getByLabel('Times').selectOption('DAY');
+        await page.getByTestId('preview-summary').getByText('would count').waitFor();
+        await page.getByRole('button', { name: 'Create the meter' }).click();
+        await page.getByRole('heading', { name: slug }).waitFor();
+      };
+      await create('PERCENTILE', '$.seconds', 'seconds_percentile');
+      await go('/explore?meter=seconds_percentile&range=90d');
+      await page.getByText('PERCENTILE 50 of $.seconds').waitFor();
+      await page.getByLabel('Percentile').selectOption('99');
+      await page.getByText('PERCENTILE 99 of $.seconds').waitFor();
+      const [p99] = await query('seconds_percentile', 'percentile=99');
+      await page.getByTestId('total').getByText(String(p99!.value), { exact: true }).waitFor();
+      await create('WEIGHTED_SUM', '$.tokens', 'level');
+      await page.getByText('× days').waitFor();
+    },
+    testMsMax,
+  );
+
+  test(
     'the keyboard alone: skip to the content, go through the pages, open an event',
     async () => {
       const { page } = one;
