@@ -265,7 +265,7 @@ describeInBrowser('pages', () => {
         await page.getByLabel('Aggregation').selectOption(aggregation);
         await page.getByLabel('Value', { exact: true }).fill(value);
         await page.getByLabel('Slug').fill(slug);
-        if (aggregation === 'WEIGHTED_SUM') await page.getByLabel('Times').selectOption('DAY');
+        if (aggregation === 'WEIGHTED_SUM') await page.getByLabel('Time unit').selectOption('DAY');
         await page.getByTestId('preview-summary').getByText('would count').waitFor();
         await page.getByRole('button', { name: 'Create the meter' }).click();
         await page.getByRole('heading', { name: slug }).waitFor();

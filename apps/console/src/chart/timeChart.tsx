@@ -4,6 +4,7 @@ import { shortNumber, tickText } from '../app/format.ts';
 import { isDark } from '../app/settings.ts';
 import { oneLine } from '../ui/json.tsx';
 import { resolved } from './colors.ts';
+import { barStarts, barWidth, stacked } from './placement.ts';
 
 export interface ChartSeries {
   label: string;
@@ -110,16 +111,8 @@ interface Drawn {
 function toData(times: readonly number[], series: readonly ChartSeries[], kind: ChartKind): Drawn {
   const seconds = times.map((ms) => ms / 1_000);
   if (kind !== 'stacked') return { data: [seconds, ...series.map(({ values }) => [...values])], series };
-  const sums = new Array<number>(times.length).fill(0);
-  const stacked = series.map((one) => ({
-    ...one,
-    values: one.values.map((value, at) => {
-      sums[at] = sums[at]! + (value ?? 0);
-      return sums[at]!;
-    }),
-  }));
-  stacked.reverse();
-  return { data: [seconds, ...stacked.map(({ values }) => values)], series: stacked };
+  const all = stacked(series);
+  return { data: [seconds, ...all.map(({ values }) => [...values])], series: all };
 }
 
 function optionsOf(of: {
@@ -138,7 +131,7 @@ function optionsOf(of: {
     ticks: { show: false },
     font: '12px system-ui, sans-serif',
   };
-  const groups = drawn.series.length;
+  const bars = kind === 'bar' ? drawn.series.filter(({ dashed }) => !dashed).length : 1;
   return {
     width,
     height,
@@ -160,7 +153,12 @@ function optionsOf(of: {
       },
       { ...axis, size: 62, values: (_plot, ticks) => ticks.map((tick) => shortNumber(tick)) },
     ],
-    series: [{}, ...drawn.series.map((one, at) => seriesOf(one, kind, at, groups))],
+    series: [
+      {},
+      ...drawn.series.map((one, at) =>
+        seriesOf(one, kind, kind === 'bar' ? at : 0, bars, drawn.series.length === 1),
+      ),
+    ],
     hooks: {
       setCursor: [
         (plot) => {
@@ -172,7 +170,14 @@ function optionsOf(of: {
   };
 }
 
-function seriesOf(one: ChartSeries, kind: ChartKind, at: number, groups: number): uPlot.Series {
+/** `at`: the place of a bar among the `bars` that stand side by side. */
+function seriesOf(
+  one: ChartSeries,
+  kind: ChartKind,
+  at: number,
+  bars: number,
+  isAlone: boolean,
+): uPlot.Series {
   const color = resolved(one.color);
   const line = {
     label: one.label,
@@ -181,21 +186,23 @@ function seriesOf(one: ChartSeries, kind: ChartKind, at: number, groups: number)
     points: { show: one.values.length <= 1 },
     ...(one.dashed && { dash: [5, 4], width: 1.5 }),
   };
-  if (kind === 'line' || one.dashed)
-    return { ...line, ...(groups === 1 && !one.dashed && { fill: `${color}14` }) };
+  if (one.dashed) return line;
+  if (kind === 'line') return { ...line, ...(isAlone && { fill: `${color}14` }) };
+  // The times are the array that was given to it.
+  const timesOf = ({ data }: uPlot) => data[0] as number[];
+  const widthIn = (plot: uPlot) => barWidth(timesOf(plot), bars, secondsPerPx(plot));
   const paths = uPlot.paths.bars!({
-    size: [0.8 / (kind === 'bar' ? groups : 1), 70],
-    align: barAlign(kind, at, groups),
     radius: 0.08,
+    disp: {
+      x0: { unit: 1, values: (plot) => barStarts(timesOf(plot), at, bars, widthIn(plot)) },
+      size: { unit: 1, values: (plot) => [widthIn(plot)] },
+    },
   });
   return { label: one.label, stroke: color, fill: color, width: 0, paths, points: { show: false } };
 }
 
-/** Bars of few series stand side by side: left, middle, right of their time. */
-function barAlign(kind: ChartKind, at: number, groups: number): -1 | 0 | 1 {
-  if (kind !== 'bar' || groups === 1) return 0;
-  if (groups === 2) return at === 0 ? -1 : 1;
-  return at % 3 === 0 ? -1 : at % 3 === 1 ? 0 : 1;
+function secondsPerPx({ scales: { x }, bbox }: uPlot): number {
+  return ((x!.max! - x!.min!) * devicePixelRatio) / bbox.width;
 }
 
 /** Half a step on both sides, so that the first and last bars are whole. */

@@ -4,7 +4,7 @@ import { browserZone, zoneNames } from '../../app/settings.ts';
 import { CheckField, SelectField } from '../../ui/form.tsx';
 import { Filters } from './filters.tsx';
 import { type RangeName, rangeNames, windowLabels, windowsFor } from './range.ts';
-import { type ExploreState, hasTop, percentileChoices, topChoices } from './state.ts';
+import { type ExploreState, percentileChoices } from './state.ts';
 import { CustomRange } from './times.tsx';
 
 const rangeLabels: Record<RangeName, string> = {
@@ -74,17 +74,6 @@ export function ExploreBar({ meter, meters, state }: { meter: Meter; meters: Met
               label: value === 50 ? '50 (the median)' : String(value),
             }))}
             onValue={(percentile) => url.set({ percentile })}
-          />
-        )}
-        {hasTop(meter, chosen) && (
-          <SelectField
-            label="Groups"
-            value={String(state.top ?? '')}
-            options={[
-              { value: '', label: 'all' },
-              ...topChoices.map((count) => ({ value: String(count), label: `the ${count} largest` })),
-            ]}
-            onValue={(top) => url.set({ top })}
           />
         )}
         <div class="field" style={{ maxWidth: 'none' }}>

@@ -3,12 +3,13 @@ import { Link } from 'wouter-preact';
 import type { Meter, UsageRow } from '../../api/queries.ts';
 import { change, dateTime, exactNumber, wholeNumber, windowName, zoneShort } from '../../app/format.ts';
 import { linkTo, useUrlState } from '../../app/search.ts';
+import { SelectField } from '../../ui/form.tsx';
 import { oneLine } from '../../ui/json.tsx';
 import { Card, Skeleton, SkeletonRows } from '../../ui/parts.tsx';
 import { type Column, VirtualTable } from '../../ui/virtualTable.tsx';
 import { measured } from '../meters/draft.ts';
 import { windowLabels } from './range.ts';
-import { type ExploreState, filterParameters, isAdditive } from './state.ts';
+import { type ExploreState, filterParameters, hasTop, isAdditive, topChoices } from './state.ts';
 import { exactOf, groupOf, otherGroups, type useExplored } from './usage.ts';
 
 type Explored = ReturnType<typeof useExplored>;
@@ -146,9 +147,30 @@ export function GroupTable({ meter, state, explored }: Props) {
     },
   ];
   return (
-    <Card title="By group" flush footer={groupsText(rows)}>
+    <Card
+      title="By group"
+      flush
+      footer={groupsText(rows)}
+      actions={hasTop(meter, groupBy) && <TopChoice state={state} />}
+    >
       <VirtualTable rows={sorted} columns={columns} height={groupsHeight} label="Usage by group" />
     </Card>
+  );
+}
+
+function TopChoice({ state }: { state: ExploreState }) {
+  const url = useUrlState();
+  return (
+    <SelectField
+      label="Groups"
+      hideLabel
+      value={String(state.top ?? '')}
+      options={[
+        { value: '', label: 'all groups' },
+        ...topChoices.map((count) => ({ value: String(count), label: `the ${count} largest` })),
+      ]}
+      onValue={(top) => url.set({ top })}
+    />
   );
 }
 

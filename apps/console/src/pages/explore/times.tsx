@@ -8,7 +8,7 @@ import type { ExploreState } from './state.ts';
 export function CustomRange({ state }: { state: ExploreState }) {
   const url = useUrlState();
   const change = (name: 'from' | 'to', local: string) => {
-    const instant = instantOf(local, state.zone);
+    const instant = instantOf(`${local}:00`, state.zone);
     if (!instant) return;
     const next = { from: state.range.from, to: state.range.to, [name]: instant };
     if (next.from < next.to) url.set({ ...next, range: 'custom', window: windowFor('custom', next) });
@@ -37,14 +37,13 @@ export function CustomRange({ state }: { state: ExploreState }) {
 export function AsOf({ state }: { state: ExploreState }) {
   const url = useUrlState();
   const set = (local: string) =>
-    url.set({ asof: local === '' ? undefined : instantOf(local, state.zone) || undefined });
+    url.set({ asof: local === '' ? undefined : instantOf(`${local}:00`, state.zone) || undefined });
   return (
     <TextField
       label="As of"
       title="What arrived or was corrected after this moment does not count. Empty is now."
       type="datetime-local"
-      step="1"
-      value={localTime(state.asOf ?? '', state.zone)}
+      value={localTime(state.asOf ?? '', state.zone).slice(0, 16)}
       onValue={() => {}}
       onChange={(event) => set(event.currentTarget.value)}
     />

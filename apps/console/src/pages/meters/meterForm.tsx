@@ -87,7 +87,7 @@ export function MeterForm({ first, meter }: { first: Draft; meter?: Meter }) {
                 )}
                 {draft.aggregation === 'WEIGHTED_SUM' && (
                   <SelectField
-                    label="Times"
+                    label="Time unit"
                     value={draft.timeUnit}
                     options={timeUnitNames.map((value) => ({ value, label: `${value.toLowerCase()}s` }))}
                     onValue={(timeUnit) => change({ timeUnit })}
