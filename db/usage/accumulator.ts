@@ -71,8 +71,11 @@ export class Accumulator {
   }
 }
 
-export function tooManyRows(): Problem {
-  return new Problem(
+/** An answer has more rows than are held in memory. */
+export class TooManyRows extends Problem {}
+
+export function tooManyRows(): TooManyRows {
+  return new TooManyRows(
     'bad_request',
     `The answer would have more than ${rowsMax} rows: ask for a shorter time range, larger windows or fewer groups.`,
   );

@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import { percentileDecimalsMax } from '../cells/sketch.ts';
+import { parseDecimal } from '../decimal/decimal.ts';
 import { TextFilterJson } from '../filter/schema.ts';
 import { jsonText, separated } from '../http/parameters.ts';
 import {
@@ -123,8 +124,60 @@ const percentile = decimalNumber(
   },
 );
 
+/** Rows of a page at most: as many as an answer may have. */
+const limitMax = 100_000;
+/** Holds group values: in a POST, whose body may be as long. */
+const cursorLengthMax = 262_144;
+const boundLengthMax = 100;
+
+const decimal = (description: string) =>
+  judged<string | number>(
+    { oneOf: [{ type: 'string' }, { type: 'number' }], description, examples: ['12.5'] },
+    (value) => {
+      const isDecimal =
+        typeof value === 'number'
+          ? Number.isFinite(value)
+          : typeof value === 'string' && value.length <= boundLengthMax && parseDecimal(value) !== undefined;
+      return isDecimal ? undefined : `must be a decimal number of at most ${boundLengthMax} characters`;
+    },
+  );
+
+const page = {
+  limit: Type.Optional(
+    wholeNumber(
+      { minimum: 1, maximum: limitMax },
+      {
+        description:
+          'Rows at most; where there are more, `nextCursor` (in JSON) and the header Usage-Next-Cursor lead to the next page. ' +
+          'Rows without windows are ordered by subject and group values then.',
+        examples: [1_000],
+      },
+    ),
+  ),
+  cursor: Type.Optional(
+    text({
+      minLength: 1,
+      maxLength: cursorLengthMax,
+      description:
+        'Of the page before, with the same query and a limit. Each page is of the moment it was asked for (Usage-As-Of); no row ' +
+        'is left out or comes twice. With asOf all pages are of one moment.',
+    }),
+  ),
+};
+
+const values = {
+  valueGt: Type.Optional(
+    decimal('Only rows whose value is greater. On rows as they are aggregated, exactly.'),
+  ),
+  valueGte: Type.Optional(decimal('Only rows whose value is at least this.')),
+  valueLt: Type.Optional(decimal('Only rows whose value is less.')),
+  valueLte: Type.Optional(decimal('Only rows whose value is at most this.')),
+};
+
 export const MeterQueryBody = closedObject({
   ...windows,
+  ...page,
+  ...values,
   topN: Type.Optional(
     wholeNumber(
       { minimum: 1, maximum: topNMax },

@@ -14,6 +14,7 @@ const QueryResult = Type.Object({
   from: Type.Optional(Type.String()),
   to: Type.Optional(Type.String()),
   windowSize: Type.Optional(Type.String()),
+  nextCursor: Type.Optional(Type.String({ description: 'With a limit, where there are more rows.' })),
   data: Type.Array(
     Type.Object({
       value: Type.Number({ description: 'The nearest double to the exact value.' }),
@@ -42,6 +43,10 @@ const freshness = {
     description: 'Events accepted since and not stored yet.',
     schema: { type: 'integer' },
   },
+  'Usage-Next-Cursor': {
+    description: 'With a limit, where there are more rows: `cursor` of the next page.',
+    schema: { type: 'string' },
+  },
 } as const;
 const resultExample = {
   from: '2025-01-01T00:00:00Z',
@@ -69,12 +74,24 @@ const responses = {
         example:
           'window_start,window_end,subject,model,value\r\n2025-01-01T00:00:00Z,2025-01-02T00:00:00Z,customer-1,gpt-4o,1432\r\n',
       },
+      'application/x-ndjson': {
+        schema: { type: 'string' as const, description: 'A row of `data` a line.' },
+      },
+      'application/vnd.apache.parquet': {
+        schema: {
+          type: 'string' as const,
+          format: 'binary',
+          description: 'The columns of the CSV; `value` is a double, `value_exact` the exact value as text.',
+        },
+      },
     },
   },
   ...problemResponses(400, 404),
 };
 const description =
-  'Exact to the last event stored, aggregated or not. `Accept: text/csv` gives a table, its values in full.';
+  'Exact to the last event stored, aggregated or not. `Accept: text/csv` gives a table, its values in full; ' +
+  '`application/x-ndjson` a row a line, `application/vnd.apache.parquet` a Parquet file. `limit` and `cursor` give an answer page by ' +
+  'page, `valueGte` and its like leave rows out by their value.';
 
 export const queryDetail = {
   tags,

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { type ExportedEvent, type ExportRun, eventsToExport } from '@usage/db/exports/runs.ts';
+import type { Column, Row } from '@usage/lib/parquet/columns.ts';
 import { dayUs } from '@usage/lib/windows/units.ts';
-import { type Column, type Format, type Row, TableFile } from './table.ts';
+import { type Format, TableFile } from './table.ts';
 
 const columns: Column[] = [
   { name: 'namespace', type: 'text' },

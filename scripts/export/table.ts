@@ -1,17 +1,9 @@
 import { appendFile, writeFile } from 'node:fs/promises';
 import { formatTimeUs } from '@usage/lib/event/time.ts';
+import { type Column, columnDataOf, type Row, schemaOf } from '@usage/lib/parquet/columns.ts';
 import { fileWriter, ParquetWriter } from 'hyparquet-writer';
 
 export type Format = 'parquet' | 'csv';
-
-/** `time`: µs since 1970 as a number. Texts may be null where the column says so. */
-export interface Column {
-  name: string;
-  type: 'text' | 'time' | 'double' | 'integer';
-  nullable?: boolean;
-}
-
-export type Row = readonly (string | number | null)[];
 
 /** Rows gathered before they are written as a row group. */
 const groupRowsMax = 50_000;
@@ -39,8 +31,7 @@ export class TableFile {
       this.#finish = () => {};
     } else {
       const writer = new ParquetWriter({ writer: fileWriter(path), schema: schemaOf(columns) });
-      this.#write = (rows) =>
-        writer.write({ columnData: columns.map((column, at) => columnOf(column, at, rows)) });
+      this.#write = (rows) => writer.write({ columnData: columnDataOf(columns, rows) });
       this.#finish = () => writer.finish();
     }
   }
@@ -68,33 +59,6 @@ export class TableFile {
     if (this.#group.length > 0 || this.rows === 0) await this.flush();
     this.#finish();
   }
-}
-
-const kinds = {
-  text: { type: 'BYTE_ARRAY', converted_type: 'UTF8' },
-  time: {
-    type: 'INT64',
-    converted_type: 'TIMESTAMP_MICROS',
-    logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MICROS' },
-  },
-  double: { type: 'DOUBLE' },
-  integer: { type: 'INT32' },
-} as const;
-
-type Schema = ConstructorParameters<typeof ParquetWriter>[0]['schema'];
-
-function schemaOf(columns: readonly Column[]): Schema {
-  const elements = columns.map(({ name, type, nullable }) => ({
-    name,
-    ...kinds[type],
-    repetition_type: nullable ? ('OPTIONAL' as const) : ('REQUIRED' as const),
-  }));
-  return [{ name: 'root', num_children: columns.length }, ...elements];
-}
-
-function columnOf({ name, type }: Column, at: number, rows: Row[]) {
-  const cells = rows.map((row) => row[at]!);
-  return { name, data: type === 'time' ? cells.map((cell) => BigInt(cell as number)) : cells };
 }
 
 /** RFC 4180; null is nothing, an empty text is "". */

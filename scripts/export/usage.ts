@@ -7,8 +7,9 @@ import { usageSnapshot } from '@usage/db/usage/sql/snapshot.ts';
 import { measuredValue } from '@usage/db/usage/value.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { groupByNames } from '@usage/lib/meter/meter.ts';
+import type { Column, Row } from '@usage/lib/parquet/columns.ts';
 import { dayUs, hourUs } from '@usage/lib/windows/units.ts';
-import { type Column, type Format, type Row, TableFile } from './table.ts';
+import { type Format, TableFile } from './table.ts';
 
 const columns: Column[] = [
   { name: 'namespace', type: 'text' },

@@ -1,14 +1,29 @@
-/** CSV where it is asked for at least as much as JSON. */
-export function formatOf(accept: string | null): 'json' | 'csv' {
-  const quality = { json: -1, csv: -1 };
+export type AnswerFormat = 'json' | 'csv' | 'ndjson' | 'parquet';
+
+const typesOf: Record<string, AnswerFormat> = {
+  'application/json': 'json',
+  'application/*': 'json',
+  'text/csv': 'csv',
+  'text/*': 'csv',
+  'application/x-ndjson': 'ndjson',
+  'application/ndjson': 'ndjson',
+  'application/vnd.apache.parquet': 'parquet',
+};
+
+/** Another format than JSON where it is asked for at least as much as JSON; of several the one asked for most, the first first. */
+export function formatOf(accept: string | null): AnswerFormat {
+  const qualities = new Map<AnswerFormat, number>();
   for (const part of (accept ?? '*/*').split(',')) {
     const [type = '', ...parameters] = part
       .trim()
       .toLowerCase()
       .split(/\s*;\s*/);
+    const format = Object.hasOwn(typesOf, type) ? typesOf[type]! : undefined;
+    if (!format) continue;
     const q = Number(parameters.find((one) => one.startsWith('q='))?.slice(2) ?? 1);
-    if (type === 'text/csv' || type === 'text/*') quality.csv = Math.max(quality.csv, q);
-    if (type === 'application/json' || type === 'application/*') quality.json = Math.max(quality.json, q);
+    qualities.set(format, Math.max(qualities.get(format) ?? -1, q));
   }
-  return quality.csv > 0 && quality.csv >= quality.json ? 'csv' : 'json';
+  const least = Math.max(qualities.get('json') ?? 0, Number.MIN_VALUE);
+  const others = [...qualities].filter(([format, q]) => format !== 'json' && q >= least);
+  return others.sort((a, b) => b[1] - a[1])[0]?.[0] ?? 'json';
 }

@@ -10,9 +10,7 @@ import {
 import { dayUs } from '@usage/lib/windows/units.ts';
 import { Elysia } from 'elysia';
 import { type QueryRunner, readFrom } from '../runner.ts';
-import { formatOf } from './accept.ts';
-import { presentCsv } from './csv.ts';
-import { presentJson } from './json.ts';
+import { presenterOf } from './presenters.ts';
 import { type QueryRequest, readQueryBody, readQueryParameters, readRangeParameters } from './request.ts';
 import { listGroupValues, listMeterSubjects, queryMeter } from './service.ts';
 
@@ -22,7 +20,7 @@ export const queryBodyBytesMax = 2 * 1024 * 1024;
 /** /api/v1/meters/{meterIdOrSlug}/query, /subjects and /group-by/{key}/values. Errors are thrown as Problem. */
 export function usageRoutes(runner: QueryRunner, namespaceOf: NamespaceOf) {
   const answer = async (request: Request, namespace: string, idOrSlug: string, query: QueryRequest) => {
-    const present = formatOf(request.headers.get('accept')) === 'csv' ? presentCsv : presentJson;
+    const present = presenterOf(request.headers.get('accept'));
     const { body, headers } = await queryMeter(
       runner,
       namespace,

@@ -26,6 +26,17 @@ export function overlayIssues(given: Static<typeof MeterQueryBody>): Issue[] {
   return issues;
 }
 
+/** What is wrong with a query that asks for a page. */
+export function pageIssues({ limit, cursor, rollingWindow }: Static<typeof MeterQueryBody>): Issue[] {
+  const issues: Issue[] = [];
+  if (cursor !== undefined && limit === undefined)
+    issues.push({ field: 'cursor', reason: 'needs a limit: how many rows?' });
+  // Its last window ends at the present, and is another one in the next page.
+  if (limit !== undefined && rollingWindow !== undefined)
+    issues.push({ field: 'limit', reason: 'cannot be used together with rollingWindow' });
+  return issues;
+}
+
 /** Percentiles are of the values of a PERCENTILE meter, or of windows of what adds up. */
 export function percentileIssues(
   meter: StoredMeter,

@@ -13,7 +13,8 @@ import type { Issue } from '@usage/lib/validation/issue.ts';
 import { withoutNulls } from '@usage/lib/validation/schema.ts';
 import { parseRollingLength, type RollingLength } from '@usage/lib/windows/rolling.ts';
 import { checkAnchor, type WindowSize } from '@usage/lib/windows/windows.ts';
-import { overlayIssues } from './overlays.ts';
+import { overlayIssues, pageIssues } from './overlays.ts';
+import { type ValueBounds, valueBounds } from './valueBounds.ts';
 
 /** A meter query, before the meter is known. */
 export interface QueryRequest {
@@ -38,6 +39,10 @@ export interface QueryRequest {
   groupBy: string[];
   /** Ids of customers; rows are grouped by customer then, as OpenMeter does. undefined = not given. */
   customerIds: string[] | undefined;
+  /** Of the rows' values. */
+  values?: ValueBounds | undefined;
+  /** Rows at most, after those of the cursor; undefined = all rows. */
+  page?: { limit: number; cursor: string | undefined } | undefined;
   filters: Map<string, TextFilter>;
   /** Which fields of the request hold them: for issues that only the meter shows. */
   fields: { groupBy: string; filters: string; customers: string };
@@ -73,7 +78,7 @@ function toQueryRequest(given: Static<typeof MeterQueryBody>, source: IssueSourc
     issues.push({ field: 'topN', reason: 'needs a groupBy: which groups?' });
   if (given.topN !== undefined && given.filterCustomerId)
     issues.push({ field: 'topN', reason: 'cannot be used together with filterCustomerId' });
-  issues.push(...overlayIssues(given));
+  issues.push(...overlayIssues(given), ...pageIssues(given));
   const anchorIssue = windowAnchor === undefined ? undefined : anchorIssueOf(windowSize, windowAnchor);
   if (anchorIssue !== undefined) issues.push({ field: 'windowAnchor', reason: anchorIssue });
   if (issues.length > 0) throw invalid('query', issues, source);
@@ -87,6 +92,8 @@ function toQueryRequest(given: Static<typeof MeterQueryBody>, source: IssueSourc
     percentile: given.percentile,
     percentileWindow: given.percentileWindow,
     rollingWindow: given.rollingWindow === undefined ? undefined : parseRollingLength(given.rollingWindow),
+    values: valueBounds(given),
+    page: given.limit === undefined ? undefined : { limit: given.limit, cursor: given.cursor },
     asOfUs: given.asOf === undefined ? undefined : parseTimeUs(given.asOf),
     subjects: subject && [...new Set(subject)],
     customerIds: given.filterCustomerId && [...new Set(given.filterCustomerId)],

@@ -18,11 +18,13 @@ import { nearestName } from '@usage/lib/validation/nearest.ts';
 import type { QueryRunner, Read, ReadFrom } from '../runner.ts';
 import type { AnswerRow } from './answer.ts';
 import { percentileIssues } from './overlays.ts';
+import { Page } from './page.ts';
 import type { QueryRequest } from './request.ts';
 import { type RowsContext, rowsOf } from './rows.ts';
+import { withinBounds } from './valueBounds.ts';
 
 export interface Answer {
-  body: string;
+  body: string | Uint8Array<ArrayBuffer>;
   headers: Record<string, string>;
 }
 
@@ -32,6 +34,8 @@ export interface Answered {
   request: QueryRequest;
   query: UsageQuery;
   rows: readonly AnswerRow[];
+  /** Of the next page, where there is one. */
+  nextCursor: string | undefined;
   /** The display names of the rows' subjects that have an entry, from the same snapshot. */
   subjectNames(): Promise<ReadonlyMap<string, string | undefined>>;
 }
@@ -51,6 +55,7 @@ export async function queryMeter(
   const read: Read<Answer> = async (tx, deadlineMs, freshness) => {
     const found = await findMeter(tx, namespace, idOrSlug);
     const { meter } = found;
+    const page = request.page && new Page(meter, request, request.page);
     const query = toUsageQuery(meter, request);
     const context: RowsContext = {
       meter,
@@ -58,14 +63,20 @@ export async function queryMeter(
       nowUs: runner.nowMs() * 1_000,
       read: (one) => usageOf(tx, runner, found, one, deadlineMs),
     };
-    const rows =
-      request.customerIds === undefined
-        ? await rowsOf(context, query)
-        : await rowsByCustomer(tx, context, query);
+    const passing = async (asked: UsageQuery) => {
+      const all =
+        request.customerIds === undefined
+          ? await rowsOf(context, asked)
+          : await rowsByCustomer(tx, context, asked);
+      return request.values ? withinBounds(all, request.values) : all;
+    };
+    const whole = page ? page.cut(await page.read(query, passing)) : { rows: await passing(query) };
+    const { rows, nextCursor } = { nextCursor: undefined, ...whole };
     runner.metrics.rows.observe({ kind: 'meter' }, rows.length);
     const names = () => subjectNames(tx, namespace, subjectsOf(rows));
-    const { body, headers } = await present({ meter, request, query, rows, subjectNames: names });
-    return { body, headers: { ...(await freshness), ...headers } };
+    const { body, headers } = await present({ meter, request, query, rows, nextCursor, subjectNames: names });
+    const next = nextCursor === undefined ? {} : { 'Usage-Next-Cursor': nextCursor };
+    return { body, headers: { ...(await freshness), ...headers, ...next } };
   };
   return await runner.read('meter', namespace, read, from);
 }

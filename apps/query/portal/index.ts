@@ -7,9 +7,7 @@ import { Problem } from '@usage/lib/http/problem.ts';
 import { PortalQueryParameters } from '@usage/lib/queryApi/meterQuery.ts';
 import { portalQueryDetail } from '@usage/lib/queryApi/meterQueryDetails.ts';
 import { Elysia } from 'elysia';
-import { formatOf } from '../meters/accept.ts';
-import { presentCsv } from '../meters/csv.ts';
-import { presentJson } from '../meters/json.ts';
+import { presenterOf } from '../meters/presenters.ts';
 import { readQueryParameters } from '../meters/request.ts';
 import { queryMeter } from '../meters/service.ts';
 import type { QueryRunner } from '../runner.ts';
@@ -27,7 +25,7 @@ export function portalQueryRoutes(runner: QueryRunner) {
           throw new Problem('forbidden', 'This portal token does not show this meter.');
         }
         const query = { ...readQueryParameters(PortalQueryParameters, request), subjects: [subject] };
-        const present = formatOf(request.headers.get('accept')) === 'csv' ? presentCsv : presentJson;
+        const present = presenterOf(request.headers.get('accept'));
         const { body, headers } = await queryMeter(runner, namespace, slug, query, present);
         return new Response(body, { headers: { ...headers, ...portalCors } });
       },
