@@ -1,16 +1,29 @@
 import type { Transaction } from '@usage/db/connection/connect.ts';
 import { findIdentities, insertIdentities } from '@usage/db/events/identities.ts';
-import type { ClosedTable } from '@usage/db/events/identityTables.ts';
-import { keyOf, type Row } from './batch.ts';
+import type { ClosedTable, IdentityTables } from '@usage/db/events/identityTables.ts';
+import { idsArrivedAt } from '@usage/db/events/storedIds.ts';
+import { contentOf, keyOf, type Row } from './batch.ts';
 
 /** Keys from here on begin with no time (reading/identity.ts). */
 const unordered = 'ff';
+
+/** Keys of the rows, as hex text, that were stored before the open identity table was opened. */
+export async function knownKeys(
+  tx: Transaction,
+  plan: { rows: readonly Row[]; extent: { fromMs: number } },
+  tables: Pick<IdentityTables, 'closed' | 'droppedToMs'>,
+  dedupeWindowMs: number,
+): Promise<Set<string>> {
+  const known = await inClosedTables(tx, plan, tables.closed, dedupeWindowMs);
+  for (const key of await storedBeforeDrop(tx, plan, tables.droppedToMs)) known.add(key);
+  return known;
+}
 
 /**
  * Keys of the rows that are in closed identity tables, as hex text. A table is left out where all of its events arrived more
  * than the dedupe window before the rows; and of a table the rows are left out whose ids carry a later time than any in it.
  */
-export async function inClosedTables(
+async function inClosedTables(
   tx: Transaction,
   { rows, extent }: { rows: readonly Row[]; extent: { fromMs: number } },
   closed: readonly ClosedTable[],
@@ -25,6 +38,36 @@ export async function inClosedTables(
   }
   return known;
 }
+
+/**
+ * Keys, as hex text, of the rows whose very frame was stored before, as far as their identities may have been dropped. Only an
+ * older copy of the stream has such frames: their events are found by their arrival, which is the frame's own.
+ */
+async function storedBeforeDrop(
+  tx: Transaction,
+  { rows, extent }: { rows: readonly Row[]; extent: { fromMs: number } },
+  droppedToMs: number,
+): Promise<Set<string>> {
+  const known = new Set<string>();
+  if (extent.fromMs > droppedToMs) return known;
+  const groups = Map.groupBy(
+    rows.filter(({ arrivedMs }) => arrivedMs <= droppedToMs),
+    (row) => `${row.arrivedMs} ${contentOf(row).namespace}`,
+  );
+  for (const group of groups.values()) {
+    const keys = new Map(group.map((row) => [nameOf(contentOf(row)), keyOf(row)]));
+    const ids = group.map((row) => contentOf(row).id);
+    const { arrivedMs } = group[0]!;
+    const { namespace } = contentOf(group[0]!);
+    for (const stored of await idsArrivedAt(tx, namespace, arrivedMs, ids)) {
+      const key = keys.get(nameOf(stored));
+      if (key !== undefined) known.add(key);
+    }
+  }
+  return known;
+}
+
+const nameOf = ({ source, id }: { source: string; id: string }) => JSON.stringify([source, id]);
 
 /** Adds the keys that are neither known nor in the table; returns the rows whose keys were added, the first of each. */
 export async function addIdentities(

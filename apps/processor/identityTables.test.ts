@@ -74,6 +74,21 @@ describe('across the closing of an identity table', () => {
     // Its look into the table that is gone fails, and it looks again which there are.
     expect((await stores.store(by, stores.typed(5).events)).stored).toBe(5);
   });
+
+  test('frames that come back out of an older copy of Redis, after their identities were dropped, are stored once', async () => {
+    const { type, events } = stores.typed(40);
+    const generation = await stores.sumOf(type);
+    const arrivedMs = midweek - 3 * dayMs;
+    expect((await stores.store(stores.processor(), events.slice(0, 30), arrivedMs)).stored).toBe(30);
+    await closeIdentityTable(stores.sql, 0);
+    expect(await dropIdentityTables(stores.sql, Date.UTC(2100, 0))).not.toEqual([]);
+    // The same frame, with ten events that were never stored.
+    const again = await stores.store(stores.processor(), events, arrivedMs);
+    expect([again.stored, again.duplicates.length]).toEqual([10, 30]);
+    // Sent by a client long after the window: other events.
+    expect((await stores.store(stores.processor(), events.slice(0, 5), midweek + 9 * dayMs)).stored).toBe(5);
+    expect(await stores.totals(type, generation)).toEqual({ rows: 45, counted: 45, sum: 4.5 });
+  });
 });
 test('the database makes the same keys as the processor', async () => {
   const ids = [

@@ -17,7 +17,7 @@ import { apartFromBackfills, BackfillOver, backfillOf, writeOfBackfill } from '.
 import type { Row } from './batch.ts';
 import type { Ask } from './batchIds.ts';
 import { finishBatch } from './finishBatch.ts';
-import { addIdentities, inClosedTables } from './identities.ts';
+import { addIdentities, knownKeys } from './identities.ts';
 import { Evaluation } from './meters.ts';
 import {
   type Attempt,
@@ -202,7 +202,7 @@ export class Store {
       prepared.sent.set(batchId.id, added);
       return without(rows, added);
     }
-    const known = await inClosedTables(tx, plan, tables.closed, this.dedupeWindowMs);
+    const known = await knownKeys(tx, plan, tables, this.dedupeWindowMs);
     if (fresh) {
       if (known.size > 0) throw new NotFresh('stored before the identity table was closed');
       await copyIdentities(tx, tables.open, fresh.keys());

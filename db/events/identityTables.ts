@@ -9,11 +9,15 @@ import { lockRegistry } from '../meters/registry.ts';
  *     one. So all keys of a closed table were committed before the next one was opened, and a look into it misses none.
  *   - A table is dropped once every event that may still be stored arrived more than the dedupe window after all of its
  *     events. What may still be stored arrived no earlier than the oldest frame of the stream.
+ *   - Only an older copy of the stream brings back frames that arrived before `droppedToMs`: their events are looked for
+ *     among those that are stored.
  */
 export interface IdentityTables {
   /** The number of the open one. */
   open: number;
   closed: ClosedTable[];
+  /** The latest arrival of an event whose identity is in a table that was dropped, in ms since 1970. */
+  droppedToMs: number;
   /** Of the database that these are the tables of. */
   incarnation: Incarnation;
 }
@@ -36,11 +40,13 @@ export async function readIdentityTables(sql: Executor): Promise<IdentityTables>
       closed: boolean;
       arrived_to: number | null;
       newest: string | null;
+      dropped_to: number;
       incarnation: Incarnation;
     }[]
   >`
     SELECT number, closed_at IS NOT NULL AS closed, (extract(epoch FROM arrived_to) * 1000)::float8 AS arrived_to,
-           encode(uuid_send(newest_ordered), 'hex') AS newest, ${incarnation(sql)} AS incarnation
+           encode(uuid_send(newest_ordered), 'hex') AS newest, ${incarnation(sql)} AS incarnation,
+           (SELECT extract(epoch FROM identities_dropped_to) * 1000 FROM storage_settings)::float8 AS dropped_to
     FROM identity_tables ORDER BY number`;
   const open = rows.find(({ closed }) => !closed);
   if (!open) throw new Error('no identity table is open: the schema is not complete, run migrate');
@@ -51,7 +57,7 @@ export async function readIdentityTables(sql: Executor): Promise<IdentityTables>
       arrivedToMs: arrivedTo ?? Number.POSITIVE_INFINITY,
       newestOrdered: newest ?? undefined,
     }));
-  return { open: open.number, closed, incarnation: open.incarnation };
+  return { open: open.number, closed, droppedToMs: open.dropped_to, incarnation: open.incarnation };
 }
 
 /**
@@ -85,9 +91,16 @@ async function createIdentityTable(tx: Transaction, number: number): Promise<voi
 export async function dropIdentityTables(sql: Sql, arrivedBeforeMs: number): Promise<number[]> {
   return (await sql.begin(async (tx) => {
     const old = await tx<{ number: number }[]>`
-      DELETE FROM identity_tables
-      WHERE closed_at IS NOT NULL AND coalesce(arrived_to, '-infinity') < to_timestamp(${arrivedBeforeMs}::float8 / 1000)
-      RETURNING number`;
+      WITH dropped AS (
+        DELETE FROM identity_tables
+        WHERE closed_at IS NOT NULL AND coalesce(arrived_to, '-infinity') < to_timestamp(${arrivedBeforeMs}::float8 / 1000)
+        RETURNING number, arrived_to
+      ), remembered AS (
+        UPDATE storage_settings
+        SET identities_dropped_to = greatest(identities_dropped_to, (SELECT max(arrived_to) FROM dropped))
+        WHERE EXISTS (SELECT FROM dropped)
+      )
+      SELECT number FROM dropped ORDER BY number`;
     for (const { number } of old) await tx.unsafe(`DROP TABLE identities_${number}`);
     return old.map(({ number }) => number);
   })) as number[];
