@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { S3Client } from 'bun';
+import { S3Client, type S3Options } from 'bun';
 import { Refusal } from './refusals.ts';
 
 /** A file as it is now: another one of the same name has another state. */
@@ -23,10 +23,10 @@ export interface Place {
   writeText(name: string, text: string): Promise<void>;
 }
 
-/** A folder, or `s3://bucket/prefix` with credentials and endpoint as Bun's S3 client reads them. Throws a Refusal. */
-export async function openPlace(place: string): Promise<Place> {
+/** A folder, or `s3://bucket/prefix` with credentials and endpoint as Bun's S3 client reads them from the environment, or `s3Options`. Throws a Refusal. */
+export async function openPlace(place: string, s3Options: S3Options = {}): Promise<Place> {
   const s3 = /^s3:\/\/([^/]+)\/?(.*)$/.exec(place);
-  if (s3) return new Bucket(s3[1]!, s3[2]!.replace(/\/+$/, ''));
+  if (s3) return new Bucket({ ...s3Options, bucket: s3[1]! }, s3[2]!.replace(/\/+$/, ''));
   if (!(await stat(place).catch(() => undefined))?.isDirectory())
     throw new Refusal(`${place}: there is no such folder.`);
   return new Folder(place);
@@ -64,8 +64,8 @@ class Bucket implements Place {
   /** Before the names of its files. */
   readonly #prefix: string;
 
-  constructor(bucket: string, prefix: string) {
-    this.#client = new S3Client({ bucket });
+  constructor(options: S3Options, prefix: string) {
+    this.#client = new S3Client(options);
     this.#prefix = prefix === '' ? '' : `${prefix}/`;
   }
 

@@ -1,6 +1,19 @@
 import { ask, type Requester } from './request.ts';
 
-export type WindowSize = 'MINUTE' | 'HOUR' | 'DAY' | 'MONTH';
+export type WindowSize =
+  | 'MINUTE'
+  | 'PT5M'
+  | 'PT15M'
+  | 'PT30M'
+  | 'HOUR'
+  | 'PT3H'
+  | 'PT6H'
+  | 'PT12H'
+  | 'DAY'
+  | 'WEEK'
+  | 'MONTH'
+  | 'QUARTER'
+  | 'YEAR';
 
 export interface MeterQuery<Group extends string = string> {
   /** Inclusive. */
