@@ -109,18 +109,20 @@ export class BodyReader {
     return this.#heldBytes;
   }
 
-  async bytes(request: Request, bytesMax: number): Promise<Uint8Array> {
+  /** Throws and rejects as readBody does. */
+  bytes(request: Request, bytesMax: number): Promise<Uint8Array> {
     const length = Number(request.headers.get('content-length') ?? Number.POSITIVE_INFINITY);
     return length <= wholeBytesMax ? this.#whole(request, length) : this.#chunks(request, bytesMax);
   }
 
-  async #whole(request: Request, length: number): Promise<Uint8Array> {
+  #whole(request: Request, length: number): Promise<Uint8Array> {
     this.#hold(length);
-    try {
-      return await request.bytes();
-    } finally {
+    const bytes = request.bytes();
+    const ended = () => {
       this.#heldBytes -= length;
-    }
+    };
+    bytes.then(ended, ended);
+    return bytes;
   }
 
   /** A longer body, or one of unknown length, is given up as soon as it is too long or there is no room for it. */

@@ -62,7 +62,8 @@ export function createServer(options: ServerOptions) {
     .onRequest(({ request, server }) => {
       const isShort = Number(request.headers.get('content-length')) <= bodyBytesMax;
       if (!isShort && !isStreamed?.(request.headers)) throw bodyTooLarge(bodyBytesMax);
-      answerExpect(request, () => server?.requestIP(request), server?.port);
+      if (request.headers.has('expect'))
+        answerExpect(request, () => server?.requestIP(request), server?.port);
       // Every other route reads its parameters by their schema (parameters.ts).
       if (request.url.includes('?') && takesNoParameters(app.routes, request)) readNoParameters(request);
     })
