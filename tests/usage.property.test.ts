@@ -9,6 +9,7 @@ import { correct as correctEvents, undo as undoCorrection } from '@usage/gateway
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
 import { endUs, formatTimeUs } from '@usage/lib/event/time.ts';
 import { parseJson } from '@usage/lib/json/parse.ts';
+import { isLevel } from '@usage/lib/meter/meter.ts';
 import fc from 'fast-check';
 import { Counter } from 'prom-client';
 import { openQueryTest, type QueryTest } from './query/app.ts';
@@ -137,7 +138,7 @@ async function store(given: Scenario) {
       aggregation,
       valueProperty: aggregation === 'COUNT' || kind === 'expression' ? undefined : '$.v',
       valueExpression: aggregation !== 'COUNT' && kind === 'expression' ? '$.v * 3 - 0.25' : undefined,
-      timeUnit: aggregation === 'WEIGHTED_SUM' ? timeUnit : undefined,
+      timeUnit: isLevel(aggregation) ? timeUnit : undefined,
       filters:
         kind === 'filtered' ? { '$.where.region': { $ne: 'us' }, subject: { $ne: 'zebra' } } : undefined,
       groupBy: { region: '$.where.region', model: '$.model' },
@@ -243,8 +244,8 @@ function expectedOf(
   query: OracleQuery,
 ): OracleRow[] {
   const plain = (one: OracleQuery) =>
-    aggregation === 'WEIGHTED_SUM'
-      ? levelOracle(eventFromUs, events, one, timeUnit === 'HOUR' ? 3_600n : 1n)
+    aggregation === 'WEIGHTED_SUM' || aggregation === 'WEIGHTED_LATEST'
+      ? levelOracle(eventFromUs, events, one, aggregation, timeUnit === 'HOUR' ? 3_600n : 1n)
       : oracle(aggregation, eventFromUs, events, one);
   const { percentileWindow, rolling } = query;
   const counted = { ...query, fromUs: query.fromUs && Math.max(query.fromUs, eventFromUs ?? 0) };

@@ -11,7 +11,7 @@ import {
   generationsWithOpenDays,
   setDaysClosed,
 } from '@usage/db/rollups/rollupDays.ts';
-import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
+import { type Aggregation, keepsTexts, keptValues } from '@usage/lib/meter/meter.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { dayMs, dayUs } from '@usage/lib/windows/units.ts';
 
@@ -86,7 +86,7 @@ async function begin(
   const series = (await seriesInOrder(tx, generation, 0n, seriesMax)).length;
   const days = Math.max(1, Math.floor(rowsMax / (hoursADay * costOf(aggregation) * series)));
   const toUs = Math.min(untilUs, fromUs + days * dayUs);
-  const hasUniques = keptValues[aggregation] === 'distinct';
+  const hasUniques = keepsTexts(aggregation);
   return { beforeUs: fromUs, closing: { toUs, unique: undefined, cellsSeries: hasUniques ? undefined : 0n } };
 }
 

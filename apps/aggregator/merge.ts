@@ -18,7 +18,7 @@ import {
 import { allSubjects, CellTable } from '@usage/lib/cells/cellTable.ts';
 import { decodeDelta } from '@usage/lib/cells/delta.ts';
 import { formatDecimal } from '@usage/lib/decimal/decimal.ts';
-import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
+import { type Aggregation, keepsTexts } from '@usage/lib/meter/meter.ts';
 import { failPoint } from '@usage/lib/service/failPoint.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
 import { type Series, seriesIds } from './series.ts';
@@ -70,7 +70,7 @@ export async function writeCells(
   closed: DaysClosed | undefined,
 ): Promise<{ rows: number; series: number[] }> {
   const idOf = await idsOfSeries(tx, generation, tables.minute);
-  const countsDistinct = keptValues[aggregation] === 'distinct';
+  const hasTexts = keepsTexts(aggregation);
   let rows = 0;
   for (const grain of ['minute', 'hour', 'day'] as const) {
     const table = tables[grain];
@@ -78,7 +78,7 @@ export async function writeCells(
     const cells = inOrder(table, idOf);
     const made = grain === 'day' ? alreadyMade(cells, closed) : cells;
     await addToRollups(tx, grain, aggregation, rollupColumns(made));
-    if (countsDistinct) await addUniques(tx, grain, uniqueColumns(cells));
+    if (hasTexts) await addUniques(tx, grain, uniqueColumns(cells));
     rows += made.order.length;
   }
   return { rows, series: [...new Set(inOrder(tables.minute, idOf).series)] };

@@ -1,4 +1,4 @@
-import { type Aggregation, keptValues } from '@usage/lib/meter/meter.ts';
+import { type Aggregation, keepsTexts } from '@usage/lib/meter/meter.ts';
 import type { Transaction } from '../connection/connect.ts';
 import { timeOf, timesOf } from '../connection/times.ts';
 import { type Grain, moreNames, rollupTable, summedMore, summedValue, uniqueTable } from './rollups.ts';
@@ -53,7 +53,7 @@ async function remake(
     SELECT series_id, ${start}, min(first_at), max(last_at), sum(count), ${summedValue(tx, aggregation)}
            ${summedMore(tx, aggregation)}
     FROM ${rollupTable(tx, from)} WHERE ${within} GROUP BY series_id ORDER BY series_id`;
-  if (keptValues[aggregation] !== 'distinct') return;
+  if (!keepsTexts(aggregation)) return;
   await tx`DELETE FROM ${uniqueTable(tx, to)} WHERE ${ofSeries} AND start = ${start}`;
   await tx`
     INSERT INTO ${uniqueTable(tx, to)} (series_id, start, value)

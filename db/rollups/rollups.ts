@@ -32,7 +32,7 @@ export function rollupTable(sql: Executor, grain: Grain) {
   }
 }
 
-/** Of the distinct values of UNIQUE_COUNT. */
+/** Of the distinct values of UNIQUE_COUNT, and the points of WEIGHTED_LATEST. */
 export function uniqueTable(sql: Executor, grain: Grain) {
   switch (grain) {
     case 'minute':
@@ -87,6 +87,7 @@ function mergedValue(tx: Transaction, aggregation: Aggregation) {
     case 'MAX':
       return tx`greatest(r.value, excluded.value)`;
     case 'LATEST':
+    case 'WEIGHTED_LATEST':
       return tx`CASE WHEN (excluded.last_at, excluded.value) > (r.last_at, r.value) THEN excluded.value ELSE r.value END`;
     case 'COUNT':
     case 'UNIQUE_COUNT':
@@ -109,6 +110,7 @@ export function summedValue(tx: Executor, aggregation: Aggregation) {
     case 'MAX':
       return tx`max(value)`;
     case 'LATEST':
+    case 'WEIGHTED_LATEST':
       return tx`(array_agg(value ORDER BY last_at DESC, value DESC))[1]`;
     case 'COUNT':
     case 'UNIQUE_COUNT':

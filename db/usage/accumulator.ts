@@ -2,6 +2,7 @@ import { type Cell, copyOf, mergeCell } from '@usage/lib/cells/cell.ts';
 import { Problem, unavailable } from '@usage/lib/http/problem.ts';
 import type { Aggregation } from '@usage/lib/meter/meter.ts';
 import type { UniqueValue } from './sql/rollupSums.ts';
+import type { SetPoint } from './sql/setPoints.ts';
 import type { UsageRow } from './sql/summedColumns.ts';
 
 /** An answer with so many rows is about 15 MB of JSON. */
@@ -22,6 +23,8 @@ export interface Total {
 export class Accumulator {
   #totals = new Map<string, Total>();
   #kept = 0;
+  /** WEIGHTED_LATEST: what levels are set to, in rollups. */
+  points: readonly SetPoint[] = [];
 
   constructor(readonly aggregation: Aggregation) {}
 

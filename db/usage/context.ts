@@ -37,5 +37,7 @@ export interface UsageContext {
   query: UsageQuery;
   /** Ascending; what lies before the first or from the last on is not asked for. */
   cuts: readonly number[];
+  /** Whether the first range between cuts is what came before those that are asked for: of levels over time. */
+  isCarried: boolean;
   runner: UsageRunner;
 }

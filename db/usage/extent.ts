@@ -1,5 +1,5 @@
 import type { NamedCell } from '@usage/lib/cells/cells.ts';
-import { keptValues } from '@usage/lib/meter/meter.ts';
+import { isLevel } from '@usage/lib/meter/meter.ts';
 import { hourUs, minuteUs } from '@usage/lib/windows/units.ts';
 import { windowUsTypical } from '@usage/lib/windows/windows.ts';
 import type { Transaction } from '../connection/connect.ts';
@@ -48,7 +48,7 @@ export async function narrow(
     toUs = Math.max(toUs, ceilTo(extent.toUs, hourUs));
   }
   // A level lasts after its last change.
-  const lastUs = keptValues[meter.aggregation] === 'area' ? range.toUs : toUs;
+  const lastUs = isLevel(meter.aggregation) ? range.toUs : toUs;
   const narrowed = { fromUs: Math.max(range.fromUs, fromUs), toUs: Math.min(range.toUs, lastUs) };
   return narrowed.fromUs < narrowed.toUs ? narrowed : undefined;
 }

@@ -17,7 +17,7 @@ export interface GrafanaQuery {
 }
 
 export function grafanaQuery(query: GrafanaQuery): string {
-  if (query.aggregation === 'PERCENTILE' || query.aggregation === 'WEIGHTED_SUM')
+  if (['PERCENTILE', 'WEIGHTED_SUM', 'WEIGHTED_LATEST'].includes(query.aggregation))
     return `-- A ${query.aggregation} is worked out by the API, not in SQL.`;
   const { window, zone, groupBy, aggregation } = query;
   const unique = aggregation === 'UNIQUE_COUNT';

@@ -1,7 +1,7 @@
 import { endUs, formatTimeUs } from '@usage/lib/event/time.ts';
 import { passes, type TextFilter } from '@usage/lib/filter/textFilter.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
-import { groupByNames, keptValues } from '@usage/lib/meter/meter.ts';
+import { groupByNames, isLevel, keptValues } from '@usage/lib/meter/meter.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
 import { windowBoundaries } from '@usage/lib/windows/windows.ts';
 import type { Transaction } from '../connection/connect.ts';
@@ -16,9 +16,11 @@ import { DividedMinutes } from './dividedMinutes.ts';
 import { EventSums, indexesOf, UsageTimeout } from './eventSums.ts';
 import { isFromRollups, narrow, rangesOf } from './extent.ts';
 import { planCuts, withoutMinutes } from './plan.ts';
+import { changesOfLevels, pointsMax, tooManyPoints } from './setLevels.ts';
 import { sumAmounts } from './sql/amountSums.ts';
 import type { TimeRange } from './sql/pieces.ts';
 import { countUniques, dividedMinutes, groupValues, sumRollups, type UsageScope } from './sql/rollupSums.ts';
+import { setPoints } from './sql/setPoints.ts';
 
 export interface UsageTotals {
   /** Bucket i of a total is [boundaries[i-1], boundaries[i]) where the query has windows. */
@@ -41,8 +43,9 @@ const workMsMax = 10;
  *      and the sum leaves them out
  *   4. rollups are added up by the database, one row a group and bucket
  *
- * A WEIGHTED_SUM needs the level at the beginning as well: it reads all that came before as one bucket more. Its answer ends
- * at the present, where the range ends later: no level is known beyond.
+ * A level over time (WEIGHTED_SUM, WEIGHTED_LATEST) needs the level at the beginning as well: all that came before is read as
+ * one bucket more. Its answer ends at the present, where the range ends later: no level is known beyond. A level that events set
+ * is read by subject and all group values, and levels are added up then.
  *
  * Every event counts once: within a minute either all cells are taken or all raw events. A meter whose rollups are
  * still being built is answered from raw events alone.
@@ -50,12 +53,14 @@ const workMsMax = 10;
 export async function readUsage(
   tx: Transaction,
   found: MeterToRead,
-  query: UsageQuery,
+  requested: UsageQuery,
   runner: UsageRunner,
 ): Promise<UsageTotals> {
   const { meter } = found;
+  const isSet = keptValues[meter.aggregation] === 'points';
+  const query = isSet ? { ...requested, groupBySubject: true, groupBy: groupByNames(meter) } : requested;
   const beginUs = Math.max(beginningUs, meter.eventFromUs ?? beginningUs);
-  const hasAreas = keptValues[meter.aggregation] === 'area';
+  const hasAreas = isLevel(meter.aggregation);
   const lastUs = hasAreas ? (query.asOfUs ?? runner.nowUs ?? Date.now() * 1_000) : endUs;
   const range = {
     fromUs: Math.max(query.cuts?.[0] ?? query.fromUs ?? beginUs, beginUs),
@@ -79,7 +84,7 @@ export async function readUsage(
   if (isCarried) cuts.unshift(beginUs);
 
   const accumulator = new Accumulator(meter.aggregation);
-  const context = { meter, query, cuts, runner };
+  const context = { meter, query, cuts, isCarried, runner };
   const events = new EventSums(context);
   if (isFromRollups(meter, query)) await addRollups(accumulator, tx, scope, events, found, context);
   else {
@@ -88,7 +93,19 @@ export async function readUsage(
     accumulator.countOwnUniques();
   }
   const totals = accumulator.totals();
-  return { boundaries, totals: hasAreas ? areasOf(totals, cuts, isCarried) : totals };
+  if (!hasAreas) return { boundaries, totals };
+  const keyOf = keyIn(meter, requested);
+  const changes = isSet ? changesOfLevels(totals, accumulator.points, { cuts, isCarried, keyOf }) : totals;
+  return { boundaries, totals: areasOf(changes, cuts, isCarried) };
+}
+
+/** The key that is asked for, of a subject and all of its meter's group values. */
+function keyIn(meter: StoredMeter, { groupBySubject, groupBy }: UsageQuery) {
+  const indexes = indexesOf(meter, groupBy);
+  return ([subject, ...groups]: readonly string[]) => [
+    ...(groupBySubject ? [subject!] : []),
+    ...indexes.map((index) => groups[index]!),
+  ];
 }
 
 /** An answer as of a moment is made from the events: all that happened in the range must be kept. */
@@ -107,7 +124,7 @@ async function addRollups(
   scope: UsageScope,
   events: EventSums,
   found: MeterToRead,
-  { meter, query, cuts, runner }: UsageContext,
+  { meter, query, cuts, isCarried, runner }: UsageContext,
 ): Promise<void> {
   const plan = planCuts(cuts, found.daysClosedBeforeUs, found.staleMinutes);
   const stale = new Set(plan.stale);
@@ -140,6 +157,13 @@ async function addRollups(
   if (rows.length > rowsMax) throw tooManyRows();
   for (const row of rows) accumulator.addRow(row);
   if (uniques) accumulator.setDistinct(await countUniques(tx, scope, pieces, uniques));
+  if (keptValues[aggregation] !== 'points') return;
+  // What was set before the first window is known from the latest value: it isn't read here.
+  const within = isCarried ? cuts.slice(1) : cuts;
+  const { minutes: read, ...planned } = planCuts(within, found.daysClosedBeforeUs, found.staleMinutes);
+  const ownPieces = { ...planned, cuts: within, minutes: withoutMinutes(read, fromEvents) };
+  accumulator.points = await setPoints(tx, scope, ownPieces, pointsMax + 1);
+  if (accumulator.points.length > pointsMax) throw tooManyPoints();
 }
 
 /** Filters become lists of the values that pass, so that one function decides for rollups, deltas and events. */

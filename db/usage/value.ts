@@ -1,6 +1,6 @@
 import { percentileOf } from '@usage/lib/cells/sketch.ts';
 import { type Decimal, divideDecimals, multiplyDecimals } from '@usage/lib/decimal/decimal.ts';
-import { type Meter, timeUnits } from '@usage/lib/meter/meter.ts';
+import { type Aggregation, isLevel, type Meter, timeUnits } from '@usage/lib/meter/meter.ts';
 import type { Total } from './accumulator.ts';
 
 /** ClickHouse's Decimal128(19), in which OpenMeter divides. */
@@ -8,6 +8,11 @@ const quotientDigits = 19;
 
 /** Where nobody says which: the median. */
 export const usualPercentile = 50;
+
+/** What answers of an aggregation are added up as: areas are, however levels come about. */
+export function addedAs(aggregation: Aggregation): Aggregation {
+  return isLevel(aggregation) ? 'WEIGHTED_SUM' : aggregation;
+}
 
 const microsecond: Decimal = { coefficient: 1n, scale: 6 };
 
@@ -24,7 +29,8 @@ export function measuredValue(
       return distinct;
     case 'PERCENTILE':
       return percentileOf(cell.sketch!, percentile);
-    case 'WEIGHTED_SUM': {
+    case 'WEIGHTED_SUM':
+    case 'WEIGHTED_LATEST': {
       const seconds = multiplyDecimals(cell.value!, microsecond);
       return timeUnit === 'SECOND' ? seconds : divideDecimals(seconds, timeUnits[timeUnit], quotientDigits);
     }

@@ -1,6 +1,7 @@
 import { addDecimals, compareDecimals, type Decimal, multiplyDecimals } from '../decimal/decimal.ts';
 import type { Measurement } from '../meter/evaluate.ts';
 import { type Aggregation, keptValues } from '../meter/meter.ts';
+import { pointText } from './points.ts';
 import { addToSketch, binOf, type Sketch } from './sketch.ts';
 
 /**
@@ -14,6 +15,7 @@ import { addToSketch, binOf, type Sketch } from './sketch.ts';
  *   UNIQUE_COUNT  value undefined, `uniques` holds the distinct values
  *   PERCENTILE    value undefined, `sketch` says how many values there are of which size
  *   WEIGHTED_SUM  value = exact sum of the changes, `moment` = exact sum of each change × its time in µs since 1970
+ *   WEIGHTED_LATEST  as LATEST, and `uniques` holds each value with its time (points.ts)
  */
 export interface Cell {
   count: number;
@@ -28,14 +30,14 @@ export interface Cell {
 
 /** The cell of one event. */
 export function cellOf(aggregation: Aggregation, timeUs: number, { value, unique }: Measurement): Cell {
-  const uniques = unique === undefined ? undefined : new Set([unique]);
   const kept = keptValues[aggregation];
+  const text = kept === 'points' ? pointText(timeUs, value!) : unique;
   return {
     count: 1,
     value: kept === 'sketch' ? undefined : value,
     firstUs: timeUs,
     lastUs: timeUs,
-    uniques,
+    uniques: text === undefined ? undefined : new Set([text]),
     sketch: kept === 'sketch' ? new Map([[binOf(value!), 1]]) : undefined,
     moment: kept === 'area' ? multiplyDecimals(value!, timeUs) : undefined,
   };
@@ -86,6 +88,7 @@ export function mergeValues(
     case 'MAX':
       return compareDecimals(a, b) >= 0 ? a : b;
     case 'LATEST':
+    case 'WEIGHTED_LATEST':
       if (aLastUs !== bLastUs) return aLastUs > bLastUs ? a : b;
       return compareDecimals(a, b) >= 0 ? a : b;
     case 'COUNT':

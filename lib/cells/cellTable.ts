@@ -4,6 +4,7 @@ import { type Aggregation, type KeptValues, keptValues } from '../meter/meter.ts
 import { minuteUs } from '../windows/units.ts';
 import { mergeValues } from './cell.ts';
 import { Cells } from './cells.ts';
+import { pointText } from './points.ts';
 import { addToSketch, binOf, type Sketch } from './sketch.ts';
 
 /** The subject of all subjects together: no event's is empty. */
@@ -64,6 +65,7 @@ export class CellTable extends Cells {
     const isSketched = this.#kept === 'sketch';
     this.#add(cell, 1, isSketched ? undefined : value, timeUs, timeUs);
     if (isSketched) addToSketch(this.#sketchOf(cell), new Map([[binOf(value!), 1]]));
+    else if (this.#kept === 'points') this.#uniquesOf(cell).add(pointText(timeUs, value!));
     else if (this.#kept === 'area') this.#addMoment(cell, multiplyDecimals(value!, timeUs));
     if (unique !== undefined) this.#uniquesOf(cell).add(unique);
   }

@@ -14,7 +14,7 @@ import type { Sketch } from './sketch.ts';
  *
  * all of them little-endian, each column beginning at a multiple of 8 bytes. That is version 1, known by the first byte of
  * zstd's own mark; a later version begins with its number. Version 2 is a byte 2 and the same: it says that the header holds
- * sketches or moments, which apps that only know version 1 would lose.
+ * sketches, moments or points, which apps that only know version 1 would lose.
  */
 interface Header {
   aggregation: Aggregation;
@@ -42,7 +42,8 @@ export function encodeDelta({ aggregation, size: cells, subjects, groups, column
   const kept = keptValues[aggregation];
   const values = hasValues(kept) ? doublesOf(value, cells, decimals) : undefined;
   const header: Header = { aggregation, cells, subjects, groups, decimals };
-  if (kept === 'distinct') header.uniques = Array.from(uniques, (distinct) => [...distinct]);
+  if (kept === 'distinct' || kept === 'points')
+    header.uniques = Array.from(uniques, (distinct) => [...distinct]);
   if (kept === 'sketch') header.sketches = Array.from(sketches, (sketch) => [...sketch].flat());
   if (kept === 'area') header.moments = Array.from(moments, formatDecimal);
   const headerBytes = Buffer.from(JSON.stringify(header));
@@ -66,7 +67,7 @@ export function encodeDelta({ aggregation, size: cells, subjects, groups, column
   });
   if (values) new Float64Array(bytes.buffer, valuesAt, cells).set(values);
   const compressed = Bun.zstdCompressSync(bytes, { level: zstdLevel });
-  return kept === 'sketch' || kept === 'area'
+  return kept === 'sketch' || kept === 'area' || kept === 'points'
     ? Buffer.concat([Buffer.of(secondVersion), compressed])
     : compressed;
 }
@@ -103,7 +104,7 @@ export function decodeDelta(payload: Uint8Array): Cells {
 }
 
 function hasValues(kept: KeptValues): boolean {
-  return kept === 'one' || kept === 'area';
+  return kept === 'one' || kept === 'area' || kept === 'points';
 }
 
 function sketchOf(binsAndCounts: readonly number[]): Sketch {

@@ -107,13 +107,13 @@ describe('a definition', () => {
     },
   );
 
-  test('has a time unit with WEIGHTED_SUM alone', () => {
+  test('has a time unit with levels alone', () => {
     const levels = { ...valid, aggregation: 'WEIGHTED_SUM' };
     expect(issuesOf({ ...levels, timeUnit: 'HOUR' }).fields).toEqual([]);
     expect(issuesOf({ ...levels, timeUnit: 'YEAR' }).fields).toEqual(['timeUnit']);
     expect(issuesOf({ ...valid, timeUnit: 'HOUR' })).toMatchObject({
       fields: ['timeUnit'],
-      reasons: 'is only for the aggregation WEIGHTED_SUM',
+      reasons: 'is only for the aggregations WEIGHTED_SUM and WEIGHTED_LATEST',
     });
   });
 

@@ -5,7 +5,7 @@ import { inOrderOf, issuesOf } from '../validation/issuesOf.ts';
 import { isJsonObject } from '../validation/text.ts';
 import type { EventFilters } from './eventFilters.ts';
 import { MeterCreate, MeterUpdateBody, pathIssue } from './fields.ts';
-import { type Aggregation, aggregations, type TimeUnit } from './meter.ts';
+import { type Aggregation, aggregations, isLevel, type TimeUnit } from './meter.ts';
 
 /**
  * What makes a meter's definition valid: OpenMeter's api/openapi.yaml and, where the two differ, its
@@ -26,7 +26,7 @@ export interface MeterDefinition {
   valueExpression?: string | undefined;
   /** Which events of the type count; undefined = all. */
   filters?: EventFilters | undefined;
-  /** Of a WEIGHTED_SUM; undefined = SECOND. */
+  /** Of WEIGHTED_SUM and WEIGHTED_LATEST; undefined = SECOND. */
   timeUnit?: TimeUnit | undefined;
   groupBy: Record<string, string>;
 }
@@ -85,8 +85,8 @@ function valueIssues(input: Record<string, unknown>): Issue[] {
     add(field, 'is not allowed when the aggregation is COUNT');
   } else if (!isGiven && isKnown && aggregation !== 'COUNT')
     add('valueProperty', `is required when the aggregation is ${aggregation}`);
-  if (input.timeUnit !== undefined && isKnown && aggregation !== 'WEIGHTED_SUM')
-    add('timeUnit', 'is only for the aggregation WEIGHTED_SUM');
+  if (input.timeUnit !== undefined && isKnown && !isLevel(aggregation as Aggregation))
+    add('timeUnit', 'is only for the aggregations WEIGHTED_SUM and WEIGHTED_LATEST');
   return issues;
 }
 

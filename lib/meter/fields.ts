@@ -140,7 +140,8 @@ export const meterFields = {
   timeUnit: Type.Optional(
     choice(Object.keys(timeUnits) as TimeUnit[], {
       default: 'SECOND',
-      description: 'Of a WEIGHTED_SUM: it is answered in value × this, such as GB × hours.',
+      description:
+        'Of WEIGHTED_SUM and WEIGHTED_LATEST: they are answered in value × this, such as GB × hours.',
       examples: ['HOUR'],
     }),
   ),

@@ -10,14 +10,16 @@ export const aggregations = [
   'LATEST',
   'PERCENTILE',
   'WEIGHTED_SUM',
+  'WEIGHTED_LATEST',
 ] as const;
 export type Aggregation = (typeof aggregations)[number];
 
 /**
  * What a cell keeps of its events' values: the one that they come to, each distinct one, how many there are of which size
- * (lib/cells/sketch.ts), what the area under their level is made of (db/usage/areas.ts), or none of them.
+ * (lib/cells/sketch.ts), what the area under their level is made of (db/usage/areas.ts), each with its time
+ * (lib/cells/points.ts), or none of them.
  */
-export type KeptValues = 'one' | 'distinct' | 'sketch' | 'area' | 'none';
+export type KeptValues = 'one' | 'distinct' | 'sketch' | 'area' | 'points' | 'none';
 export const keptValues: Readonly<Record<Aggregation, KeptValues>> = {
   SUM: 'one',
   COUNT: 'none',
@@ -28,9 +30,20 @@ export const keptValues: Readonly<Record<Aggregation, KeptValues>> = {
   LATEST: 'one',
   PERCENTILE: 'sketch',
   WEIGHTED_SUM: 'area',
+  WEIGHTED_LATEST: 'points',
 };
 
-/** What a WEIGHTED_SUM is answered in: value × this. In seconds. */
+/** Whether its cells keep texts: distinct values, or points. */
+export function keepsTexts(aggregation: Aggregation): boolean {
+  return keptValues[aggregation] === 'distinct' || keptValues[aggregation] === 'points';
+}
+
+/** Whether it is answered by the area under a level. */
+export function isLevel(aggregation: Aggregation): boolean {
+  return keptValues[aggregation] === 'area' || keptValues[aggregation] === 'points';
+}
+
+/** What WEIGHTED_SUM and WEIGHTED_LATEST are answered in: value × this. In seconds. */
 export const timeUnits = { SECOND: 1, MINUTE: 60, HOUR: 3_600, DAY: 86_400 } as const;
 export type TimeUnit = keyof typeof timeUnits;
 
@@ -46,7 +59,7 @@ export interface Meter {
   valueExpression?: string | undefined;
   /** Which events of the type it takes (eventFilters.ts); undefined = all. */
   filters?: Record<string, unknown> | undefined;
-  /** Of a WEIGHTED_SUM; undefined = SECOND. */
+  /** Of WEIGHTED_SUM and WEIGHTED_LATEST; undefined = SECOND. */
   timeUnit?: TimeUnit | undefined;
   /** Group-by name to JSONPath. */
   groupBy: Record<string, string>;

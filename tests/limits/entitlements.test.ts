@@ -244,8 +244,10 @@ describe('every aggregation', () => {
     ['LATEST', '$.n', { usage: 2, balance: 98 }],
     // A level of 10 for a second.
     ['WEIGHTED_SUM', '$.n', { usage: 10, balance: 90 }],
+    ['WEIGHTED_LATEST', '$.n', { usage: 10, balance: 90 }],
     ['PERCENTILE', '$.n', { usage: 1.99229, balance: 98.00771 }],
   ] as const;
+  const values: Record<string, number[]> = { WEIGHTED_SUM: [10, -10, 0], WEIGHTED_LATEST: [10, 0, 0] };
   test.each(cases)('%s', async (aggregation, valueProperty, expected) => {
     const name = aggregation.toLowerCase();
     await call('POST', '/api/v1/meters', {
@@ -265,7 +267,7 @@ describe('every aggregation', () => {
     });
     const start = Date.now() - 30_000;
     await client.events.ingest(
-      (aggregation === 'WEIGHTED_SUM' ? [10, -10, 0] : [2, 7, 2]).map((n, i) => ({
+      (values[aggregation] ?? [2, 7, 2]).map((n, i) => ({
         id: `${name}-${i}`,
         source: 'test',
         type: name,

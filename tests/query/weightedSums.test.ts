@@ -99,3 +99,71 @@ describe('a WEIGHTED_SUM', () => {
     ]);
   });
 });
+
+describe('a WEIGHTED_LATEST', () => {
+  beforeAll(async () => {
+    await service.meter({
+      slug: 'seats',
+      eventType: 'seats',
+      aggregation: 'WEIGHTED_LATEST',
+      valueProperty: '$.n',
+      timeUnit: 'DAY',
+      groupBy: { plan: '$.plan' },
+    });
+    const set = (subject: string, time: string, n: number, plan: string) =>
+      event(subject, time, { n, plan }, { type: 'seats' });
+    await service.pipeline.process(
+      [
+        set('acme', '2026-02-01T00:00:00Z', 10, 'pro'),
+        set('acme', '2026-03-02T12:00:00Z', 20, 'pro'),
+        // Said again: nothing changes.
+        set('acme', '2026-03-03T00:00:00Z', 20, 'pro'),
+        set('acme', '2026-03-02T00:00:00Z', 3, 'free'),
+        set('zebra', '2026-03-01T12:00:00Z', 4, 'pro'),
+        set('zebra', '2026-03-02T00:00:00Z', 0, 'pro'),
+      ],
+      arrivedMs,
+    );
+    await service.pipeline.backfill();
+  });
+
+  const range = 'from=2026-03-01T00:00:00Z&to=2026-03-31T00:00:00Z&windowSize=DAY';
+  const values = async (parameters: string) =>
+    (await ask(`${range}&${parameters}`, 'seats')).map(({ subject, groupBy, value }) => [
+      ...(subject === null ? [] : [subject]),
+      ...Object.values(groupBy),
+      value,
+    ]);
+
+  test('holds each value until the next of its subject and group, and adds them up', async () => {
+    for (const stage of ['waiting', 'merged', 'days closed']) {
+      if (stage === 'merged') await service.pipeline.aggregate(1);
+      if (stage === 'days closed') await service.pipeline.closeDays(Date.parse(now));
+      expect(await values('')).toEqual([[10 + 2], [15 + 3], [20 + 3], [11.5]]);
+      expect(await values('groupBy=plan')).toEqual([
+        ['pro', 12],
+        ['free', 3],
+        ['pro', 15],
+        ['free', 3],
+        ['pro', 20],
+        ['free', 1.5],
+        ['pro', 10],
+      ]);
+      expect(await values('subject=zebra')).toEqual([
+        ['zebra', 2],
+        ['zebra', 0],
+      ]);
+      expect(await values('filterGroupBy[plan]=free')).toEqual([[3], [3], [1.5]]);
+    }
+  });
+
+  test('rolls, and keeps the largest groups', async () => {
+    const last = 'from=2026-03-03T00:00:00Z&to=2026-03-04T00:00:00Z&windowSize=DAY&rollingWindow=P2D';
+    expect(await ask(last, 'seats')).toMatchObject([{ value: 18 + 23 }]);
+    const top = await ask('from=2026-03-02T00:00:00Z&groupBy=plan&topN=1', 'seats');
+    expect(top.map(({ other = false, value }) => [other, value])).toEqual([
+      [false, 45],
+      [true, 7.5],
+    ]);
+  });
+});

@@ -1,5 +1,6 @@
 import { windowBoundaries } from '@usage/lib/windows/windows.ts';
 import {
+  compare,
   divided,
   type Fraction,
   groupOf,
@@ -18,20 +19,25 @@ interface Change {
   by: Fraction;
 }
 
-/** What a query of a WEIGHTED_SUM must answer, change by change: each counts from its time on to the end of each window. */
+/**
+ * What a query of a level must answer, change by change: each counts from its time on to the end of each window. Of WEIGHTED_SUM
+ * events say by how much it changes, of WEIGHTED_LATEST what it is from then on.
+ */
 export function levelOracle(
   eventFromUs: number | undefined,
   events: OracleEvent[],
   query: OracleQuery,
+  aggregation: 'WEIGHTED_SUM' | 'WEIGHTED_LATEST',
   secondsPerUnit: bigint,
 ): OracleRow[] {
   const endUs = Math.min(query.toUs ?? Number.POSITIVE_INFINITY, query.nowUs);
-  const changes = events
+  const values = events
     .filter((event) => isAsked(event, query) && event.timeUs >= (eventFromUs ?? 0) && event.timeUs < endUs)
     .flatMap((event): Change[] => {
       const by = numberOf(event.v);
       return by ? [{ event, by }] : [];
     });
+  const changes = aggregation === 'WEIGHTED_SUM' ? values : changesOf(values);
   const rows: OracleRow[] = [];
   const groups = Map.groupBy(changes, ({ event }) => JSON.stringify(groupOf(event, query)));
   for (const own of groups.values()) {
@@ -60,6 +66,23 @@ export function levelOracle(
     }
   }
   return inOrder(rows);
+}
+
+/** By how much each value differs from the one before it of the same subject, model and region. */
+function changesOf(values: readonly Change[]): Change[] {
+  const series = Map.groupBy(values, ({ event: { subject, model, region } }) =>
+    JSON.stringify([subject, model ?? '', region ?? '']),
+  );
+  return [...series.values()].flatMap((own) => {
+    // At the same time the greatest value counts.
+    const ordered = own.toSorted((a, b) => a.event.timeUs - b.event.timeUs || compare(a.by, b.by));
+    const last = ordered.filter(({ event }, i) => ordered[i + 1]?.event.timeUs !== event.timeUs);
+    return last.map(({ event, by }, i) => ({ event, by: sum([by, negative(last[i - 1]?.by ?? zero)]) }));
+  });
+}
+
+function negative({ digits, scale }: Fraction): Fraction {
+  return { digits: -digits, scale };
 }
 
 const zero: Fraction = { digits: 0n, scale: 0 };

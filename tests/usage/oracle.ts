@@ -137,6 +137,7 @@ function valueOfGroup(
     case 'AVG':
       return print(divided(sum(fractions), BigInt(taken.length)));
     case 'WEIGHTED_SUM':
+    case 'WEIGHTED_LATEST':
       throw new Error('levels.ts has it');
     case 'MIN':
       return print(fractions.reduce((a, b) => (compare(b, a) < 0 ? b : a)));

@@ -1,5 +1,5 @@
 import { endUs } from '@usage/lib/event/time.ts';
-import type { Aggregation } from '@usage/lib/meter/meter.ts';
+import { type Aggregation, isLevel } from '@usage/lib/meter/meter.ts';
 import { dayUs, hourUs } from '@usage/lib/windows/units.ts';
 import { type WindowSize, windowBoundaries, windowUsTypical } from '@usage/lib/windows/windows.ts';
 import {
@@ -23,7 +23,7 @@ export function overlaid(aggregation: Aggregation, query: OracleQuery): OracleQu
   const adds = aggregation === 'SUM' || aggregation === 'COUNT';
   if (inner && adds && (!window || windowUsTypical[window.size] > windowUsTypical[inner]))
     return { ...within(plain, 400 * windowUsTypical[inner]), percentileWindow: inner, percentile };
-  if (aggregation !== 'WEIGHTED_SUM' || !window || windowUsTypical[window.size] >= dayUs) return plain;
+  if (!isLevel(aggregation) || !window || windowUsTypical[window.size] >= dayUs) return plain;
   // A level has a row in each window.
   const endUs = Math.min(query.toUs ?? query.nowUs, query.nowUs);
   const sinceUs = endUs - (windowUsTypical[window.size] < hourUs ? 3 * hourUs : 4 * dayUs);

@@ -24,6 +24,7 @@ export const usageKinds: Readonly<Record<Aggregation, 'adds' | 'distinct' | 'lev
   LATEST: 'level',
   PERCENTILE: 'level',
   WEIGHTED_SUM: 'adds',
+  WEIGHTED_LATEST: 'adds',
 };
 
 /** Ranges of time that usage is wanted for, of some subjects together. */

@@ -2,6 +2,7 @@ import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import type { Total } from '@usage/db/usage/accumulator.ts';
 import type { UsageQuery } from '@usage/db/usage/context.ts';
 import type { UsageTotals } from '@usage/db/usage/readUsage.ts';
+import { addedAs } from '@usage/db/usage/value.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { keptValues } from '@usage/lib/meter/meter.ts';
 import { rollingStart } from '@usage/lib/windows/rolling.ts';
@@ -78,7 +79,7 @@ async function totalsOf(
   const whole = { ...query, windows: undefined };
   if (keptValues[meter.aggregation] !== 'distinct') {
     const { totals } = await read({ ...whole, cuts: cutsOf(windows) });
-    return rollingTotals(meter.aggregation, totals, windows);
+    return rollingTotals(addedAs(meter.aggregation), totals, windows);
   }
   const count = windows.toUs.length;
   if (count > rollingReadsMax) throw tooManyWindows(count, rollingReadsMax);

@@ -1,5 +1,5 @@
 import type { Total } from '@usage/db/usage/accumulator.ts';
-import { measuredValue } from '@usage/db/usage/value.ts';
+import { addedAs, measuredValue } from '@usage/db/usage/value.ts';
 import { copyOf, mergeCell } from '@usage/lib/cells/cell.ts';
 import { compareDecimals } from '@usage/lib/decimal/decimal.ts';
 import type { Aggregation, Meter } from '@usage/lib/meter/meter.ts';
@@ -21,7 +21,7 @@ export function topGroups(
   topN: number,
   percentile?: number,
 ): TopGroups {
-  const { aggregation } = meter;
+  const aggregation = addedAs(meter.aggregation);
   const groups = new Map<string, Total>();
   for (const total of totals) addTo(aggregation, groups, JSON.stringify(total.key), total);
   const ranked = [...groups]

@@ -191,7 +191,7 @@ function seriesOf(tx: Executor, scope: UsageScope) {
   );
 }
 
-function keyOf(tx: Executor, scope: UsageScope) {
+export function keyOf(tx: Executor, scope: UsageScope) {
   const subject = scope.groupBySubject ? tx`ARRAY[subject]` : tx`'{}'::text[]`;
   return scope.groupByIndexes.reduce(
     (key, index) => tx`${key} || group_values[${index + 1}::int]`,

@@ -84,7 +84,7 @@ export function queryBody(
 
 /** Whether parts add up to the whole: else an "other" or a sum of windows would be wrong. */
 export function isAdditive({ aggregation }: Meter): boolean {
-  return aggregation === 'SUM' || aggregation === 'COUNT' || aggregation === 'WEIGHTED_SUM';
+  return ['SUM', 'COUNT', 'WEIGHTED_SUM', 'WEIGHTED_LATEST'].includes(aggregation);
 }
 
 /** Whether the groups beyond the largest can be one: distinct values that groups share cannot be added up. */

@@ -15,7 +15,7 @@ export interface Draft {
   /** Of a stored meter: they cannot change. */
   storedFilters?: Meter['filters'];
   groupBy: { name: string; path: string }[];
-  /** Of a WEIGHTED_SUM. */
+  /** Of WEIGHTED_SUM and WEIGHTED_LATEST. */
   timeUnit: TimeUnit;
 }
 
@@ -48,7 +48,13 @@ export const aggregations: { value: Meter['aggregation']; label: string }[] = [
   { value: 'LATEST', label: 'LATEST: the newest value' },
   { value: 'PERCENTILE', label: 'PERCENTILE: the median, or another percentile of the values' },
   { value: 'WEIGHTED_SUM', label: 'WEIGHTED_SUM: a level over time, from its changes' },
+  { value: 'WEIGHTED_LATEST', label: 'WEIGHTED_LATEST: a level over time, which events set' },
 ];
+
+/** Whether it has a unit of time. */
+export function isLevel(aggregation: Meter['aggregation']): boolean {
+  return aggregation === 'WEIGHTED_SUM' || aggregation === 'WEIGHTED_LATEST';
+}
 
 export function emptyDraft(eventType = ''): Draft {
   return {
@@ -99,7 +105,7 @@ export function groupByOf({ groupBy }: Draft): Record<string, string> {
 }
 
 export function timeUnitOf({ aggregation, timeUnit }: Draft): { timeUnit?: TimeUnit } {
-  return aggregation === 'WEIGHTED_SUM' ? { timeUnit } : {};
+  return isLevel(aggregation) ? { timeUnit } : {};
 }
 
 /** The filters of a stored meter, or those of the form as the API takes them; conditions without a name are not ready yet. */

@@ -10,6 +10,7 @@ import {
   type Draft,
   filtersOf,
   groupByOf,
+  isLevel,
   nameOfPath,
   slugFor,
   timeUnitNames,
@@ -85,7 +86,7 @@ export function MeterForm({ first, meter }: { first: Draft; meter?: Meter }) {
                     fault={faultOf('valueProperty') ?? faultOf('valueExpression')}
                   />
                 )}
-                {draft.aggregation === 'WEIGHTED_SUM' && (
+                {isLevel(draft.aggregation) && (
                   <SelectField
                     label="Time unit"
                     value={draft.timeUnit}
