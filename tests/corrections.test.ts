@@ -179,6 +179,14 @@ describe('an event', () => {
     expect(await ask('sum')).toEqual([15]);
   });
 
+  test('is found by its time too, and not by another one', async () => {
+    const { ask, id } = await threeEvents();
+    const of = (time: string) => ({ action: 'void', reason: 'test', event: { ...id('b'), time } });
+    expect(await call('POST', '', of('2025-03-01T10:00:21Z'))).toMatchObject({ status: 404 });
+    expect(await call('POST', '', of('2025-03-01T11:00:20+01:00'))).toMatchObject({ body: { events: 1 } });
+    expect(await ask('sum')).toEqual([15]);
+  });
+
   test('that is not stored is a 404', async () => {
     const { id } = await threeEvents();
     const answer = await call('POST', '', { action: 'void', reason: 'test', event: id('nothing') });

@@ -1,6 +1,6 @@
-import { countedBatch } from '../backfills/counted.ts';
 import type { Executor, Transaction } from '../connection/connect.ts';
 import { timeOf } from '../connection/times.ts';
+import { batchesOfTenant, eventsOfBatches } from '../events/tenantBatches.ts';
 
 /** An event as it came, with the correction that is in force. Times in µs since 1970. */
 export interface CorrectableEvent {
@@ -38,7 +38,13 @@ export async function lockCorrections(tx: Transaction, namespace: string): Promi
   await tx`SELECT pg_advisory_xact_lock(hashtext('usage.corrections'), hashtext(${namespace}))`;
 }
 
-/** The events as they came, but for those of backfills that don't count; at most eventsMax, in no order. */
+/** Beyond so many batches, those between the first and the last are read in one go. */
+const sparseBatchesMax = 500;
+
+/**
+ * The events as they came, but for those of backfills that don't count; at most eventsMax, in no order. Only batches are read that
+ * may hold some: the more so the narrower type and time are.
+ */
 export async function findCorrectable(
   tx: Executor,
   namespace: string,
@@ -46,6 +52,16 @@ export async function findCorrectable(
   eventsMax: number,
 ): Promise<CorrectableEvent[]> {
   const { source, id, type, subject, fromUs, toUs } = filter;
+  const batches = await batchesOfTenant(tx, namespace, filter);
+  if (!batches) return [];
+  const { days } = batches;
+  const condition = tx`e.namespace = ${namespace} ${days ? tx`AND e.period BETWEEN ${days.from}::text::date AND ${days.to}::text::date` : tx``}
+    ${source === undefined ? tx`` : tx`AND e.source = ${source}`}
+    ${id === undefined ? tx`` : tx`AND e.id = ${id}`}
+    ${type === undefined ? tx`` : tx`AND e.type = ${type}`}
+    ${subject === undefined ? tx`` : tx`AND e.subject = ${subject}`}
+    ${fromUs === undefined ? tx`` : tx`AND e.time >= ${timeOf(tx, fromUs)}`}
+    ${toUs === undefined ? tx`` : tx`AND e.time < ${timeOf(tx, toUs)}`}`;
   return tx<CorrectableEvent[]>`
     SELECT e.source, e.id, e.type, e.subject, (extract(epoch FROM e.time) * 1000000)::float8 AS time_us,
            (extract(epoch FROM e.ingested_at) * 1000000)::float8 AS arrived_us, e.batch_id,
@@ -53,16 +69,9 @@ export async function findCorrectable(
            e.attributes::text AS attributes, e.data::text AS data, c.id AS correction_id, c.kind AS correction_kind,
            (extract(epoch FROM c.time) * 1000000)::float8 AS amended_time_us, c.subject AS amended_subject,
            c.data::text AS amended_data
-    FROM events e
+    FROM ${eventsOfBatches(tx, batches.ids, condition, sparseBatchesMax)} e
     LEFT JOIN corrections c ON c.undone_at IS NULL AND c.namespace = e.namespace AND c.source = e.source AND c.event_id = e.id
       AND c.batch_id = e.batch_id
-    WHERE e.namespace = ${namespace} AND ${countedBatch(tx, tx`e.batch_id`)}
-      ${source === undefined ? tx`` : tx`AND e.source = ${source}`}
-      ${id === undefined ? tx`` : tx`AND e.id = ${id}`}
-      ${type === undefined ? tx`` : tx`AND e.type = ${type}`}
-      ${subject === undefined ? tx`` : tx`AND e.subject = ${subject}`}
-      ${fromUs === undefined ? tx`` : tx`AND e.time >= ${timeOf(tx, fromUs)}`}
-      ${toUs === undefined ? tx`` : tx`AND e.time < ${timeOf(tx, toUs)}`}
     LIMIT ${eventsMax}`;
 }
 

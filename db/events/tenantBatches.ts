@@ -21,6 +21,48 @@ export async function batchesHolding(
   return rows.map((row) => row.id);
 }
 
+/** Batches, at least one. */
+export interface ArrivedBatches {
+  ids: bigint[];
+  /**
+   * The days on which their events arrived, YYYY-MM-DD, UTC, both included: the chunks of other days aren't even opened.
+   * undefined where some were stored before `period` was the day of arrival.
+   */
+  days: { from: string; to: string } | undefined;
+}
+
+/**
+ * The batches that may hold events of a namespace that count, of the type and within the range of their times where these are given;
+ * undefined where there are none.
+ */
+export async function batchesOfTenant(
+  tx: Executor,
+  namespace: string,
+  {
+    type,
+    fromUs,
+    toUs,
+  }: { type?: string | undefined; fromUs?: number | undefined; toUs?: number | undefined },
+): Promise<ArrivedBatches | undefined> {
+  const [row] = await tx<{ ids: bigint[] | null; from_day: string; to_day: string; by_day: boolean }[]>`
+    SELECT array_agg(DISTINCT id) AS ids, to_char(min(arrived_from) AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS from_day,
+           to_char(max(arrived_to) AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS to_day,
+           bool_and(by_day) AS by_day
+    FROM (
+      SELECT t.batch_id AS id, t.first_arrived AS arrived_from, t.last_arrived AS arrived_to,
+             b.identity_table IS NOT NULL AS by_day
+      FROM batch_types t LEFT JOIN batches b ON b.id = t.batch_id
+      WHERE t.namespace = ${namespace}
+        ${type === undefined ? tx`` : tx`AND t.type = ${type}`}
+        ${fromUs === undefined ? tx`` : tx`AND t.last_time >= ${timeOf(tx, fromUs)}`}
+        ${toUs === undefined ? tx`` : tx`AND t.first_time < ${timeOf(tx, toUs)}`}
+        AND ${countedBatch(tx, tx`t.batch_id`)}
+      UNION ALL SELECT id, arrived_from, arrived_to, identity_table IS NOT NULL
+      FROM batches WHERE NOT described AND events > 0) found`;
+  if (!row?.ids) return undefined;
+  return { ids: row.ids, days: row.by_day ? { from: row.from_day, to: row.to_day } : undefined };
+}
+
 /** With fewer than one batch in so many between the first and the last, each is looked for by itself. */
 const sparseFactor = 4;
 

@@ -15,6 +15,11 @@ const attribute = (description: string) =>
 const Identity = closedObject({
   source: attribute('Source of the event.'),
   id: attribute('Id of the event.'),
+  time: Type.Optional(
+    time(
+      'Its time as it came, where that is known: the event is found sooner, and one of another time is not meant.',
+    ),
+  ),
 });
 
 export const EventFilter = closedObject({

@@ -144,10 +144,13 @@ function checkTogether({ action, event, filter, time, subject, data }: Correct):
 async function find(tx: Transaction, namespace: string, wanted: Correct): Promise<CorrectableEvent[]> {
   const { event, filter } = wanted;
   const timeOf = (text: string | undefined) => (text === undefined ? undefined : parseTimeUs(text));
-  const where: CorrectableFilter = event ?? {
-    ...{ type: filter?.type, source: filter?.source, subject: filter?.subject },
-    ...{ fromUs: timeOf(filter?.from), toUs: timeOf(filter?.to) },
-  };
+  const atUs = timeOf(event?.time);
+  const where: CorrectableFilter = event
+    ? { source: event.source, id: event.id, fromUs: atUs, toUs: atUs === undefined ? undefined : atUs + 1 }
+    : {
+        ...{ type: filter?.type, source: filter?.source, subject: filter?.subject },
+        ...{ fromUs: timeOf(filter?.from), toUs: timeOf(filter?.to) },
+      };
   await limitStatement(tx, searchMsMax);
   const found = await findCorrectable(tx, namespace, where, event ? copiesMax : eventsMax + 1).catch(
     (error) => {

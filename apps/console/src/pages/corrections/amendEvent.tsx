@@ -90,7 +90,7 @@ export function AmendEvent(props: {
 
 /** What differs from how it counts now; undefined where nothing does. */
 function bodyOf(
-  { source, id }: IngestedEvent['event'],
+  { source, id, time: cameAt }: IngestedEvent['event'],
   first: Version,
   { time, subject, data }: Version,
 ): CorrectionText | undefined {
@@ -98,7 +98,7 @@ function bodyOf(
   if (time === first.time && subject === first.subject && !isDataChanged) return undefined;
   const head = JSON.stringify({
     action: 'amend',
-    event: { source, id },
+    event: { source, id, time: cameAt },
     ...(time !== first.time && { time: time.trim() }),
     ...(subject !== first.subject && { subject }),
   });

@@ -12,8 +12,8 @@ import { type CorrectionText, Effects, sendCorrection, useDryRun } from './effec
 
 /** Voids one event: it stays, and counts no more. */
 export function VoidEvent({ event, onClose }: { event: IngestedEvent['event']; onClose: () => void }) {
-  const { source, id } = event;
-  const body = JSON.stringify({ action: 'void', event: { source, id } });
+  const { source, id, time } = event;
+  const body = JSON.stringify({ action: 'void', event: { source, id, time } });
   return <VoidDialog title={`Void event ${oneLine(id)}?`} body={body} onClose={onClose} />;
 }
 
