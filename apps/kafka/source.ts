@@ -30,6 +30,8 @@ export class KafkaSource {
   constructor(readonly options: SourceOptions) {}
 
   start(): void {
+    const { metrics, session } = this.options;
+    for (const topic of session.topics) metrics.lag.set({ topic }, 0);
     this.#running = this.#run();
   }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parser as logql } from '@grafana/lezer-logql';
 import { parser as promql } from '@prometheus-io/lezer-promql';
@@ -7,6 +8,7 @@ import { connect, type Sql } from '@usage/db/connection/connect.ts';
 import { Redis } from 'ioredis';
 import { freePort } from '../../scripts/local/ports.ts';
 import { type RunningApps, startApps } from '../support/apps.ts';
+import { spawnApp } from '../support/spawnApp.ts';
 import { type ExposedMetrics, prometheusOwn, scrape, targetLabels } from './exposedMetrics.ts';
 import { alerts, panelQueries, type Query } from './panels.ts';
 import { waitUntil } from './stack.ts';
@@ -16,20 +18,23 @@ let apps: RunningApps;
 let urls: string[];
 let sql: Sql;
 let exposed: ExposedMetrics;
+let folder: string;
+let source: ReturnType<typeof spawnApp> | undefined;
 const startMsMax = 60_000;
 /** With keys, so that what is told about these is there as well. */
 const adminKey = 'operator-of-the-monitoring-test-0123456789';
 const authorization = { Authorization: `Bearer ${adminKey}` };
 
 beforeAll(async () => {
-  const [processor, aggregator] = await Promise.all([freePort(), freePort()]);
+  const [processor, aggregator, kafka] = await Promise.all([freePort(), freePort(), freePort()]);
   apps = await startApps({
     PROCESSOR_PORT: `${processor}`,
     AGGREGATOR_PORT: `${aggregator}`,
     AUTH: 'keys',
     ADMIN_API_KEY: adminKey,
   });
-  const unlisted = [processor, aggregator].map((port) => `http://127.0.0.1:${port}`);
+  await startKafkaSource(kafka);
+  const unlisted = [processor, aggregator, kafka].map((port) => `http://127.0.0.1:${port}`);
   urls = [apps.url, apps.queryUrl, apps.limitsUrl, ...unlisted];
   sql = connect({ url: apps.database.url, name: 'test', connectionsMax: 1, statementMsMax: 10_000 });
   await makeEverythingHappen();
@@ -37,8 +42,23 @@ beforeAll(async () => {
 }, startMsMax);
 afterAll(async () => {
   await sql?.end();
+  source?.kill('SIGTERM');
+  await source?.exited;
+  await rm(folder, { recursive: true, force: true });
   await apps?.stop();
 }, startMsMax);
+
+/** Without brokers: its metrics are there all the same. */
+async function startKafkaSource(port: number): Promise<void> {
+  folder = await mkdtemp(join(tmpdir(), 'usage-monitoring-'));
+  const mapping = join(folder, 'kafka.yaml');
+  await Bun.write(mapping, 'topics: { usage: cloudevents }');
+  const settings = { KAFKA_BROKERS: '127.0.0.1:1', KAFKA_MAPPING_FILE: mapping, KAFKA_PORT: `${port}` };
+  source = spawnApp('kafka', { ...process.env, ...settings }, 'inherit');
+  void new Response(source.stdout).text();
+  const isUp = () => fetch(`http://127.0.0.1:${port}/health/live`).catch(() => undefined);
+  while (!(await isUp())) await Bun.sleep(20);
+}
 
 test('every query of the dashboards and alerts parses and names only metrics and labels that the apps expose', async () => {
   const queries = [...(await panelQueries('prometheus')), ...(await alerts())];
