@@ -4,8 +4,8 @@ import type { Stack } from './stack.ts';
 const group = 'processors';
 /** What an app of that name may have open; the process that is gone may leave nothing. */
 const connectionsMax: Record<string, number> = {
-  ...{ gateway: 4, processor: 4, aggregator: 6, query: 8 },
-  ...{ 'gateway keys': 1, 'query keys': 1 },
+  ...{ gateway: 4, processor: 4, aggregator: 6, query: 8, limits: 8 },
+  ...{ 'gateway keys': 1, 'query keys': 1, 'limits keys': 1 },
 };
 const redisConnections: Record<string, string> = {
   gateway: 'gateway',
@@ -15,6 +15,8 @@ const redisConnections: Record<string, string> = {
   aggregator: 'aggregator',
   query: 'query',
   'query subscriber': 'query',
+  limits: 'limits',
+  'limits subscriber': 'limits',
 };
 /** The suite's own. */
 const ownConnections = ['fault suite'];

@@ -80,6 +80,7 @@ export class Stack {
         'aggregator2',
         'query',
         'limits',
+        'limits2',
       ] as const),
       ...(['postgres', 'redis', 'postgresProxy', 'redisProxy'] as const),
     ];

@@ -6,7 +6,8 @@ export type AppName =
   | 'aggregator'
   | 'aggregator2'
   | 'query'
-  | 'limits';
+  | 'limits'
+  | 'limits2';
 
 export interface StackOptions {
   redisSettings?: Record<string, string>;

@@ -6,6 +6,7 @@ import { clockFaults } from './clocks.ts';
 import { dayFaults } from './days.ts';
 import { diskFaults } from './diskFull.ts';
 import { gatewayFaults } from './gateway.ts';
+import { limitsFaults } from './limits.ts';
 import { networkFaults } from './network.ts';
 import { poisonFaults } from './poison.ts';
 import { postgresFaults } from './postgres.ts';
@@ -17,7 +18,7 @@ import { slowDiskFaults } from './slowDisk.ts';
 import { upgradeFaults } from './upgrade.ts';
 import { wentBackFaults } from './wentBack.ts';
 
-/** The nine groups: processor, aggregator, gateway, PostgreSQL, Redis, poison, clocks, network, upgrade. */
+/** The ten groups: processor, aggregator, gateway, limits, PostgreSQL, Redis, poison, clocks, network, upgrade. */
 export const faults: Fault[] = [
   ...processorFaults,
   ...backlogFaults,
@@ -34,6 +35,7 @@ export const faults: Fault[] = [
   ...poisonFaults,
   ...boundaryFaults,
   ...clockFaults,
+  ...limitsFaults,
   ...networkFaults,
   ...upgradeFaults,
 ];
