@@ -3,6 +3,7 @@ import type { Access } from '@usage/lib/auth/access.ts';
 import { createServer } from '@usage/lib/http/server.ts';
 import { apiDescription } from '@usage/lib/http/swagger.ts';
 import { limitsTags } from '@usage/lib/limits/api/index.ts';
+import { operationsOf } from '@usage/lib/limits/api/ownedEntitlements.ts';
 import type { Health } from '@usage/lib/service/health.ts';
 import type { Logger } from '@usage/lib/service/log.ts';
 import type { EventStream } from '@usage/lib/stream/stream.ts';
@@ -16,9 +17,8 @@ import type { LimitsConfig } from './config.ts';
 import { customerHandlers } from './customers/handlers.ts';
 import { entitlementHandlers } from './entitlements/handlers.ts';
 import { ownedEntitlementHandlers } from './entitlements/ownedHandlers.ts';
-import type { EntitlementParts } from './entitlements/valueAnswer.ts';
 import { featureHandlers } from './features/handlers.ts';
-import { apiRoutes } from './http/routes.ts';
+import { apiRoutes, type Handler } from './http/routes.ts';
 import { limitsMetrics } from './metrics.ts';
 import { Deliveries } from './notifications/deliver.ts';
 import { notificationHandlers } from './notifications/handlers.ts';
@@ -49,7 +49,7 @@ export function createLimits({ config, sql, stream, access, health, registry, lo
   const handlers = {
     ...customerHandlers(sql),
     ...featureHandlers(sql),
-    ...ownedHandlers(parts),
+    ...operationsOf<Handler>(ownedEntitlementHandlers(parts, 'v1'), ownedEntitlementHandlers(parts, 'v2')),
     ...entitlementHandlers(parts),
     ...accessHandlers(parts),
     ...reservationHandlers(sql, checks),
@@ -69,34 +69,6 @@ export function createLimits({ config, sql, stream, access, health, registry, lo
     .use(apiDescription(description))
     .use(apiRoutes(handlers, access));
   return { app, loops, stop };
-}
-
-/** OpenMeter has the same operations twice, under other names. */
-function ownedHandlers(parts: EntitlementParts) {
-  const v1 = ownedEntitlementHandlers(parts, 'v1');
-  const v2 = ownedEntitlementHandlers(parts, 'v2');
-  return {
-    createEntitlement: v1.create,
-    listSubjectEntitlements: v1.list,
-    getSubjectEntitlement: v1.get,
-    deleteEntitlement: v1.delete,
-    overrideEntitlement: v1.override,
-    getEntitlementValue: v1.value,
-    getEntitlementHistory: v1.history,
-    resetEntitlementUsage: v1.reset,
-    createGrant: v1.createGrant,
-    listEntitlementGrants: v1.listGrants,
-    createCustomerEntitlementV2: v2.create,
-    listCustomerEntitlementsV2: v2.list,
-    getCustomerEntitlementV2: v2.get,
-    deleteCustomerEntitlementV2: v2.delete,
-    overrideCustomerEntitlementV2: v2.override,
-    getCustomerEntitlementValueV2: v2.value,
-    getCustomerEntitlementHistoryV2: v2.history,
-    resetCustomerEntitlementUsageV2: v2.reset,
-    createCustomerEntitlementGrantV2: v2.createGrant,
-    listCustomerEntitlementGrantsV2: v2.listGrants,
-  };
 }
 
 const description = {

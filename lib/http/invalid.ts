@@ -30,37 +30,6 @@ export function readBodyAs<T extends TSchema>(what: string, schema: T, body: unk
   return body as Static<T>;
 }
 
-/** A whole number from 1 to `max` of a query; adds to `issues` where it is something else. */
-export function integerIn(
-  query: URLSearchParams,
-  field: string,
-  fallback: number,
-  max: number,
-  issues: Issue[],
-): number {
-  const text = query.get(field);
-  if (text === null) return fallback;
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
-  issues.push({ field, reason: `must be a whole number from 1 to ${max}` });
-  return fallback;
-}
-
-/** One of `values`; adds to `issues` where it is something else. */
-export function oneOf<const T extends string>(
-  query: URLSearchParams,
-  field: string,
-  values: readonly T[],
-  fallback: NoInfer<T>,
-  issues: Issue[],
-): T {
-  const text = query.get(field);
-  if (text === null) return fallback;
-  const value = values.find((candidate) => candidate === text);
-  if (value === undefined) issues.push({ field, reason: `must be one of ${values.join(', ')}` });
-  return value ?? fallback;
-}
-
 /**
  * A path parameter that PostgreSQL can look up. Empty, and so never found, where its percent-encoding is malformed
  * (the router makes it null then) or it holds a NUL, which no stored text has.

@@ -181,6 +181,41 @@ test('parts of billing say that they are not part of this system', async () => {
   }
 });
 
+test('lists take every parameter that OpenMeter’s do; what billing would answer says that it is not part of this system', async () => {
+  const lists = {
+    '/api/v1/entitlements':
+      'feature=a&feature=b&subject=a&entitlementType=metered&entitlementType=static&excludeInactive=true&page=1&pageSize=10&order=DESC&orderBy=updatedAt',
+    '/api/v1/entitlements?limit=2&offset=0&excludeInactive': '=false',
+    '/api/v2/entitlements':
+      'feature=a&customerKeys=a&customerIds=b&entitlementType=boolean&excludeInactive=true&page=1&pageSize=10&limit=5&offset=3',
+    '/api/v1/grants': 'feature=a&subject=b&includeDeleted=true&limit=5&offset=3&order=ASC&orderBy=id',
+    '/api/v2/grants': 'feature=a&customer=b&includeDeleted=true&page=1&pageSize=2',
+    '/api/v1/features': 'meterSlug=a&includeArchived=true&limit=5&offset=0&order=DESC&orderBy=name',
+    '/api/v1/customers':
+      'key=a&name=b&primaryEmail=c&subject=d&includeDeleted=true&page=1&pageSize=2&orderBy=name',
+    '/api/v1/notification/channels':
+      'includeDeleted=true&includeDisabled=true&page=1&pageSize=2&orderBy=type',
+    '/api/v1/notification/rules': 'feature=a&channel=b&includeDisabled=true&order=DESC',
+    '/api/v1/notification/events':
+      'from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z&feature=a&subject=b&rule=c&channel=d&orderBy=createdAt',
+  };
+  for (const [path, query] of Object.entries(lists)) {
+    const url = query.startsWith('=') ? path + query : `${path}?${query}`;
+    expect([url, (await call('GET', url)).status]).toEqual([url, 200]);
+  }
+  for (const path of ['/api/v1/customers?expand=subscriptions', '/api/v1/customers?planKey=pro']) {
+    const { status, body } = await call('GET', path);
+    expect([path, status, body.code]).toEqual([path, 501, 'not_implemented']);
+  }
+  const { status, body } = await call(
+    'GET',
+    '/api/v1/entitlements?entitlementType=metred&pageSize=0&colour=red',
+  );
+  expect(status).toBe(400);
+  const named = body.extensions.validationErrors.map(({ field }: { field: string }) => field);
+  expect(named).toEqual(expect.arrayContaining(['entitlementType[0]', 'pageSize', 'colour']));
+});
+
 test('every change is in the audit log, which refuses to be changed', async () => {
   const { body: made } = await call('POST', '/api/v1/customers', { name: 'Audited', key: 'audited' });
   await call('PUT', '/api/v1/customers/audited', { name: 'Renamed', key: 'audited' });

@@ -21,6 +21,9 @@ beforeAll(async () => {
   ]) {
     const { body } = await operator('POST', '/api/v1/keys', { name: 'test', namespace, scopes });
     keys.set(`${namespace} ${scopes[0]}`, caller(apps.url, body.key));
+    // The limits service learns of a key by a message of its own.
+    const known = caller(apps.limitsUrl, body.key);
+    while ((await known('GET', '/api/v1/customers')).status === 401) await Bun.sleep(20);
   }
 }, startMsMax);
 afterAll(() => apps?.stop(), startMsMax);

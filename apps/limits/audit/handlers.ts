@@ -1,21 +1,19 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { listAudit } from '@usage/db/limits/audit.ts';
-import { pageSizeMax } from '@usage/lib/limits/api/schemas.ts';
-import { type Ask, QueryReader } from '../http/ask.ts';
+import { readParameters } from '@usage/lib/http/parameters.ts';
+import { AuditListQuery } from '@usage/lib/limits/api/queries.ts';
+import type { Ask } from '../http/ask.ts';
 
 export function auditHandlers(sql: Sql) {
   return {
-    async listAudit({ namespace, query }: Ask) {
-      const read = new QueryReader(query);
-      const limit = read.integer('limit', 100, pageSizeMax);
-      const beforeId = query.has('cursor') ? read.integer('cursor', 1, Number.MAX_SAFE_INTEGER) : undefined;
+    async listAudit({ namespace, request }: Ask) {
+      const { limit = 100, cursor, resource, resourceId } = readParameters(AuditListQuery, request);
       const listing = {
         limit: limit + 1,
-        beforeId,
-        resource: read.text('resource'),
-        resourceId: read.text('resourceId'),
+        beforeId: cursor === undefined ? undefined : Number(cursor),
+        resource,
+        resourceId,
       };
-      read.done();
       const entries = await listAudit(sql, namespace, listing);
       const items = entries.slice(0, limit).map(({ before, after, ...entry }) => ({
         ...entry,

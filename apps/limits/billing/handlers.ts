@@ -1,13 +1,10 @@
-import { Problem } from '@usage/lib/http/problem.ts';
 import type { billingRoutes } from '@usage/lib/limits/api/billing.ts';
+import { notPartOfThis } from './notPartOfThis.ts';
 
 /** OpenMeter's billing is not part of this system: its routes say so instead of 404. */
 export function billingHandlers(): Record<keyof typeof billingRoutes, () => Promise<never>> {
   const refuse = async () => {
-    throw new Problem(
-      'not_implemented',
-      'Apps, Stripe and subscriptions of a customer belong to billing, which is not part of this system: see docs/limits.md.',
-    );
+    throw notPartOfThis('Apps, Stripe and subscriptions of a customer');
   };
   return {
     listCustomerAppData: refuse,

@@ -3,9 +3,12 @@ import { uniqueViolation } from '@usage/db/connection/sqlStates.ts';
 import { type Actor, insertAudit } from '@usage/db/limits/audit.ts';
 import * as store from '@usage/db/limits/customers.ts';
 import { countActiveEntitlements } from '@usage/db/limits/entitlements.ts';
+import { readParameters } from '@usage/lib/http/parameters.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
-import { CustomerInput, customerOrders } from '@usage/lib/limits/api/customers.ts';
-import { type Ask, bodyOf, pageAnswer, QueryReader } from '../http/ask.ts';
+import { CustomerInput } from '@usage/lib/limits/api/customers.ts';
+import { CustomerListQuery, CustomerQuery, windowOf } from '@usage/lib/limits/api/queries.ts';
+import { notPartOfThis } from '../billing/notPartOfThis.ts';
+import { type Ask, bodyOf, pageAnswer } from '../http/ask.ts';
 
 /** Customers: who is measured over many subjects. Errors are thrown as Problem. */
 export function customerHandlers(sql: Sql) {
@@ -14,22 +17,18 @@ export function customerHandlers(sql: Sql) {
       const fields = toFields(await bodyOf(ask, CustomerInput, 'customer'));
       return toWire(await sql.begin((tx) => createCustomer(tx, ask.actor, fields)));
     },
-    async listCustomers({ namespace, query }: Ask) {
-      const read = new QueryReader(query);
-      const listing = {
-        ...read.page(),
-        ...read.order(customerOrders, 'name'),
-        includeDeleted: read.flag('includeDeleted'),
-        key: read.text('key'),
-        name: read.text('name'),
-        primaryEmail: read.text('primaryEmail'),
-        subject: read.text('subject'),
-      };
-      read.done();
+    async listCustomers({ namespace, request }: Ask) {
+      const query = readParameters(CustomerListQuery, request);
+      if (query.expand || query.planKey !== undefined) throw notPartOfThis('Subscriptions and plans');
+      const { key, name, primaryEmail, subject, orderBy = 'name', order = 'ASC' } = query;
+      const { includeDeleted = false } = query;
+      const { page, pageSize } = windowOf(query);
+      const listing = { page, pageSize, orderBy, order, includeDeleted, key, name, primaryEmail, subject };
       const { customers, total } = await store.listCustomers(sql, namespace, listing);
       return pageAnswer(listing, total, customers.map(toWire));
     },
-    async getCustomer({ namespace, params }: Ask) {
+    async getCustomer({ namespace, params, request }: Ask) {
+      if (readParameters(CustomerQuery, request).expand) throw notPartOfThis('Subscriptions');
       const idOrKey = params.customerIdOrKey!;
       return toWire(found(await store.getCustomer(sql, namespace, idOrKey), idOrKey));
     },

@@ -1,15 +1,19 @@
+import type { Static } from '@sinclair/typebox';
 import type { Executor } from '@usage/db/connection/connect.ts';
 import { customersOfSubjects, getCustomer } from '@usage/db/limits/customers.ts';
 import { getEntitlement } from '@usage/db/limits/entitlements.ts';
 import { getGrant, listGrants } from '@usage/db/limits/grants.ts';
-import { invalid } from '@usage/lib/http/invalid.ts';
+import { readParameters } from '@usage/lib/http/parameters.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import {
-  entitlementOrders,
-  entitlementTypes,
-  grantOrders,
-} from '@usage/lib/limits/api/entitlementSchemas.ts';
-import { type Ask, pageAnswer, QueryReader, wantsPage } from '../http/ask.ts';
+  EntitlementListQuery,
+  EntitlementListV2Query,
+  GrantListQuery,
+  GrantListV2Query,
+  wantsPage,
+  windowOf,
+} from '@usage/lib/limits/api/queries.ts';
+import { type Ask, pageAnswer } from '../http/ask.ts';
 import * as change from './change.ts';
 import { listed } from './listed.ts';
 import { noEntitlement, stateOf } from './owner.ts';
@@ -27,51 +31,54 @@ export function entitlementHandlers(parts: EntitlementParts) {
     if (!entitlement) throw noEntitlement(ask.params.entitlementId!);
     return entitlementWire(await stateOf(sql, entitlement), version, nowUs());
   };
-  const list = (version: WireVersion) => async (ask: Ask) => {
-    const read = new QueryReader(ask.query);
-    const window = read.window();
-    const order = read.order(entitlementOrders, 'createdAt');
-    const types = read.texts('entitlementType');
-    const unknown = types?.find((type) => !entitlementTypes.some((known) => known === type));
-    const listing = {
-      ...window,
-      ...order,
-      includeDeleted: false,
-      types,
-      features: read.texts('feature'),
-      customerIds: await customerIdsOf(sql, ask.namespace, read, version),
-      customerKeys: version === 'v2' ? read.texts('customerKeys') : undefined,
-    };
-    read.done();
-    if (unknown !== undefined)
-      throw invalid('query', [
-        { field: 'entitlementType', reason: `must be one of ${entitlementTypes.join(', ')}` },
-      ]);
-    const { items, total } = await listed(sql, ask.namespace, listing, version);
-    return version === 'v2' || wantsPage(ask.query) ? pageAnswer(window, total, items) : items;
+  const list = async ({ namespace, request }: Ask) => {
+    const query = readParameters(EntitlementListQuery, request);
+    const { items, total } = await listed(sql, namespace, await listingOf(sql, namespace, query), 'v1');
+    return wantsPage(query) ? pageAnswer(windowOf(query), total, items) : items;
   };
-  const grants = (version: WireVersion) => async (ask: Ask) => {
-    const read = new QueryReader(ask.query);
-    const window = read.window();
+  const listV2 = async ({ namespace, request }: Ask) => {
+    const query = readParameters(EntitlementListV2Query, request);
     const listing = {
-      ...window,
-      ...read.order(grantOrders, 'createdAt'),
-      includeDeleted: read.flag('includeDeleted'),
-      featureKeys: read.texts('feature'),
-      customerIds: await customerIdsOf(sql, ask.namespace, read, version),
+      ...(await listingOf(sql, namespace, query)),
+      customerIds: await idsOfCustomers(sql, namespace, query.customerIds),
+      customerKeys: query.customerKeys,
     };
-    read.done();
-    const found = await listGrants(sql, ask.namespace, listing);
-    const items = found.grants.map((grant) => grantWire(grant, nowUs()));
-    return version === 'v2' || wantsPage(ask.query) ? pageAnswer(window, found.total, items) : items;
+    const { items, total } = await listed(sql, namespace, listing, 'v2');
+    return pageAnswer(windowOf(query), total, items);
+  };
+  const grantsOf = async (
+    { namespace }: Ask,
+    query: Static<typeof GrantListQuery> | Static<typeof GrantListV2Query>,
+    customerIds: string[] | undefined,
+  ) => {
+    const { orderBy = 'createdAt', order = 'ASC', includeDeleted = false, feature: featureKeys } = query;
+    const listing = { ...windowOf(query), orderBy, order, includeDeleted, featureKeys, customerIds };
+    const { grants, total } = await listGrants(sql, namespace, listing);
+    return { items: grants.map((grant) => grantWire(grant, nowUs())), total };
   };
   return {
     getEntitlement: get('v1'),
     getEntitlementByIdV2: get('v2'),
-    listEntitlements: list('v1'),
-    listEntitlementsV2: list('v2'),
-    listGrants: grants('v1'),
-    listGrantsV2: grants('v2'),
+    listEntitlements: list,
+    listEntitlementsV2: listV2,
+    async listGrants(ask: Ask) {
+      const query = readParameters(GrantListQuery, ask.request);
+      const { items, total } = await grantsOf(
+        ask,
+        query,
+        await idsOfSubjects(sql, ask.namespace, query.subject),
+      );
+      return wantsPage(query) ? pageAnswer(windowOf(query), total, items) : items;
+    },
+    async listGrantsV2(ask: Ask) {
+      const query = readParameters(GrantListV2Query, ask.request);
+      const { items, total } = await grantsOf(
+        ask,
+        query,
+        await idsOfCustomers(sql, ask.namespace, query.customer),
+      );
+      return pageAnswer(windowOf(query), total, items);
+    },
     getCustomerEntitlementValue: (ask: Ask) => valueAnswer(parts, ask),
     async voidGrant(ask: Ask) {
       const grant = await getGrant(sql, ask.namespace, ask.params.grantId!);
@@ -82,21 +89,27 @@ export function entitlementHandlers(parts: EntitlementParts) {
   };
 }
 
-/** v1 names subjects, v2 customers by id or key. */
-async function customerIdsOf(
+/** What both lists of entitlements take; v1 names subjects. */
+async function listingOf(
   sql: Executor,
   namespace: string,
-  read: QueryReader,
-  version: WireVersion,
-): Promise<string[] | undefined> {
-  const subjects = version === 'v1' ? read.texts('subject') : undefined;
-  if (subjects) {
-    const found = await customersOfSubjects(sql, namespace, subjects);
-    return [...new Set([...found.values()].map(({ id }) => id))];
-  }
-  if (version === 'v1') return undefined;
-  const ids = read.texts('customerIds') ?? read.texts('customer');
-  if (!ids) return undefined;
-  const found = await Promise.all(ids.map((id) => getCustomer(sql, namespace, id)));
+  query: Static<typeof EntitlementListQuery> | Static<typeof EntitlementListV2Query>,
+) {
+  const { orderBy = 'createdAt', order = 'ASC', feature: features, entitlementType: types } = query;
+  const customerIds = 'subject' in query ? await idsOfSubjects(sql, namespace, query.subject) : undefined;
+  return { ...windowOf(query), orderBy, order, includeDeleted: false, types, features, customerIds } as const;
+}
+
+/** Of the customers that have the subjects; undefined = any. */
+async function idsOfSubjects(sql: Executor, namespace: string, subjects: string[] | undefined) {
+  if (!subjects) return undefined;
+  const found = await customersOfSubjects(sql, namespace, subjects);
+  return [...new Set([...found.values()].map(({ id }) => id))];
+}
+
+/** Of customers that are named by id or key; undefined = any. */
+async function idsOfCustomers(sql: Executor, namespace: string, idsOrKeys: string[] | undefined) {
+  if (!idsOrKeys) return undefined;
+  const found = await Promise.all(idsOrKeys.map((idOrKey) => getCustomer(sql, namespace, idOrKey)));
   return found.flatMap((customer) => (customer ? [customer.id] : []));
 }

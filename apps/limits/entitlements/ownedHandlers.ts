@@ -1,15 +1,14 @@
 import { listGrants } from '@usage/db/limits/grants.ts';
-import { parseTimeUs, timeIssue } from '@usage/lib/event/time.ts';
-import { invalid } from '@usage/lib/http/invalid.ts';
+import { parseTimeUs } from '@usage/lib/event/time.ts';
+import { readParameters } from '@usage/lib/http/parameters.ts';
+import { EntitlementInput, GrantInput, ResetInput } from '@usage/lib/limits/api/entitlementSchemas.ts';
 import {
-  EntitlementInput,
-  entitlementOrders,
-  GrantInput,
-  grantOrders,
-  ResetInput,
-} from '@usage/lib/limits/api/entitlementSchemas.ts';
-import { type WindowSize, windowSizes } from '@usage/lib/windows/windows.ts';
-import { type Ask, bodyOf, optionalBodyOf, pageAnswer, QueryReader } from '../http/ask.ts';
+  HistoryQuery,
+  OwnedEntitlementListQuery,
+  OwnedGrantListQuery,
+  windowOf,
+} from '@usage/lib/limits/api/queries.ts';
+import { type Ask, bodyOf, optionalBodyOf, pageAnswer } from '../http/ask.ts';
 import * as change from './change.ts';
 import { historyOf } from './history.ts';
 import { listed } from './listed.ts';
@@ -33,15 +32,10 @@ export function ownedEntitlementHandlers({ sql, checks, freshness }: Entitlement
     },
     async list(ask: Ask) {
       const owner = await findOwner(sql, ask);
-      const read = new QueryReader(ask.query);
-      const window = read.window();
-      const listing = {
-        ...window,
-        ...read.order(entitlementOrders, 'createdAt'),
-        includeDeleted: read.flag('includeDeleted'),
-        customerIds: [owner.id],
-      };
-      read.done();
+      const query = readParameters(OwnedEntitlementListQuery, ask.request);
+      const { orderBy = 'createdAt', order = 'ASC', includeDeleted = false } = query;
+      const window = windowOf(query);
+      const listing = { ...window, orderBy, order, includeDeleted, customerIds: [owner.id] };
       const { items, total } = await listed(sql, ask.namespace, listing, version);
       return version === 'v2' ? pageAnswer(window, total, items) : items;
     },
@@ -69,22 +63,17 @@ export function ownedEntitlementHandlers({ sql, checks, freshness }: Entitlement
     },
     async listGrants(ask: Ask) {
       const entitlement = await findEntitlement(sql, await findOwner(sql, ask), ask);
-      const read = new QueryReader(ask.query);
-      const window = read.window();
-      const listing = {
-        ...window,
-        ...read.order(grantOrders, 'createdAt'),
-        includeDeleted: read.flag('includeDeleted'),
-        entitlementIds: [entitlement.id],
-      };
-      read.done();
+      const query = readParameters(OwnedGrantListQuery, ask.request);
+      const { orderBy = 'createdAt', order = 'ASC', includeDeleted = false } = query;
+      const window = windowOf(query);
+      const listing = { ...window, orderBy, order, includeDeleted, entitlementIds: [entitlement.id] };
       const { grants, total } = await listGrants(sql, ask.namespace, listing);
       const items = grants.map((grant) => grantWire(grant, nowUs()));
       return version === 'v2' ? pageAnswer(window, total, items) : items;
     },
     value: (ask: Ask) => valueAnswer({ sql, checks, freshness }, ask),
     async history(ask: Ask) {
-      const request = historyRequest(ask.query);
+      const request = historyRequest(ask.request);
       const fresh = freshness(ask.request);
       const answer = await checks.read(
         'history',
@@ -101,22 +90,9 @@ export function ownedEntitlementHandlers({ sql, checks, freshness }: Entitlement
   };
 }
 
-function historyRequest(query: URLSearchParams) {
-  const read = new QueryReader(query);
-  const time = (name: string) =>
-    read.value(name, (text, issue) => {
-      const reason = timeIssue(text);
-      if (reason) issue(reason);
-      return parseTimeUs(text);
-    });
-  const fromUs = time('from');
-  const toUs = time('to') ?? nowUs();
-  const size = read.value('windowSize', (text, issue) => {
-    const known = windowSizes.find((one) => one === text);
-    if (!known) issue(`must be one of ${windowSizes.join(', ')}`);
-    return known;
-  });
-  read.done();
-  if (!size) throw invalid('query', [{ field: 'windowSize', reason: 'is required' }]);
-  return { fromUs, toUs, size: size as WindowSize, zone: query.get('windowTimeZone') || 'UTC' };
+function historyRequest(request: Request) {
+  const { from, to, windowSize: size, windowTimeZone } = readParameters(HistoryQuery, request);
+  const fromUs = from === undefined ? undefined : parseTimeUs(from);
+  const toUs = to === undefined ? nowUs() : parseTimeUs(to)!;
+  return { fromUs, toUs, size, zone: windowTimeZone || 'UTC' };
 }

@@ -2,8 +2,9 @@ import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import type { Customer } from '@usage/db/limits/customers.ts';
 import { type EntitlementState, readEntitlementStates } from '@usage/db/limits/entitlementStates.ts';
 import { heldAmounts } from '@usage/db/limits/holds.ts';
-import { parseTimeUs, timeIssue } from '@usage/lib/event/time.ts';
-import { invalid } from '@usage/lib/http/invalid.ts';
+import { parseTimeUs } from '@usage/lib/event/time.ts';
+import { readParameters } from '@usage/lib/http/parameters.ts';
+import { ValueQuery } from '@usage/lib/limits/api/queries.ts';
 import { balancesOf } from '../checks/balances.ts';
 import type { Freshness } from '../checks/freshness.ts';
 import type { CheckRunner } from '../checks/runner.ts';
@@ -21,22 +22,20 @@ const nowUs = () => Date.now() * 1_000;
 
 /** Of one entitlement, at `time` or now; without one there is no access, as OpenMeter answers. */
 export async function valueAnswer({ checks, freshness }: EntitlementParts, ask: Ask): Promise<Response> {
-  const time = ask.query.get('time');
-  const reason = time === null ? undefined : timeIssue(time);
-  if (reason !== undefined) throw invalid('query', [{ field: 'time', reason }]);
+  const { time } = readParameters(ValueQuery, ask.request);
   const fresh = freshness(ask.request);
   const value = await checks.read(
     'value',
     ask.namespace,
     async (tx, runner) => {
       const state = await findState(tx, checks, ask, await findOwner(tx, ask));
-      const atUs = time === null ? nowUs() : parseTimeUs(time)!;
+      const atUs = time === undefined ? nowUs() : parseTimeUs(time)!;
       if (!state || !isActive(state, atUs)) return noAccess;
       const { type, id } = state.entitlement;
       if (type !== 'metered') return toValue(state, undefined);
       const [held, [balance]] = await Promise.all([
         heldAmounts(tx, [id]),
-        balancesOf(tx, [state], { atUs, isNow: time === null }, runner),
+        balancesOf(tx, [state], { atUs, isNow: time === undefined }, runner),
       ]);
       return toValue(state, balance, held.get(id));
     },

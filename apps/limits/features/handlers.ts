@@ -5,9 +5,11 @@ import { getMeter } from '@usage/db/meters/findMeters.ts';
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import { readTextFilter } from '@usage/lib/filter/textFilter.ts';
 import { type Issue, invalid } from '@usage/lib/http/invalid.ts';
+import { readParameters } from '@usage/lib/http/parameters.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
-import { FeatureInput, featureOrders } from '@usage/lib/limits/api/features.ts';
-import { type Ask, bodyOf, pageAnswer, QueryReader, wantsPage } from '../http/ask.ts';
+import { FeatureInput } from '@usage/lib/limits/api/features.ts';
+import { FeatureListQuery, wantsPage, windowOf } from '@usage/lib/limits/api/queries.ts';
+import { type Ask, bodyOf, pageAnswer } from '../http/ask.ts';
 
 /** Features: what a customer may have the use of. Errors are thrown as Problem. */
 export function featureHandlers(sql: Sql) {
@@ -27,16 +29,11 @@ export function featureHandlers(sql: Sql) {
       });
       return toWire(feature);
     },
-    async listFeatures({ namespace, query }: Ask) {
-      const read = new QueryReader(query);
-      const window = read.window();
-      const listing = {
-        ...window,
-        ...read.order(featureOrders, 'createdAt'),
-        includeArchived: read.flag('includeArchived'),
-        meterSlugs: read.texts('meterSlug'),
-      };
-      read.done();
+    async listFeatures({ namespace, request }: Ask) {
+      const query = readParameters(FeatureListQuery, request);
+      const { orderBy = 'createdAt', order = 'ASC', includeArchived = false, meterSlug: meterSlugs } = query;
+      const window = windowOf(query);
+      const listing = { ...window, orderBy, order, includeArchived, meterSlugs };
       const { features, total } = await store.listFeatures(sql, namespace, listing);
       const items = features.map(toWire);
       return wantsPage(query) ? pageAnswer(window, total, items) : items;

@@ -2,11 +2,8 @@ import type { Static, TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { Actor } from '@usage/db/limits/audit.ts';
 import type { Identity } from '@usage/lib/auth/access.ts';
-import { type Issue, integerIn, invalid, oneOf } from '@usage/lib/http/invalid.ts';
+import { type Issue, invalid } from '@usage/lib/http/invalid.ts';
 import { readJson } from '@usage/lib/http/jsonBody.ts';
-import { urlOf } from '@usage/lib/http/url.ts';
-import { pageMax, pageSizeMax } from '@usage/lib/limits/api/schemas.ts';
-import { shownName } from '@usage/lib/validation/issue.ts';
 import { notKnown } from '@usage/lib/validation/issuesOf.ts';
 import { textIssue } from '@usage/lib/validation/text.ts';
 
@@ -14,7 +11,6 @@ import { textIssue } from '@usage/lib/validation/text.ts';
 export interface Ask {
   request: Request;
   params: Record<string, string>;
-  query: URLSearchParams;
   namespace: string;
   actor: Actor;
 }
@@ -22,7 +18,6 @@ export interface Ask {
 const bodyBytesMax = 1_048_576;
 const issuesMax = 50;
 const textLengthMax = 65_536;
-const listMax = 100;
 
 export function askOf(
   request: Request,
@@ -39,7 +34,6 @@ export function askOf(
   return {
     request,
     params: Object.fromEntries(readable),
-    query: urlOf(request).searchParams,
     namespace,
     actor: { namespace, name, requestId },
   };
@@ -134,96 +128,6 @@ export interface Page {
   pageSize: number;
 }
 
-/** Reads of a query string: issues are gathered, and thrown by `done`. */
-export class QueryReader {
-  readonly #issues: Issue[] = [];
-  /** Every parameter that was read: others are refused. */
-  readonly #known = new Set<string>();
-
-  constructor(readonly query: URLSearchParams) {}
-
-  page(): Page {
-    this.#known.add('page').add('pageSize');
-    return {
-      page: integerIn(this.query, 'page', 1, pageMax, this.#issues),
-      pageSize: integerIn(this.query, 'pageSize', 100, pageSizeMax, this.#issues),
-    };
-  }
-
-  /** By page and pageSize, or by OpenMeter's older limit and offset. */
-  window(): Page & { limit: number; offset: number } {
-    const { page, pageSize } = this.page();
-    if (wantsPage(this.query)) return { page, pageSize, limit: pageSize, offset: (page - 1) * pageSize };
-    const limit = this.integer('limit', pageSizeMax, pageSizeMax);
-    const offset = this.query.get('offset') === '0' ? 0 : this.integer('offset', 0, pageMax);
-    return { page, pageSize, limit, offset };
-  }
-
-  integer(name: string, fallback: number, max: number): number {
-    this.#known.add(name);
-    return integerIn(this.query, name, fallback, max, this.#issues);
-  }
-
-  order<const T extends string>(
-    fields: readonly T[],
-    fallback: NoInfer<T>,
-  ): { orderBy: T; order: 'ASC' | 'DESC' } {
-    this.#known.add('orderBy').add('order');
-    return {
-      orderBy: oneOf(this.query, 'orderBy', fields, fallback, this.#issues),
-      order: oneOf(this.query, 'order', ['ASC', 'DESC'], 'ASC', this.#issues),
-    };
-  }
-
-  flag(name: string): boolean {
-    this.#known.add(name);
-    return oneOf(this.query, name, ['true', 'false'], 'false', this.#issues) === 'true';
-  }
-
-  text(name: string): string | undefined {
-    this.#known.add(name);
-    const value = this.query.get(name);
-    if (value === null) return undefined;
-    const reason = textIssue(value, { min: 0, max: 1_024 });
-    if (reason) this.#issues.push({ field: name, reason });
-    return value;
-  }
-
-  /**
-   * Repeated, or as name[]; undefined where it is not given. A value with an issue is left out, so that it never reaches the
-   * database before `done` refuses it.
-   */
-  texts(name: string): string[] | undefined {
-    this.#known.add(name);
-    const values = [...this.query.getAll(name), ...this.query.getAll(`${name}[]`)];
-    if (values.length === 0) return undefined;
-    if (values.length > listMax)
-      this.#issues.push({ field: name, reason: `has more than ${listMax} values` });
-    return values.slice(0, listMax).filter((value) => {
-      const reason = textIssue(value, { min: 0, max: 1_024 });
-      if (reason) this.#issues.push({ field: name, reason });
-      return reason === undefined;
-    });
-  }
-
-  value<T>(name: string, read: (text: string, issue: (reason: string) => void) => T): T | undefined {
-    this.#known.add(name);
-    const text = this.query.get(name);
-    return text === null ? undefined : read(text, (reason) => this.#issues.push({ field: name, reason }));
-  }
-
-  /** Throws 400 with every issue. */
-  done(): void {
-    for (const name of new Set(this.query.keys()))
-      if (!this.#known.has(name.replace(/\[\]$/, '')))
-        this.#issues.push({ field: shownName(name), reason: notKnown(name, [...this.#known]) });
-    if (this.#issues.length > 0) throw invalid('query', this.#issues);
-  }
-}
-
 export function pageAnswer<T>({ page, pageSize }: Page, total: number, items: readonly T[]) {
   return { totalCount: total, page, pageSize, items };
 }
-
-/** Whether the client asks for pages: without, OpenMeter's older lists are arrays. */
-export const wantsPage = (query: URLSearchParams) => query.has('page') || query.has('pageSize');

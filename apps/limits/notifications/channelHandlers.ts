@@ -4,8 +4,10 @@ import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import { insertAudit } from '@usage/db/limits/audit.ts';
 import * as channels from '@usage/db/notifications/channels.ts';
 import { invalid } from '@usage/lib/http/invalid.ts';
+import { readParameters } from '@usage/lib/http/parameters.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { ChannelInput } from '@usage/lib/limits/api/notificationSchemas.ts';
+import { ChannelListQuery } from '@usage/lib/limits/api/queries.ts';
 import { type Ask, bodyOf, pageAnswer } from '../http/ask.ts';
 import { isRefused } from './addresses.ts';
 import { listingOf } from './listingOf.ts';
@@ -29,12 +31,11 @@ export function channelHandlers(sql: Sql, options: SendOptions) {
         return channelWire(channel);
       });
     },
-    async listNotificationChannels({ namespace, query }: Ask) {
-      const { window, listing, read } = listingOf(query);
-      read.done();
+    async listNotificationChannels({ namespace, request }: Ask) {
+      const { page, listing } = listingOf(readParameters(ChannelListQuery, request));
       const found = await channels.listChannels(sql, namespace, listing);
       return pageAnswer(
-        window,
+        page,
         found.total,
         found.channels.map((one) => channelWire(one)),
       );

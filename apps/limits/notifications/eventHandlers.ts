@@ -1,10 +1,12 @@
 import type { Sql } from '@usage/db/connection/connect.ts';
 import { insertAudit } from '@usage/db/limits/audit.ts';
 import * as events from '@usage/db/notifications/events.ts';
-import { parseTimeUs, timeIssue } from '@usage/lib/event/time.ts';
+import { parseTimeUs } from '@usage/lib/event/time.ts';
+import { readParameters } from '@usage/lib/http/parameters.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
-import { eventOrders, ResendInput } from '@usage/lib/limits/api/notificationSchemas.ts';
-import { type Ask, optionalBodyOf, pageAnswer, QueryReader } from '../http/ask.ts';
+import { ResendInput } from '@usage/lib/limits/api/notificationSchemas.ts';
+import { EventListQuery, windowOf } from '@usage/lib/limits/api/queries.ts';
+import { type Ask, optionalBodyOf, pageAnswer } from '../http/ask.ts';
 import { eventWire } from './wire.ts';
 
 export function eventHandlers(sql: Sql) {
@@ -14,29 +16,27 @@ export function eventHandlers(sql: Sql) {
     throw new Problem('not_found', 'There is no such event.');
   };
   return {
-    async listNotificationEvents({ namespace, query }: Ask) {
-      const read = new QueryReader(query);
-      const window = read.window();
-      const time = (name: string) =>
-        read.value(name, (text, issue) => {
-          const reason = timeIssue(text);
-          if (reason) issue(reason);
-          return parseTimeUs(text);
-        });
+    async listNotificationEvents({ namespace, request }: Ask) {
+      const query = readParameters(EventListQuery, request);
+      const { feature: features, subject: subjects, rule: rules, channel: channels } = query;
+      const { orderBy = 'createdAt', order = 'DESC' } = query;
+      const { page, pageSize } = windowOf(query);
       const listing = {
-        ...window,
-        ...read.order(eventOrders, 'createdAt'),
-        ...(query.has('order') ? {} : { order: 'DESC' as const }),
-        fromUs: time('from'),
-        toUs: time('to'),
-        features: read.texts('feature'),
-        subjects: read.texts('subject'),
-        rules: read.texts('rule'),
-        channels: read.texts('channel'),
+        ...{
+          limit: pageSize,
+          offset: (page - 1) * pageSize,
+          orderBy,
+          order,
+          features,
+          subjects,
+          rules,
+          channels,
+        },
+        fromUs: query.from === undefined ? undefined : parseTimeUs(query.from),
+        toUs: query.to === undefined ? undefined : parseTimeUs(query.to),
       };
-      read.done();
       const found = await events.listEvents(sql, namespace, listing);
-      return pageAnswer(window, found.total, found.events.map(eventWire));
+      return pageAnswer({ page, pageSize }, found.total, found.events.map(eventWire));
     },
     async getNotificationEvent(ask: Ask) {
       return eventWire(await find(ask));

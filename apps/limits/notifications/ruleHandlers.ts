@@ -2,8 +2,10 @@ import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
 import { insertAudit } from '@usage/db/limits/audit.ts';
 import * as events from '@usage/db/notifications/events.ts';
 import * as rules from '@usage/db/notifications/rules.ts';
+import { readParameters } from '@usage/lib/http/parameters.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { RuleInput } from '@usage/lib/limits/api/notificationSchemas.ts';
+import { RuleListQuery } from '@usage/lib/limits/api/queries.ts';
 import { type Ask, bodyOf, pageAnswer } from '../http/ask.ts';
 import { ofRule } from './fire.ts';
 import { listingOf } from './listingOf.ts';
@@ -23,12 +25,12 @@ export function ruleHandlers(sql: Sql) {
         audited(tx, ask, 'create', await rules.insertRule(tx, ask.namespace, fields)),
       );
     },
-    async listNotificationRules({ namespace, query }: Ask) {
-      const { window, listing, read } = listingOf(query);
-      const filters = { features: read.texts('feature'), channels: read.texts('channel') };
-      read.done();
+    async listNotificationRules({ namespace, request }: Ask) {
+      const query = readParameters(RuleListQuery, request);
+      const { page, listing } = listingOf(query);
+      const filters = { features: query.feature, channels: query.channel };
       const found = await rules.listRules(sql, namespace, { ...listing, ...filters });
-      return pageAnswer(window, found.total, await ruleWire(sql, found.rules));
+      return pageAnswer(page, found.total, await ruleWire(sql, found.rules));
     },
     async getNotificationRule(ask: Ask) {
       return (await ruleWire(sql, [await findRule(sql, ask)]))[0];

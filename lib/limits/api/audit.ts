@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
-import { parameter } from '../../http/documentation.ts';
+import { AuditListQuery } from './queries.ts';
 import { route, writers } from './route.ts';
-import { exampleId, exampleTime, pageSizeMax, Time, text } from './schemas.ts';
+import { exampleId, exampleTime, Time } from './schemas.ts';
 
 const Entry = Type.Object({
   id: Type.Integer({ description: 'Rises with every entry.' }),
@@ -21,17 +21,7 @@ export const auditRoutes = {
     summary: 'List changes',
     description:
       'Changes of customers, features, entitlements, grants, channels and rules, newest first. Entries are never changed or deleted.',
-    parameters: [
-      text('resource', 'Changes of this kind of resource only.'),
-      text('resourceId', 'Changes of this resource only.'),
-      text('cursor', 'The nextCursor of the page before.'),
-      parameter(
-        'query',
-        'limit',
-        Type.Integer({ minimum: 1, maximum: pageSizeMax, default: 100 }),
-        'Entries on a page.',
-      ),
-    ],
+    query: AuditListQuery,
     answer: {
       description: 'A page of changes.',
       schema: Type.Object({ items: Type.Array(Entry), nextCursor: Type.Optional(Type.String()) }),

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { CustomerListQuery, CustomerQuery } from './queries.ts';
 import { readers, route, writers } from './route.ts';
 import {
   Annotations,
@@ -7,21 +8,15 @@ import {
   exampleId,
   examplePage,
   exampleTime,
-  flag,
   Id,
   Metadata,
   managed,
   Name,
   Nullable,
-  orderParameters,
   pageOf,
-  pageParameters,
-  text,
 } from './schemas.ts';
 
 export const subjectKeysMax = 100;
-export const customerOrders = ['id', 'name', 'createdAt'] as const;
-
 const Country = Type.String({ pattern: '^[A-Z]{2}$', description: 'ISO 3166-1 alpha-2', examples: ['US'] });
 const Line = Type.String({ maxLength: 256 });
 
@@ -91,15 +86,7 @@ export const customerRoutes = {
   listCustomers: route('GET /api/v1/customers', readers, {
     tag,
     summary: 'List customers',
-    parameters: [
-      ...pageParameters,
-      ...orderParameters(customerOrders),
-      flag('includeDeleted', 'Deleted customers too.'),
-      text('key', 'A part of the key, whatever the case.'),
-      text('name', 'A part of the name, whatever the case.'),
-      text('primaryEmail', 'A part of the e-mail address, whatever the case.'),
-      text('subject', 'A part of a subject key, whatever the case.'),
-    ],
+    query: CustomerListQuery,
     answer: {
       description: 'A page of customers.',
       schema: pageOf(CustomerWire),
@@ -110,8 +97,9 @@ export const customerRoutes = {
   getCustomer: route('GET /api/v1/customers/:customerIdOrKey', readers, {
     tag,
     summary: 'Get a customer',
+    query: CustomerQuery,
     answer: one,
-    problems: [404],
+    problems: [400, 404],
   }),
   updateCustomer: route('PUT /api/v1/customers/:customerIdOrKey', writers, {
     tag,

@@ -2,17 +2,21 @@ import { Type } from '@sinclair/typebox';
 import {
   EntitlementWire,
   entitlementExample,
-  entitlementOrders,
   GrantWire,
   grantExample,
-  grantOrders,
   ValueWire,
   valueExample,
 } from './entitlementSchemas.ts';
-import { offsetParameters } from './features.ts';
-import { one, ownedRoutes, tag } from './ownedEntitlements.ts';
-import { readers, route, writers } from './route.ts';
-import { examplePage, flag, orderParameters, pageOf, pageParameters, texts } from './schemas.ts';
+import { one, operationsOf, ownedRoutes, tag } from './ownedEntitlements.ts';
+import {
+  EntitlementListQuery,
+  EntitlementListV2Query,
+  GrantListQuery,
+  GrantListV2Query,
+  ValueQuery,
+} from './queries.ts';
+import { type ApiRoute, readers, route, writers } from './route.ts';
+import { examplePage, pageOf } from './schemas.ts';
 
 /** v1 lists them all, v2 page by page. */
 const v1 = ownedRoutes('/api/v1/subjects/:subjectIdOrKey', {
@@ -24,47 +28,12 @@ const v2 = ownedRoutes('/api/v2/customers/:customerIdOrKey', {
   grants: { schema: pageOf(GrantWire), example: examplePage(grantExample) },
 });
 
-const listParameters = [
-  ...pageParameters,
-  ...offsetParameters,
-  ...orderParameters(entitlementOrders),
-  texts('feature', 'Keys or ids of features.'),
-  texts('entitlementType', 'metered, static, boolean.'),
-  flag('excludeInactive', 'Only those that are active now; deleted ones are never listed here.'),
-];
-const grantParameters = [
-  ...pageParameters,
-  ...offsetParameters,
-  ...orderParameters(grantOrders),
-  texts('feature', 'Keys of features.'),
-  flag('includeDeleted', 'Voided ones too.'),
-];
-
 export const entitlementRoutes = {
-  createEntitlement: v1.create,
-  listSubjectEntitlements: v1.list,
-  getSubjectEntitlement: v1.get,
-  deleteEntitlement: v1.delete,
-  overrideEntitlement: v1.override,
-  getEntitlementValue: v1.value,
-  getEntitlementHistory: v1.history,
-  resetEntitlementUsage: v1.reset,
-  createGrant: v1.createGrant,
-  listEntitlementGrants: v1.listGrants,
-  createCustomerEntitlementV2: v2.create,
-  listCustomerEntitlementsV2: v2.list,
-  getCustomerEntitlementV2: v2.get,
-  deleteCustomerEntitlementV2: v2.delete,
-  overrideCustomerEntitlementV2: v2.override,
-  getCustomerEntitlementValueV2: v2.value,
-  getCustomerEntitlementHistoryV2: v2.history,
-  resetCustomerEntitlementUsageV2: v2.reset,
-  createCustomerEntitlementGrantV2: v2.createGrant,
-  listCustomerEntitlementGrantsV2: v2.listGrants,
+  ...operationsOf<ApiRoute>(v1, v2),
   listEntitlements: route('GET /api/v1/entitlements', readers, {
     tag,
     summary: 'List all entitlements',
-    parameters: [...listParameters, texts('subject', 'Keys of subjects.')],
+    query: EntitlementListQuery,
     answer: {
       description: 'The entitlements.',
       schema: Type.Array(EntitlementWire),
@@ -81,11 +50,7 @@ export const entitlementRoutes = {
   listEntitlementsV2: route('GET /api/v2/entitlements', readers, {
     tag,
     summary: 'List all entitlements',
-    parameters: [
-      ...listParameters,
-      texts('customerKeys', 'Keys of customers.'),
-      texts('customerIds', 'Ids of customers.'),
-    ],
+    query: EntitlementListV2Query,
     answer: {
       description: 'A page.',
       schema: pageOf(EntitlementWire),
@@ -102,14 +67,14 @@ export const entitlementRoutes = {
   listGrants: route('GET /api/v1/grants', readers, {
     tag,
     summary: 'List all grants',
-    parameters: [...grantParameters, texts('subject', 'Keys of subjects.')],
+    query: GrantListQuery,
     answer: { description: 'The grants.', schema: Type.Array(GrantWire), example: [grantExample] },
     problems: [400],
   }),
   listGrantsV2: route('GET /api/v2/grants', readers, {
     tag,
     summary: 'List all grants',
-    parameters: [...grantParameters, texts('customer', 'Ids or keys of customers.')],
+    query: GrantListV2Query,
     answer: { description: 'A page.', schema: pageOf(GrantWire), example: examplePage(grantExample) },
     problems: [400],
   }),
@@ -125,6 +90,7 @@ export const entitlementRoutes = {
     {
       tag,
       summary: 'Check an entitlement of a customer',
+      query: ValueQuery,
       answer: { description: 'Whether it may be used.', schema: ValueWire, example: valueExample },
       problems: [404],
     },

@@ -1,23 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { parameter } from '../../http/documentation.ts';
+import { FeatureListQuery } from './queries.ts';
 import { readers, route, writers } from './route.ts';
-import {
-  closed,
-  exampleId,
-  exampleTime,
-  flag,
-  Id,
-  Metadata,
-  managed,
-  Name,
-  Nullable,
-  orderParameters,
-  pageParameters,
-  pageSizeMax,
-  texts,
-} from './schemas.ts';
-
-export const featureOrders = ['id', 'key', 'name', 'createdAt', 'updatedAt'] as const;
+import { closed, exampleId, exampleTime, Id, Metadata, managed, Name, Nullable } from './schemas.ts';
 
 export const FeatureKey = Type.String({
   minLength: 1,
@@ -75,16 +59,6 @@ export const featureExample = { id: exampleId, ...given, createdAt: exampleTime,
 const tag = 'Features';
 const one = { description: 'The feature.', schema: FeatureWire, example: featureExample };
 
-export const offsetParameters = [
-  parameter(
-    'query',
-    'limit',
-    Type.Integer({ minimum: 1, maximum: pageSizeMax }),
-    'Without page: items at most.',
-  ),
-  parameter('query', 'offset', Type.Integer({ minimum: 0 }), 'Without page: items left out.'),
-];
-
 export const featureRoutes = {
   createFeature: route('POST /api/v1/features', writers, {
     tag,
@@ -98,13 +72,7 @@ export const featureRoutes = {
     tag,
     summary: 'List features',
     description: 'An array, or a page where `page` or `pageSize` is given.',
-    parameters: [
-      ...pageParameters,
-      ...offsetParameters,
-      ...orderParameters(featureOrders),
-      flag('includeArchived', 'Archived features too.'),
-      texts('meterSlug', 'Features of these meters only.'),
-    ],
+    query: FeatureListQuery,
     answer: { description: 'The features.', schema: Type.Array(FeatureWire), example: [featureExample] },
     problems: [400],
   }),

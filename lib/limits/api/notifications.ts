@@ -1,5 +1,4 @@
 import { Type } from '@sinclair/typebox';
-import { parameter } from '../../http/documentation.ts';
 import {
   ChannelInput,
   ChannelWire,
@@ -7,24 +6,17 @@ import {
   channelGiven,
   EventWire,
   eventExample,
-  eventOrders,
-  notificationOrders,
   ResendInput,
   RuleInput,
   RuleWire,
   ruleExample,
   ruleGiven,
 } from './notificationSchemas.ts';
+import { ChannelListQuery, EventListQuery, RuleListQuery } from './queries.ts';
 import { readers, route, writers } from './route.ts';
-import { examplePage, flag, orderParameters, pageOf, pageParameters, Time, texts } from './schemas.ts';
+import { examplePage, pageOf } from './schemas.ts';
 
 const tag = 'Notifications';
-const listParameters = [
-  ...pageParameters,
-  ...orderParameters(notificationOrders),
-  flag('includeDeleted', 'Deleted ones too.'),
-  flag('includeDisabled', 'Disabled ones too.'),
-];
 const channel = { description: 'The channel.', schema: ChannelWire, example: channelExample };
 const rule = { description: 'The rule.', schema: RuleWire, example: ruleExample };
 const event = { description: 'The event.', schema: EventWire, example: eventExample };
@@ -46,7 +38,7 @@ export const notificationRoutes = {
   listNotificationChannels: route('GET /api/v1/notification/channels', writers, {
     tag,
     summary: 'List channels',
-    parameters: listParameters,
+    query: ChannelListQuery,
     answer: page(ChannelWire, channelExample),
     problems: [400],
   }),
@@ -81,11 +73,7 @@ export const notificationRoutes = {
   listNotificationRules: route('GET /api/v1/notification/rules', readers, {
     tag,
     summary: 'List rules',
-    parameters: [
-      ...listParameters,
-      texts('feature', 'Ids or keys of features.'),
-      texts('channel', 'Ids of channels.'),
-    ],
+    query: RuleListQuery,
     answer: page(RuleWire, ruleExample),
     problems: [400],
   }),
@@ -116,16 +104,7 @@ export const notificationRoutes = {
   listNotificationEvents: route('GET /api/v1/notification/events', readers, {
     tag,
     summary: 'List events, with their deliveries',
-    parameters: [
-      ...pageParameters,
-      ...orderParameters(eventOrders),
-      parameter('query', 'from', Time('Start.'), 'Events from then on.'),
-      parameter('query', 'to', Time('End.'), 'Events before then.'),
-      texts('feature', 'Ids or keys of features.'),
-      texts('subject', 'Keys of subjects.'),
-      texts('rule', 'Ids of rules.'),
-      texts('channel', 'Ids of channels.'),
-    ],
+    query: EventListQuery,
     answer: page(EventWire, eventExample),
     problems: [400],
   }),

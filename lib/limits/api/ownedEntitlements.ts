@@ -1,41 +1,25 @@
-import { type TSchema, Type } from '@sinclair/typebox';
-import { parameter } from '../../http/documentation.ts';
+import type { TSchema } from '@sinclair/typebox';
 import {
   EntitlementInput,
   EntitlementWire,
   entitlementExample,
   entitlementGiven,
-  entitlementOrders,
   GrantInput,
   GrantWire,
   grantExample,
   grantGiven,
-  grantOrders,
   HistoryWire,
   historyExample,
-  literals,
   ResetInput,
   ValueWire,
   valueExample,
 } from './entitlementSchemas.ts';
+import { HistoryQuery, OwnedEntitlementListQuery, OwnedGrantListQuery, ValueQuery } from './queries.ts';
 import { type ApiRoute, readers, route, writers } from './route.ts';
-import { flag, orderParameters, pageParameters, Time } from './schemas.ts';
 
 export const tag = 'Entitlements';
 export const one = { description: 'The entitlement.', schema: EntitlementWire, example: entitlementExample };
 const oneGrant = { description: 'The grant.', schema: GrantWire, example: grantExample };
-
-const historyParameters = [
-  parameter('query', 'from', Time('Start.'), 'The start of the current usage period where it is left out.'),
-  parameter('query', 'to', Time('End.'), 'Now where it is left out.'),
-  parameter(
-    'query',
-    'windowSize',
-    literals(['MINUTE', 'HOUR', 'DAY', 'MONTH']),
-    'Length of the windows; needed.',
-  ),
-  parameter('query', 'windowTimeZone', Type.String({ default: 'UTC' }), 'Zone of the windows.'),
-];
 
 interface Listed {
   schema: TSchema;
@@ -57,11 +41,7 @@ export function ownedRoutes(base: `/${string}`, listed: { entitlements: Listed; 
     list: route(`GET ${all}`, readers, {
       tag,
       summary: 'List entitlements',
-      parameters: [
-        flag('includeDeleted', 'Deleted ones too.'),
-        ...pageParameters,
-        ...orderParameters(entitlementOrders),
-      ],
+      query: OwnedEntitlementListQuery,
       answer: { description: 'The entitlements.', ...listed.entitlements },
       problems: [400, 404],
     }),
@@ -90,7 +70,7 @@ export function ownedRoutes(base: `/${string}`, listed: { entitlements: Listed; 
       summary: 'Check an entitlement',
       description:
         'Includes every event that is committed; Usage-As-Of says up to which arrival that is all. `Prefer: wait=N` waits for what was accepted before.',
-      parameters: [parameter('query', 'time', Time('When.'), 'Now where it is left out.')],
+      query: ValueQuery,
       answer: {
         description: 'Whether it may be used, and how much is left.',
         schema: ValueWire,
@@ -101,7 +81,7 @@ export function ownedRoutes(base: `/${string}`, listed: { entitlements: Listed; 
     history: route(`GET ${single}/history`, readers, {
       tag,
       summary: 'Balance and usage over time',
-      parameters: historyParameters,
+      query: HistoryQuery,
       answer: {
         description: 'By window, and by what changed.',
         schema: HistoryWire,
@@ -125,13 +105,37 @@ export function ownedRoutes(base: `/${string}`, listed: { entitlements: Listed; 
     listGrants: route(`GET ${single}/grants`, readers, {
       tag,
       summary: 'List the grants of an entitlement',
-      parameters: [
-        flag('includeDeleted', 'Voided ones too.'),
-        ...pageParameters,
-        ...orderParameters(grantOrders),
-      ],
+      query: OwnedGrantListQuery,
       answer: { description: 'The grants.', ...listed.grants },
       problems: [400, 404],
     }),
   } satisfies Record<string, ApiRoute>;
+}
+
+type OwnedOperation = keyof ReturnType<typeof ownedRoutes>;
+
+/** OpenMeter has the same operations twice, under other names. */
+export function operationsOf<T>(v1: Record<OwnedOperation, T>, v2: Record<OwnedOperation, T>) {
+  return {
+    createEntitlement: v1.create,
+    listSubjectEntitlements: v1.list,
+    getSubjectEntitlement: v1.get,
+    deleteEntitlement: v1.delete,
+    overrideEntitlement: v1.override,
+    getEntitlementValue: v1.value,
+    getEntitlementHistory: v1.history,
+    resetEntitlementUsage: v1.reset,
+    createGrant: v1.createGrant,
+    listEntitlementGrants: v1.listGrants,
+    createCustomerEntitlementV2: v2.create,
+    listCustomerEntitlementsV2: v2.list,
+    getCustomerEntitlementV2: v2.get,
+    deleteCustomerEntitlementV2: v2.delete,
+    overrideCustomerEntitlementV2: v2.override,
+    getCustomerEntitlementValueV2: v2.value,
+    getCustomerEntitlementHistoryV2: v2.history,
+    resetCustomerEntitlementUsageV2: v2.reset,
+    createCustomerEntitlementGrantV2: v2.createGrant,
+    listCustomerEntitlementGrantsV2: v2.listGrants,
+  };
 }

@@ -1,6 +1,7 @@
-import { type TSchema, Type } from '@sinclair/typebox';
+import { type TObject, type TSchema, Type } from '@sinclair/typebox';
 import type { Scope } from '../../auth/key.ts';
 import { jsonRequest, jsonResponse, parameter, problemResponses } from '../../http/documentation.ts';
+import { describedParameters } from '../../http/parameters.ts';
 
 /**
  * The API of customers, features, entitlements, reservations and notifications, described once: the gateway passes these
@@ -20,7 +21,7 @@ interface Description {
   tag: string;
   summary: string;
   description?: string;
-  parameters?: object[];
+  query?: TObject;
   body?: { schema: TSchema; example: unknown };
   /** undefined = 204. */
   answer?: { status?: 200 | 201 | 202; description: string; schema: TSchema; example: unknown } | undefined;
@@ -52,7 +53,7 @@ export function route(
       tags: [tag],
       summary,
       ...(description.description && { description: description.description }),
-      parameters: [...inPath, ...(description.parameters ?? [])],
+      parameters: [...inPath, ...(description.query ? describedParameters(description.query) : [])],
       ...(body && { requestBody: jsonRequest(body.schema, body.example) }),
       responses: {
         ...(answer

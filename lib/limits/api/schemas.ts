@@ -1,5 +1,4 @@
 import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox';
-import { parameter } from '../../http/documentation.ts';
 
 /** Parts that the schemas of this API share: they say what is valid, and what Swagger shows. */
 
@@ -57,34 +56,3 @@ export function pageOf<T extends TSchema>(item: T) {
 }
 
 export const examplePage = (item: object) => ({ totalCount: 1, page: 1, pageSize: 100, items: [item] });
-
-export const pageParameters = [
-  parameter('query', 'page', Type.Integer({ minimum: 1, default: 1 }), 'Number of the page.'),
-  parameter(
-    'query',
-    'pageSize',
-    Type.Integer({ minimum: 1, maximum: pageSizeMax, default: 100 }),
-    'Items on a page.',
-  ),
-];
-
-export function orderParameters(fields: readonly string[]) {
-  return [
-    parameter(
-      'query',
-      'orderBy',
-      Type.Union(fields.map((field) => Type.Literal(field))),
-      'The field to order by.',
-    ),
-    parameter('query', 'order', Type.Union([Type.Literal('ASC'), Type.Literal('DESC')]), 'The direction.'),
-  ];
-}
-
-export const flag = (name: string, description: string) =>
-  parameter('query', name, Type.Boolean({ default: false }), description);
-
-export const text = (name: string, description: string) =>
-  parameter('query', name, Type.String(), description);
-
-export const texts = (name: string, description: string) =>
-  parameter('query', name, Type.Array(Type.String()), description);
