@@ -316,6 +316,30 @@ topics:
   );
 
   test(
+    'says how many messages the retention removed before they were read, and goes on with the others',
+    async () => {
+      await makeTopic(type);
+      const mapping = `topics: { ${type}: { type: "=${type}", subject: key } }`;
+      const numbered = (from: number, count: number) =>
+        Array.from({ length: count }, (_, n) => ({ key: 's', value: `{"n": ${from + n}}` }));
+      await send(type, numbered(0, 10));
+      const before = await startSource(mapping);
+      await before.until('accepted', 10);
+      await before.stop();
+      await send(type, numbered(10, 20));
+      const admin = new Admin(client());
+      await admin.deleteRecords({ topics: [{ name: type, partitions: [{ partition: 0, offset: 25n }] }] });
+      await admin.close();
+      const after = await startSource(mapping);
+      await after.until('accepted', 5);
+      expect(after.log()).toContain('"messages":15,"msg":"the topic\'s retention removed messages');
+      await after.stop();
+      expect(await stack.total(type)).toEqual({ count: 15, sum: 45 + 25 + 26 + 27 + 28 + 29 });
+    },
+    testMsMax,
+  );
+
+  test(
     'waits, not ready and saying why, for a topic that is not there yet',
     async () => {
       const source = await startSource(`topics: { ${type}: cloudevents }`);
