@@ -11,6 +11,7 @@ import { freshness } from './scenarios/freshness.ts';
 import { limits } from './scenarios/limits.ts';
 import { linear } from './scenarios/linear.ts';
 import { overload } from './scenarios/overload.ts';
+import { peers } from './scenarios/peers.ts';
 import { query } from './scenarios/query.ts';
 import { single } from './scenarios/single.ts';
 import { soak } from './scenarios/soak.ts';
@@ -32,6 +33,7 @@ const scenarios: Record<string, Scenario> = {
   linear,
   backlog,
   baseline,
+  peers,
   auth,
 };
 
@@ -40,10 +42,17 @@ const help = `bun run load [scenario…] [--json FILE] [--seconds N] [--events N
 
 Scenarios: ${Object.keys(scenarios).join(', ')} (default: batch, single)
   --seconds N   how long each scenario sends
-  --events N    how many events query and linear store beforehand
+  --events N    how many events query and linear store beforehand, and peers writes into each system
   --rounds N    runs all of them so often, in turns; at the end each one's round with the median ratio
   --json FILE   writes the outcomes as a JSON array
-  --url …       drives a stack that runs already instead of one of its own`;
+  --url …       drives a stack that runs already instead of one of its own
+
+peers: the same events into this system, into ClickHouse with OpenMeter's table, into InfluxDB 1.x and into a hypertable, one
+after the other, the same questions asked of each (their answers must agree), and a Markdown table. Measures what it finds:
+  apt-get install influxdb
+  python3 -m pip install --target .data/peers/chdb chdb      (900 MB)
+The 10 million events that it writes by default need 15 GB of disk meanwhile. Of fewer than a million events the wait of up to
+10 s before rollups are merged is most of this system's time.`;
 
 const { values, positionals } = readArguments();
 const wanted = positionals.length > 0 ? positionals : ['batch', 'single'];

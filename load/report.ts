@@ -7,6 +7,8 @@ export interface Outcome {
   /** To the scenario's ceiling, where it has one. */
   ratio?: number;
   figures: Figures;
+  /** A table of its own for documents, below the figures. */
+  markdown?: string;
 }
 
 export type Progress = (line: string) => void;
@@ -43,10 +45,10 @@ export function table(outcomes: readonly Outcome[]): string {
   return outcomes.map(section).join('\n');
 }
 
-function section({ name, ratio, figures }: Outcome): string {
+function section({ name, ratio, figures, markdown }: Outcome): string {
   const rows = Object.entries(figures).map(([figure, value]) => `  ${figure.padEnd(26)} ${shown(value)}`);
   const title = ratio === undefined ? name : `${name}: ${ratio.toFixed(2)} of what it is measured by`;
-  return `\n${title}\n${rows.join('\n')}`;
+  return `\n${title}\n${rows.join('\n')}${markdown === undefined ? '' : `\n\n${markdown}`}`;
 }
 
 function shown(value: Figure): string {
