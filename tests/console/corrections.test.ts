@@ -222,7 +222,9 @@ describeInBrowser('what is put right', () => {
       await insertDeadLetter(sql, { ...letter, frameId: '1-1', position: 0, payload: Buffer.from(text) });
       await sql.end();
 
-      await go('/trouble');
+      await go('');
+      await page.getByTestId('dead-letters').getByText('1', { exact: true }).waitFor();
+      await page.getByRole('link', { name: 'see and re-drive' }).click();
       await page.getByRole('button', { name: 'Edit' }).click();
       const json = page.getByLabel('The event (JSON)');
       const first = await json.inputValue();

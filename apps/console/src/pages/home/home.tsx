@@ -16,6 +16,8 @@ const pollMs = 2_000;
 const hourPollMs = 10_000;
 /** Rates are means of the last whole steps of ten seconds: one that is not over yet says too little. */
 const rateSteps = 3;
+/** The API counts no further. */
+const deadLettersCountMax = 1_000;
 const chartRanges = [
   { value: '10', label: '10 minutes' },
   { value: '60', label: '1 hour' },
@@ -75,22 +77,28 @@ function Overview() {
 }
 
 function Warnings({ activity }: { activity: Activity }) {
-  const open = activity.deadLetters?.open ?? 0;
+  if (activity.asOf !== undefined) return null;
   return (
-    <>
-      {open > 0 && (
-        <Notice kind="warn" title={`${wholeNumber(open)}${open >= 1_000 ? ' or more' : ''} dead letters`}>
-          <span>
-            These events could not be stored. <Link href="/trouble">See why, and re-drive them</Link>.
-          </span>
-        </Notice>
-      )}
-      {activity.asOf === undefined && (
-        <Notice kind="warn" title="Redis does not answer">
-          Events are refused until it is back; what is stored can be read.
-        </Notice>
-      )}
-    </>
+    <Notice kind="warn" title="Redis does not answer">
+      Events are refused until it is back; what is stored can be read.
+    </Notice>
+  );
+}
+
+/** Always there for those who may see them, so that nothing moves when there are some. */
+function DeadLetters({ now }: { now: Activity | undefined }) {
+  const open = now?.deadLetters?.open;
+  return (
+    <div class="card stat">
+      <span class="label">Dead letters</span>
+      <span class={`value number ${open ? 'is-bad' : ''}`} data-testid="dead-letters">
+        {open !== undefined && `${wholeNumber(open)}${open >= deadLettersCountMax ? ' or more' : ''}`}
+      </span>
+      <span class="note">
+        {open === 0 && 'every event is stored'}
+        {open !== undefined && open > 0 && <Link href="/trouble">see and re-drive</Link>}
+      </span>
+    </div>
   );
 }
 
@@ -120,7 +128,7 @@ function Stats({ hour, now }: { hour: Activity | undefined; now: Activity | unde
               </>
             )}
           </span>
-          <span class="note">{hour && `${wholeNumber(sum(hour, key))} in the last hour`}</span>
+          <span class="note">{hour && `${wholeNumber(sum(hour, key))} in all`}</span>
         </div>
       ))}
       <div class="card stat">
@@ -133,6 +141,7 @@ function Stats({ hour, now }: { hour: Activity | undefined; now: Activity | unde
             (waiting === 0 ? 'nothing waits' : `${wholeNumber(waiting)} wait to be stored`)}
         </span>
       </div>
+      {may.admin.value && <DeadLetters now={now} />}
     </div>
   );
 }

@@ -119,6 +119,12 @@ export function Paths(props: {
     eventType === '' ? undefined : { eventType, aggregation: 'COUNT', groupBy: {} },
   );
   const paths = found.data?.paths ?? [];
+  if (eventType !== '' && found.isPending)
+    return (
+      <Card title="What is in their data" flush>
+        <SkeletonRows rows={5} height={26} />
+      </Card>
+    );
   if (eventType === '' || paths.length === 0) return null;
   return (
     <Card title="What is in their data" flush footer="Click to use a path.">

@@ -31,7 +31,11 @@ export function Notifications() {
     refetchInterval: pollMs,
     placeholderData: keepPreviousData,
   });
-  const names = namesOf(useChannels().data?.items);
+  const rules = useRules();
+  const channels = useChannels();
+  const names = namesOf(channels.data?.items);
+  // All at once, so that nothing moves as the parts arrive.
+  const isWaiting = events.isPending || rules.isPending || (may.admin.value && channels.isPending);
   const { data } = events;
   const opened = data?.items.find(({ id }) => id === open);
   return (
@@ -41,30 +45,44 @@ export function Notifications() {
         about="What fired: thresholds that usage reached, and resets. Each event is delivered to the channels of its rule."
       />
       {events.error && <Fault error={events.error} retry={() => void events.refetch()} />}
-      <Card
-        title="What fired"
-        flush
-        actions={<Narrowed url={url} names={names} />}
-        footer={data && `${wholeNumber(data.totalCount)} in all`}
-      >
-        {!data ? (
-          !events.error && <SkeletonRows rows={5} />
-        ) : data.items.length === 0 ? (
-          <Empty
-            icon="check"
-            title={rule || channel ? 'Nothing of this has fired yet' : 'Nothing has fired yet'}
-          >
-            A rule fires when the usage of an entitlement or of a meter reaches a threshold.
-          </Empty>
-        ) : (
-          <EventTable events={data.items} names={names} onOpen={({ id }) => setOpen(id)} />
-        )}
-      </Card>
-      {data && <PageTurner url={url} totalCount={data.totalCount} before="Newer" next="Older" />}
-      <Rules />
-      {may.admin.value && <Channels />}
+      {isWaiting ? (
+        <Card title="What fired" flush>
+          <SkeletonRows rows={12} />
+        </Card>
+      ) : (
+        <>
+          {data && (
+            <Card
+              title="What fired"
+              flush
+              actions={<Narrowed url={url} names={names} />}
+              footer={`${wholeNumber(data.totalCount)} in all`}
+            >
+              <Fired events={data.items} names={names} isNarrowed={!!(rule || channel)} onOpen={setOpen} />
+            </Card>
+          )}
+          {data && <PageTurner url={url} totalCount={data.totalCount} before="Newer" next="Older" />}
+          <Rules />
+          {may.admin.value && <Channels />}
+        </>
+      )}
       {opened && <EventDialog event={opened} names={names} onClose={() => setOpen(undefined)} />}
     </>
+  );
+}
+
+function Fired(props: {
+  events: NotificationEvent[];
+  names: NamesOfChannels;
+  isNarrowed: boolean;
+  onOpen: (id: string) => void;
+}) {
+  const { events, names, onOpen } = props;
+  if (events.length > 0) return <EventTable events={events} names={names} onOpen={({ id }) => onOpen(id)} />;
+  return (
+    <Empty icon="check" title={props.isNarrowed ? 'Nothing of this has fired yet' : 'Nothing has fired yet'}>
+      A rule fires when the usage of an entitlement or of a meter reaches a threshold.
+    </Empty>
   );
 }
 
