@@ -1,21 +1,31 @@
 import type { Fragment } from 'postgres';
 import { countedBatch } from '../backfills/counted.ts';
 import type { Executor } from '../connection/connect.ts';
-import { timeOf } from '../connection/times.ts';
+import { timeOf, timesOf } from '../connection/times.ts';
 
 /**
- * The batches that may hold events of a namespace and type within a range of their times, ascending; those that are not
+ * The batches that may hold events of a namespace and type within a few ranges of their times, which ascend; those that are not
  * described yet (batchTypes.ts) may hold any. Batches of backfills that don't count are left out.
  */
 export async function batchesHolding(
   tx: Executor,
   { namespace, type, asOfUs }: { namespace: string; type: string; asOfUs?: number | undefined },
-  { fromUs, toUs }: { fromUs: number; toUs: number },
+  ranges: readonly { fromUs: number; toUs: number }[],
 ): Promise<bigint[]> {
+  const since = timesOf(
+    tx,
+    ranges.map(({ fromUs }) => fromUs),
+  );
+  const until = timesOf(
+    tx,
+    ranges.map(({ toUs }) => toUs),
+  );
   const rows = await tx<{ id: bigint }[]>`
     SELECT batch_id AS id FROM batch_types
     WHERE namespace = ${namespace} AND type = ${type}
-      AND last_time >= ${timeOf(tx, fromUs)} AND first_time < ${timeOf(tx, toUs)}
+      AND last_time >= ${timeOf(tx, ranges[0]!.fromUs)} AND first_time < ${timeOf(tx, ranges.at(-1)!.toUs)}
+      AND EXISTS (
+        SELECT FROM unnest(${since}, ${until}) AS r (since, until) WHERE last_time >= r.since AND first_time < r.until)
       AND ${countedBatch(tx, tx`batch_types.batch_id`, asOfUs)}
     UNION SELECT id FROM batches WHERE NOT described ORDER BY id`;
   return rows.map((row) => row.id);

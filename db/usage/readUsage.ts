@@ -12,14 +12,14 @@ import { Accumulator, rowsMax, type Total, tooManyRows } from './accumulator.ts'
 import { areasOf } from './areas.ts';
 import type { UsageContext, UsageQuery, UsageRunner } from './context.ts';
 import { deltaCells } from './deltaCells.ts';
-import { DividedMinutes } from './dividedMinutes.ts';
+import { addDividedEvents, divide } from './divided/read.ts';
 import { EventSums, indexesOf, UsageTimeout } from './eventSums.ts';
 import { isFromRollups, narrow, rangesOf } from './extent.ts';
 import { planCuts, withoutMinutes } from './plan.ts';
 import { changesOfLevels, pointsMax, tooManyPoints } from './setLevels.ts';
 import { sumAmounts } from './sql/amountSums.ts';
 import type { TimeRange } from './sql/pieces.ts';
-import { countUniques, dividedMinutes, groupValues, sumRollups, type UsageScope } from './sql/rollupSums.ts';
+import { countUniques, groupValues, sumRollups, type UsageScope } from './sql/rollupSums.ts';
 import { setPoints } from './sql/setPoints.ts';
 
 export interface UsageTotals {
@@ -39,8 +39,8 @@ const workMsMax = 10;
  *
  *   1. windows and bounds become cuts; the cuts say which days, hours, minutes and raw events are read (plan.ts)
  *   2. deltas that are not merged yet are added cell by cell
- *   3. raw events fill the minutes whose cells lie on both sides of a cut: only now is it known which minutes these are,
- *      and the sum leaves them out
+ *   3. raw events fill the minutes whose cells lie on both sides of a cut (divided/): only now is it known which minutes
+ *      these are, and the sum leaves them out
  *   4. rollups are added up by the database, one row a group and bucket
  *
  * A level over time (WEIGHTED_SUM, WEIGHTED_LATEST) needs the level at the beginning as well: all that came before is read as
@@ -128,24 +128,15 @@ async function addRollups(
 ): Promise<void> {
   const plan = planCuts(cuts, found.daysClosedBeforeUs, found.staleMinutes);
   const stale = new Set(plan.stale);
-  const minutes = new DividedMinutes(cuts, plan.divided);
-  if (plan.divided.length > 0) minutes.addRollups(await dividedMinutes(tx, scope, cuts, plan.divided));
+  const minutes = await divide(tx, scope, cuts, plan.divided);
   for await (const cells of deltaCells(tx, found, query, runner)) {
     for (const one of cells)
       if (!stale.has(one.minute * minuteUs) && !minutes.hold(one)) events.addCell(accumulator, one);
   }
   for (const one of minutes.wholeCells()) events.addCell(accumulator, one);
-
-  const raw = minutes.raw();
-  if (raw.size > 0) {
-    const ranges = [...raw.keys()].map((minute) => ({ fromUs: minute, toUs: minute + minuteUs }));
-    const read = new Map<number, number>();
-    await events.addEvents(accumulator, tx, ranges, 'divided_minute', read);
-    for (const [minute, expected] of raw) if (read.get(minute) !== expected) throw eventsGone(minute);
-  }
-
+  const divided = await addDividedEvents(minutes, accumulator, tx, events);
   if (stale.size > 0) await events.addEvents(accumulator, tx, rangesOf(plan.stale), 'corrected_minute');
-  const fromEvents = [...raw.keys(), ...stale].sort((a, b) => a - b);
+  const fromEvents = [...divided, ...stale].sort((a, b) => a - b);
   const pieces = { ...plan, cuts, minutes: withoutMinutes(plan.minutes, fromEvents) };
   const uniques = keptValues[meter.aggregation] === 'distinct' ? [...accumulator.uniques()] : undefined;
   const { aggregation } = meter;
@@ -208,13 +199,6 @@ async function passing(filter: TextFilter, values: readonly string[], deadlineMs
     pauseMs = performance.now() + workMsMax;
   }
   return passed;
-}
-
-function eventsGone(minute: number): Problem {
-  return new Problem(
-    'bad_request',
-    `The events of the minute from ${formatTimeUs(minute)} are no longer kept, only its totals: choose from, to and a time zone whose bounds lie on full minutes there.`,
-  );
 }
 
 function tooManyValues(name: string): Problem {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { backfillPiece } from '@usage/aggregator/backfill.ts';
 import { closeDays } from '@usage/aggregator/days.ts';
 import { dropDeadPiece } from '@usage/aggregator/upkeepService.ts';
+import { batchesHolding } from '@usage/db/events/tenantBatches.ts';
 import { nextBackfillBatches } from '@usage/db/meters/backfills.ts';
 import { getMeter } from '@usage/db/meters/findMeters.ts';
 import { deleteMeter, updateMeter } from '@usage/db/meters/meters.ts';
@@ -145,3 +146,19 @@ async function rowsLeft(generation: bigint): Promise<number> {
       + (SELECT count(*) FROM unique_days WHERE series_id IN (SELECT id FROM mine)))::int AS count`;
   return row!.count;
 }
+
+test('bounds inside a minute read the batches of their minutes, and none of those between', async () => {
+  const type = `pieces_${types++}`;
+  const times = ['2026-03-01T10:00:20Z', '2026-03-05T00:00:00Z', '2026-03-09T10:00:40Z'];
+  for (const time of times)
+    await service.pipeline.process([event('acme', time, { tokens: 1 }, { type })], arrivedMs);
+  const minute = (text: string) => ({
+    fromUs: Date.parse(text) * 1_000,
+    toUs: (Date.parse(text) + 60_000) * 1_000,
+  });
+  const ends = [minute('2026-03-01T10:00:00Z'), minute('2026-03-09T10:00:00Z')];
+  const whole = [{ fromUs: ends[0]!.fromUs, toUs: ends[1]!.toUs }];
+  const of = { namespace: 'default', type };
+  const all = await batchesHolding(service.sql, of, whole);
+  expect(await batchesHolding(service.sql, of, ends)).toEqual([all[0]!, all[2]!]);
+});

@@ -22,6 +22,9 @@ const cursorRows = 2_000;
 /** Beyond so many batches, the brin index on time is the quicker way to a few minutes. */
 const sparseBatchesMax = 500;
 
+/** Of so many ranges each is looked up by itself; of more, all batches from the first to the last are read. */
+const rangesMax = 16;
+
 /** The events in time ranges that ascend and don't overlap, in no order: of the batches that may hold some. */
 export async function* eventsInRanges(
   tx: Executor,
@@ -30,13 +33,16 @@ export async function* eventsInRanges(
   withAttributes: boolean,
 ): AsyncGenerator<RawEvent[]> {
   const whole = { fromUs: ranges[0]!.fromUs, toUs: ranges.at(-1)!.toUs };
-  const batches = await batchesHolding(tx, of, whole);
+  const lookedUp = ranges.length <= rangesMax ? ranges : [whole];
+  const batches = await batchesHolding(tx, of, lookedUp);
   // Before anything else is looked up of an event: most events of a batch may lie elsewhere.
-  const within = tx`e.time >= ${timeOf(tx, whole.fromUs)} AND e.time < ${timeOf(tx, whole.toUs)}`;
+  const within = lookedUp
+    .map(({ fromUs, toUs }) => tx`(e.time >= ${timeOf(tx, fromUs)} AND e.time < ${timeOf(tx, toUs)})`)
+    .reduce((all, one) => tx`${all} OR ${one}`);
   const stored =
     batches.length === 0
       ? tx`(SELECT * FROM events WHERE false)`
-      : eventsOfBatches(tx, batches, tx`${within} AND ${taken(tx, of)}`, sparseBatchesMax);
+      : eventsOfBatches(tx, batches, tx`(${within}) AND ${taken(tx, of)}`, sparseBatchesMax);
   const since = timesOf(
     tx,
     ranges.map((range) => range.fromUs),
@@ -58,7 +64,7 @@ export async function* eventsInRanges(
 
 /** Times of the first and the last event, the last one included; undefined while there is none. Reads them all. */
 export async function eventsExtent(tx: Executor, of: EventsOf): Promise<TimeRange | undefined> {
-  const batches = await batchesHolding(tx, of, { fromUs: 0, toUs: endUs });
+  const batches = await batchesHolding(tx, of, [{ fromUs: 0, toUs: endUs }]);
   const stored =
     batches.length === 0
       ? tx`(SELECT * FROM events WHERE false)`

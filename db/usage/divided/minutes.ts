@@ -1,7 +1,7 @@
 import type { NamedCell } from '@usage/lib/cells/cells.ts';
 import { minuteUs } from '@usage/lib/windows/units.ts';
-import { bucketOf } from './plan.ts';
-import type { DividedMinute } from './sql/rollupSums.ts';
+import { bucketOf } from '../plan.ts';
+import type { DividedMinute } from './rollupMinutes.ts';
 
 /**
  * Decides for each minute that a cut divides: all of its cells, where each lies on one side, or all of its raw events.
