@@ -1,6 +1,7 @@
 import { keySource } from '@usage/db/access/keySource.ts';
 import { connect } from '@usage/db/connection/connect.ts';
 import { refuseHopelessConnection } from '@usage/db/connection/startError.ts';
+import { streamShards } from '@usage/db/events/streamShards.ts';
 import { readRegistry } from '@usage/db/meters/registry.ts';
 import { startAccess } from '@usage/lib/auth/start.ts';
 import { listen, stopListening } from '@usage/lib/http/server.ts';
@@ -10,8 +11,8 @@ import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { runApp } from '@usage/lib/service/runApp.ts';
 import { refuseHopelessRedis } from '@usage/lib/stream/startError.ts';
-import { EventStream } from '@usage/lib/stream/stream.ts';
 import { useRedis } from '@usage/lib/stream/useRedis.ts';
+import { watchedStream } from '@usage/lib/stream/watchedStream.ts';
 import { Registry } from 'prom-client';
 import { limitsSettings } from './config.ts';
 import { createLimits } from './limits.ts';
@@ -46,6 +47,8 @@ async function run(): Promise<void> {
     subscriber,
     registry,
   });
+  const { streamName } = config;
+  const stream = watchedStream({ app, redis, streamName, look: () => streamShards(sql), log });
   const {
     app: server,
     loops,
@@ -53,7 +56,7 @@ async function run(): Promise<void> {
   } = createLimits({
     config,
     sql,
-    stream: new EventStream(redis, config.streamName),
+    stream,
     access,
     health,
     registry,

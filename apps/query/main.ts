@@ -10,10 +10,9 @@ import { readConfig } from '@usage/lib/service/config.ts';
 import { Health } from '@usage/lib/service/health.ts';
 import { createLog } from '@usage/lib/service/log.ts';
 import { runApp } from '@usage/lib/service/runApp.ts';
-import { ShardCountWatch } from '@usage/lib/stream/shardCount.ts';
 import { refuseHopelessRedis } from '@usage/lib/stream/startError.ts';
-import { EventStream } from '@usage/lib/stream/stream.ts';
 import { useRedis } from '@usage/lib/stream/useRedis.ts';
+import { watchedStream } from '@usage/lib/stream/watchedStream.ts';
 import { Registry } from 'prom-client';
 import { type QueryConfig, querySettings } from './config.ts';
 import { createQuery } from './query.ts';
@@ -47,13 +46,8 @@ await runApp(async () => {
     subscriber,
     registry,
   });
-  const shards = new ShardCountWatch(
-    () => streamShards(sql),
-    ({ read }) => stream.useShards(read),
-    log,
-  );
-  const stream = new EventStream(redis, config.streamName, { areShardsKnown: () => shards.isKnown });
-  void app.use('number of shards', shards, (watch) => watch.stop()).start();
+  const { streamName } = config;
+  const stream = watchedStream({ app, redis, streamName, look: () => streamShards(sql), log });
   const replicas = config.replicaUrl
     ? app.use('replicas', new Replicas(config.replicaUrl, sql, stream, replicaLimits(config), log), (all) =>
         all.stop(),

@@ -1,4 +1,3 @@
-import type { RunningApps } from '../support/apps.ts';
 import { spawnApp } from '../support/spawnApp.ts';
 
 export interface LimitsProcess {
@@ -8,9 +7,9 @@ export interface LimitsProcess {
   stop(): Promise<void>;
 }
 
-/** One more limits service beside the apps, on their database and Redis. */
+/** One more limits service beside the apps, or one alone, on their database and Redis. */
 export async function startLimits(
-  apps: RunningApps,
+  apps: { database: { url: string }; redis: { url: string } },
   settings: Record<string, string> = {},
 ): Promise<LimitsProcess> {
   const env = {
