@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { withClient } from '../../db/connection/client.ts';
 import { type RunningApps, startApps } from '../support/apps.ts';
 
 /** Backfills as clients see them: the real processes, over HTTP. */
@@ -117,6 +118,26 @@ test('a backfill that replaces a range takes the events there out of count, and 
   expect(await ask()).toEqual([115, 2]);
   await change(first, 'revert');
   expect(await ask()).toEqual([103, 2]);
+}, 60_000);
+
+test('a dead letter of a backfill is driven again into it, and counts when it is closed', async () => {
+  const { type, events, ask } = await measured();
+  await call('POST', '/api/v1/backfills', { id: type, reason: 'test' });
+  const [event] = events(['late'], 40);
+  const id = await withClient(apps.database.url, async (client) => {
+    const { rows } = await client.query(
+      `INSERT INTO dead_letters (kind, namespace, reason, frame_id, position, payload, backfill)
+       VALUES ('event', 'default', 'test', $1, 0, $2, $1) RETURNING id::text`,
+      [type, Buffer.from(JSON.stringify(event))],
+    );
+    return (rows[0] as { id: string }).id;
+  });
+  expect((await call('POST', '/api/v1/dead-letters/redrive', { ids: [id] })).body).toEqual({ redriven: 1 });
+  const change = (what: string, body?: unknown) => call('POST', `/api/v1/backfills/${type}/${what}`, body);
+  expect((await change('close', { dryRun: true })).body.closing.counted).toBe(1);
+  expect(await ask()).toEqual([3, 1]);
+  await change('close');
+  expect(await ask()).toEqual([43, 2]);
 }, 60_000);
 
 test('what can only be a mistake is refused by name', async () => {

@@ -4,6 +4,9 @@ import { staleMinutes } from '@usage/db/corrections/staleMinutes.ts';
 import { noteRetention } from '@usage/db/schema/eventsKept.ts';
 import { closeStored } from '@usage/gateway/backfills/close.ts';
 import { create, get, revert } from '@usage/gateway/backfills/service.ts';
+import { encodeFrame } from '@usage/lib/frame/encode.ts';
+import { EventStream } from '@usage/lib/stream/stream.ts';
+import { Redis } from 'ioredis';
 import { event, openQueryTest, type QueryTest } from '../query/app.ts';
 import { createRedis, type TestRedis } from '../support/redis.ts';
 import { type AppName, spawnApp } from '../support/spawnApp.ts';
@@ -37,10 +40,22 @@ async function meterOfSum() {
   return { type, one, ask };
 }
 
+/** What the meter makes of an event. */
+async function explained(id: string): Promise<object> {
+  const body = { event: { source: 'test', id } };
+  const response = await query.post('/api/v1/meters/evaluate', body);
+  return ((await response.json()) as { items: { meters: object[] }[] }).items[0]!.meters[0]!;
+}
+
 function start(name: AppName, failPoint?: string) {
   const env = {
     ...{ ...process.env, DATABASE_URL: query.url, REDIS_URL: redis.url, LOG_LEVEL: 'info', AUTH: 'off' },
-    ...{ API_PORT: '0', AGGREGATOR_PORT: '0', ...(failPoint && { USAGE_FAIL_POINT: failPoint }) },
+    ...{
+      API_PORT: '0',
+      AGGREGATOR_PORT: '0',
+      PROCESSOR_PORT: '0',
+      ...(failPoint && { USAGE_FAIL_POINT: failPoint }),
+    },
   };
   return spawnApp(name, env, 'inherit');
 }
@@ -53,8 +68,13 @@ test('an aggregator that is killed in the middle of a remake loses and doubles n
   await create(query.sql, actor, { id: type, reason: 'test' });
   await query.pipeline.process([one('c', 10), one('d', 20, '2025-03-02T11:00:10Z')], arrivedMs + 1, type);
   expect(await ask()).toEqual([3]);
+  expect(await explained(`${type}-c`)).toEqual({
+    ...{ slug: type, aggregation: 'SUM', counted: false },
+    reason: `the event was sent under the backfill ${type}, which is open`,
+  });
   await closeStored(query.sql, actor, type, false);
   expect(await ask()).toEqual([33]);
+  expect(await explained(`${type}-c`)).toMatchObject({ counted: true, value: '10' });
   for (const point of ['remake-merged', 'remake-before-commit', 'remake-after-commit']) {
     const aggregator = start('aggregator', point);
     await aggregator.exited;
@@ -85,6 +105,31 @@ test('a gateway that is killed before the commit has closed nothing, and the sam
   expect([await ask(), await staleMinutes(query.sql)]).toEqual([[], 0]);
   await closeStored(query.sql, actor, type, false);
   expect(await ask()).toEqual([5]);
+}, 60_000);
+
+test('a processor that is killed while it stores events of a backfill stores each of them once', async () => {
+  const { type, one, ask } = await meterOfSum();
+  await create(query.sql, actor, { id: type, reason: 'test' });
+  const client = new Redis(redis.url);
+  const part = {
+    namespace: 'default',
+    receivedMs: Date.now(),
+    events: `[${one('a', 3)},${one('b', 4)}]`,
+    count: 2,
+  };
+  const outside = { ...part, events: one('c', 100), count: 1 };
+  await new EventStream(client).append(encodeFrame([{ ...part, backfill: type }, outside]), 3);
+  const killed = start('processor', 'backfill-after-copy');
+  await killed.exited;
+  expect(killed.signalCode).toBe('SIGKILL');
+  const processor = start('processor');
+  while ((await get(query.sql, 'default', type)).events < 2) await Bun.sleep(20);
+  expect(await ask()).toEqual([100]);
+  expect((await closeStored(query.sql, actor, type, false)).closing).toMatchObject({ counted: 2 });
+  expect(await ask()).toEqual([107]);
+  processor.kill();
+  await processor.exited;
+  client.disconnect();
 }, 60_000);
 
 test('an event that comes after its backfill was closed is a dead letter; one that was in it is a duplicate', async () => {

@@ -63,17 +63,13 @@ async function storedMeters(tx: Transaction, namespace: string): Promise<Evaluat
   return meters.map((meter) => ({ ...compileMeter(meter), fromUs: meter.eventFromUs }));
 }
 
-/** Of the event as it counts: a voided one counts for no meter, an amended one as it was amended. */
-function evaluated(
-  { correction, current }: CorrectedEvent,
-  data: unknown,
-  meters: readonly EvaluatedMeter[],
-): EvaluatedEvent {
+/** Of the event as it counts: a voided one, and one of an open backfill, count for no meter, an amended one as it was amended. */
+function evaluated(one: CorrectedEvent, data: unknown, meters: readonly EvaluatedMeter[]): EvaluatedEvent {
+  const { current } = one;
   const { id, source, type, subject, time_us: timeUs, arrived_us: arrivedUs } = current;
+  const reason = hiddenBy(one);
   const outcome = (meter: EvaluatedMeter): MeterOutcome =>
-    correction?.action === 'void'
-      ? { ...nameOf(meter), counted: false, reason: `the event was voided: ${correction.reason}` }
-      : outcomeOf(meter, data, current);
+    reason === undefined ? outcomeOf(meter, data, current) : { ...nameOf(meter), counted: false, reason };
   return {
     id,
     source,
@@ -83,6 +79,13 @@ function evaluated(
     ingestedAt: formatTimeUs(arrivedUs),
     meters: meters.filter(({ meter }) => meter.eventType === type).map(outcome),
   };
+}
+
+/** Why the event counts for no meter, whatever it holds. */
+function hiddenBy({ correction, backfill }: CorrectedEvent): string | undefined {
+  if (backfill && backfill.state !== 'closed')
+    return `the event was sent under the backfill ${backfill.id}, which is ${backfill.state}`;
+  return correction?.action === 'void' ? `the event was voided: ${correction.reason}` : undefined;
 }
 
 function nameOf({ meter: { slug, aggregation } }: EvaluatedMeter) {

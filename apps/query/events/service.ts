@@ -1,4 +1,4 @@
-import { backfillsOf, type EventBackfill } from '@usage/db/backfills/counted.ts';
+import type { EventBackfill } from '@usage/db/backfills/counted.ts';
 import type { Transaction } from '@usage/db/connection/connect.ts';
 import type { EventCorrection } from '@usage/db/corrections/eventCorrections.ts';
 import {
@@ -52,13 +52,11 @@ export async function listEvents(
     runner.metrics.rows.observe({ kind: 'events' }, events.length);
     if (events.length === 0) return [];
     const issuesOf = await issueFinder(tx, namespace);
-    const batches = [...new Set(events.map((event) => event.batch_id))];
-    const storedAt = await batchesStoredAt(tx, batches);
-    const backfills = await backfillsOf(tx, batches);
-    return (await withCorrections(tx, namespace, events)).map(({ event, correction, current }) => ({
+    const storedAt = await batchesStoredAt(tx, [...new Set(events.map((event) => event.batch_id))]);
+    return (await withCorrections(tx, namespace, events)).map(({ event, correction, backfill, current }) => ({
       event,
       correction,
-      backfill: backfills.get(event.batch_id),
+      backfill,
       // Without its batch's row, it was stored when it arrived or little later.
       storedAtUs: storedAt.get(event.batch_id) ?? event.arrived_us,
       issues: issuesOf(current),
