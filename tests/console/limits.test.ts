@@ -234,6 +234,12 @@ describeInBrowser('customers and notifications', () => {
 
       const { id } = await call('GET', '/api/v1/customers/acme');
       await go(`/customers/${id}`);
+      await page.getByRole('cell', { name: '80 % of calls' }).first().waitFor();
+      await button('Details').first().click();
+      await page.getByLabel('Payload of the notification').waitFor();
+      await page.keyboard.press('Escape');
+      await closed();
+      expect(await seriousFaults(page)).toEqual([]);
       await button('End').click();
       await button('End the entitlement').click();
       await page.getByText('No entitlements').waitFor();

@@ -12,6 +12,7 @@ import { oneLine } from '../../ui/json.tsx';
 import { Card, Empty, Fault, PageHead, SkeletonRows, Time, toast } from '../../ui/parts.tsx';
 import { UsageCard } from '../explore/usageCard.tsx';
 import { CustomerForm } from './customerForm.tsx';
+import { CustomerNotifications } from './customerNotifications.tsx';
 import { Entitlements } from './entitlements.tsx';
 
 /** One customer: its subjects, what it used in the last 30 days, and what it may use. */
@@ -71,6 +72,7 @@ export function CustomerPage({ id }: { id: string }) {
             )}
           </Card>
           <Entitlements customerId={data.id} />
+          <CustomerNotifications subjects={[...subjects, ...(data.key ? [data.key] : [])]} />
           <h2>The last 30 days</h2>
           {meters.data?.length === 0 && (
             <Empty icon="meters" title="No meters yet">

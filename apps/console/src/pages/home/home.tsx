@@ -95,7 +95,7 @@ function DeadLetters({ now }: { now: Activity | undefined }) {
         {open !== undefined && `${wholeNumber(open)}${open >= deadLettersCountMax ? ' or more' : ''}`}
       </span>
       <span class="note">
-        {open === 0 && 'every event is stored'}
+        {open === 0 && 'all is stored'}
         {open !== undefined && open > 0 && <Link href="/trouble">see and re-drive</Link>}
       </span>
     </div>
