@@ -41,13 +41,21 @@ export function percentilesOfWindows(plain: Plain, query: OracleQuery, inner: Wi
   if (fromUs >= toUs) return [];
   const { zone } = query.window ?? { zone: 'UTC' };
   const outer = query.window ? windowBoundaries({ fromUs, toUs, ...query.window }) : [fromUs, toUs];
-  const starts = windowBoundaries({ fromUs, toUs, size: inner, zone }).slice(0, -1);
-  const outerOf = (us: number) => {
-    const at = Math.max(us, outer[0]!);
+  const bounds = [...windowBoundaries({ fromUs, toUs, size: inner, zone }), ...outer, fromUs, toUs]
+    .filter((us) => us >= fromUs && us <= toUs)
+    .sort((a, b) => a - b);
+  const cuts = bounds.filter((us, n) => us !== bounds[n - 1]);
+  const starts = cuts.slice(0, -1);
+  const outerOf = (at: number) => {
     const i = outer.findIndex((start, n) => start <= at && at < outer[n + 1]!);
     return [outer[i]!, outer[i + 1]!] as const;
   };
-  const found = plain({ ...query, fromUs, toUs, window: { size: inner, zone } });
+  const found = starts.flatMap((start, n) =>
+    plain({ ...query, fromUs: start, toUs: cuts[n + 1]!, window: undefined }).map((row) => ({
+      ...row,
+      windowStartUs: start,
+    })),
+  );
   const groups = Map.groupBy(found, ({ windowStartUs, subject, groupBy }) =>
     JSON.stringify([outerOf(windowStartUs)[0], subject, groupBy]),
   );

@@ -48,11 +48,13 @@ async function nestedRows(context: RowsContext, query: UsageQuery): Promise<Answ
   const range = rangeOf(context, query);
   if (range.fromUs >= range.toUs) return [];
   const windows = { size: request.percentileWindow!, zone: request.windowTimeZone };
-  const usage = await read({ ...query, ...range, windows });
-  if (usage.totals.length === 0) return [];
   const outer = query.windows ? windowBoundaries({ ...range, ...query.windows }) : [range.fromUs, range.toUs];
   const inner = windowBoundaries({ ...range, ...windows });
-  const totals = percentilesOfWindows(meter, usage, { inner, outer, percentile: request.percentile! });
+  const within = [...inner, ...outer].filter((us) => us > range.fromUs && us < range.toUs);
+  const cuts = [...new Set([range.fromUs, ...within, range.toUs])].sort((a, b) => a - b);
+  const { totals: windowTotals } = await read({ ...query, windows: undefined, cuts });
+  const nested = { inner: cuts, outer, percentile: request.percentile! };
+  const totals = percentilesOfWindows(meter, windowTotals, nested);
   // A percentile is what it is: it isn't worked out from the meter's cells once more.
   return toRows({ ...meter, aggregation: 'SUM' }, query, { boundaries: outer, totals });
 }

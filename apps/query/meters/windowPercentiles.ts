@@ -1,12 +1,14 @@
 import type { StoredMeter } from '@usage/db/meters/meterRow.ts';
 import type { Total } from '@usage/db/usage/accumulator.ts';
 import { bucketOf } from '@usage/db/usage/plan.ts';
-import type { UsageTotals } from '@usage/db/usage/readUsage.ts';
 import { measuredValue } from '@usage/db/usage/value.ts';
 import { rankOf } from '@usage/lib/cells/sketch.ts';
 import { compareDecimals, type Decimal } from '@usage/lib/decimal/decimal.ts';
 
-/** The windows that are measured, and those that their percentile is answered for; both as boundaries in µs since 1970. */
+/**
+ * The windows that are measured, and those that their percentile is answered for; both as boundaries in µs since 1970. Each inner
+ * window lies within one outer window.
+ */
 export interface NestedWindows {
   inner: readonly number[];
   outer: readonly number[];
@@ -14,18 +16,18 @@ export interface NestedWindows {
 }
 
 /**
- * The percentile (nearest rank) of what a group came to in each inner window that begins in an outer one: exact. Inner windows
- * without events count as 0. Returns a total for each group and outer window with events; its cell's value is the percentile.
+ * The percentile (nearest rank) of what a group came to in each inner window of an outer one: exact. Inner windows without
+ * events count as 0. Bucket i of the totals is the ith inner window. Returns a total for each group and outer window with events; its cell's value is the percentile.
  */
 export function percentilesOfWindows(
   meter: StoredMeter,
-  { boundaries, totals }: UsageTotals,
+  totals: readonly Total[],
   { inner, outer, percentile }: NestedWindows,
 ): Total[] {
-  const outerOf = (startUs: number) => bucketOf(outer, Math.max(startUs, outer[0]!));
+  const outerOf = (startUs: number) => bucketOf(outer, startUs);
   const windows = new Array<number>(outer.length).fill(0);
   for (const startUs of inner.slice(0, -1)) windows[outerOf(startUs)]!++;
-  const placed = totals.map((total) => ({ ...total, bucket: outerOf(boundaries![total.bucket - 1]!) }));
+  const placed = totals.map((total) => ({ ...total, bucket: outerOf(inner[total.bucket - 1]!) }));
   const groups = Map.groupBy(placed, ({ bucket, key }) => JSON.stringify([bucket, key]));
   return [...groups.values()].map((own) => {
     const { bucket, key, cell } = own[0]!;
