@@ -24,7 +24,7 @@ export interface Calls {
   freeStalled(): Promise<void>;
 }
 
-/** One's fault does not keep the others from their turn; the first one is thrown at the end. */
+/** Runs each one, also after one of them failed; throws the first error at the end. */
 export async function inTurn<T>(
   app: App,
   all: readonly T[],
@@ -38,13 +38,16 @@ export async function inTurn<T>(
   if (faults.length > 0) throw faults[0];
 }
 
-/** A piece takes 1 to 3 s. An answer that is lost is noticed by the first deadline; a disk that is slow needs the others. */
+/**
+ * A piece takes 1 to 3 s. The first deadline notices an answer that was lost; a slow disk needs the later ones. Three attempts,
+ * 86 s in total; then the service reports a fault and begins anew after `backoffMsMin` to `backoffMsMax`.
+ */
 const pieceMs = [6_000, 20_000, 60_000] as const;
 const lookMs = [5_000, 15_000] as const;
 /** No call takes longer. */
 export const stuckMsMin = totalOf(pieceMs) + 30_000;
 const statementMsMax = 65_000;
-/** Nothing queues up behind a lock that is waited for. */
+/** A statement that waits for a lock makes later ones wait behind it: it gives up after this time. */
 const lockMsMax = 5_000;
 /** An aggregator that has kept PostgreSQL waiting for this long in a transaction is stopped or out of reach. */
 const stalledMsMin = 5_000;

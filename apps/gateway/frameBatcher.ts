@@ -2,23 +2,23 @@ import type { FramePart } from '@usage/lib/frame/encode.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 
 export interface FrameLimits {
-  /** How long the first part of a frame waits for others while another frame is on its way. */
+  /** How long a frame takes parts while another frame is being appended. */
   lingerMs: number;
   frameBytesMax: number;
   frameEventsMax: number;
-  /** Frames on their way to each shard at once. */
+  /** Appends to each shard at once. */
   appendsMax: number;
-  /** JSON bytes held in this process, gathered or on their way. */
+  /** JSON bytes of all frames that Redis has not acknowledged. */
   queuedBytesMax: number;
 }
 
 /** Resolves once the frame is acknowledged. */
 export type AppendFrame = (parts: readonly FramePart[], events: number) => Promise<unknown>;
 
-/** Clients get room soon or not for long. */
+/** Frames leave within milliseconds, or Redis is away: both make a longer wait useless. */
 const retrySeconds = 1;
 
-/** No room for the part: nothing of it was kept. */
+/** There is no room for the part. Nothing of it was kept. */
 export class QueueFull extends Problem {
   constructor(queuedBytesMax: number) {
     const detail = `No events are taken now: more than ${queuedBytesMax} bytes are waiting for Redis.`;
@@ -36,18 +36,22 @@ interface Frame {
 }
 
 /**
- * Gathers the events of concurrent requests into frames.
+ * Gathers the events of concurrent requests into frames. A frame is always in one of these states:
  *
- *   open ──full, or idle, or lingered──▶ waiting ──fewer than appendsMax on their way──▶ appending ──▶ settled
+ *   open ──▶ waiting ──▶ appending ──▶ acknowledged, or failed
  *
- * A part that comes while nothing is on its way leaves at the end of the event loop's turn, together with what came
- * in the same turn. While a frame is on its way the next one gathers, and leaves when that one is settled or when it
- * has lingered: so the busier Redis is, the larger frames get.
+ * - open: takes parts; at most one frame is. It closes when it is full (`frameBytesMax`, `frameEventsMax`), when it is `lingerMs`
+ *   old, when an append ends and no other frame waits, or, where no append is under way, at the end of the event loop's turn.
+ * - waiting: closed, while `appendsMax` frames of each shard are being appended. The oldest goes first.
+ * - appending: sent to Redis. Its requests get their answer when Redis answers, or an error when the append fails.
+ *
+ * So a request on an idle gateway waits for nothing, and the busier Redis is, the larger frames get. All states together hold
+ * `queuedBytesMax` at most; a part beyond that is refused at once with QueueFull, and nothing of it is kept.
  */
 export class FrameBatcher {
   readonly #append: AppendFrame;
   readonly #limits: FrameLimits;
-  /** Each may have as many frames on their way as `appendsMax` says. */
+  /** `appendsMax` holds for each. */
   shards = 1;
   #open: Frame | undefined;
   #waiting: Frame[] = [];

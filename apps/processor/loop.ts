@@ -29,28 +29,30 @@ const retryMsMax = 2_000;
 export const loopStallMsMax = totalOf(answerMs) + 15_000;
 
 /**
- * Frames become committed batches, some being stored while the next one is gathered.
+ * Makes committed batches of frames, gathering one batch while it stores up to `storesMax` others:
  *
- *   1. gather   read and unpack frames until the batch is full, or the database is idle and the wait is over
- *   2. store    one transaction, or several where PostgreSQL refuses rows (store.ts); from here on the events are durable
- *               and counted exactly once
- *   3. ack   dead letters written, waiting requests told, frames acknowledged and deleted
+ * - gather: reads and unpacks frames until the batch is full (rows or bytes), or the database is idle and either a request waits
+ *   for the batch or `batchWaitMsMax` is over. A frame that may have ended a processor (isSuspect) is a batch of its own.
+ * - store: one transaction, or several where PostgreSQL refuses rows (store.ts). A transient error means the same batch again, after
+ *   50 ms to 2 s. From the commit on the events are durable and counted exactly once; a crash before it leaves the frames for
+ *   another processor to claim.
+ * - ack: writes dead letters, answers the requests that wait, then acknowledges and deletes the frames. A crash before the end
+ *   leaves frames to be read again: their rows are found, and only the rest of this step is done.
  *
- * A crash before 2 leaves the frames to be claimed by another processor, a crash after it leaves them to be replayed
- * against rows that are there already.
+ * On stop it gathers no further frames, stores and acks what it has gathered, and ends.
  */
 export class Loop {
   #stopping = new AbortController();
   #lastSeenMs = performance.now();
-  /** By step: what one step can do again says nothing of another. */
+  /** By step: one step that works again says nothing about another. */
   #faults = new Map<string, string>();
   /** Running averages: how many frames to ask for, so that a batch is not much larger than it should be. */
   #eventsPerFrame = eventsPerFrameFirst;
   #bytesPerFrame = bytesPerFrameFirst;
   #done: Promise<void> = Promise.resolve();
-  /** Frames that the batch before had no room for: read and held already. */
+  /** Frames that the previous batch had no room for; this processor holds them already. */
   #left: StreamEntry[] = [];
-  /** Settled batches, to be filled again. */
+  /** Acknowledged batches, to be filled again: their buffers are kept. */
   #idle: Batch[] = [];
 
   constructor(

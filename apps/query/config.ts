@@ -67,7 +67,7 @@ export const querySettings = {
     default: 250,
     min: 10,
     max: 5_000,
-    about: 'ms Redis may take to tell how fresh an answer is; it goes without then',
+    about: 'ms Redis may take to say how fresh an answer is; the answer goes without then',
   }),
 };
 

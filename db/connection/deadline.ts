@@ -33,9 +33,9 @@ export async function withDeadline<T>(sql: Sql, msMax: number, run: () => Promis
 }
 
 /**
- * Tries the same again, with the next of the deadlines, as long as there is no answer within one: the first is short, so that
- * a dead connection is noticed soon, the last is as long as a slow disk may take. Other faults are the caller's. No further
- * attempt begins once `isStopping`.
+ * Calls `run` once for each deadline until it answers within one. The first deadline is short, so that a dead connection is
+ * noticed soon; the last is as long as a slow disk may take. It retries nothing but NoAnswer: every other error is thrown to the
+ * caller at once. In total it takes the sum of the deadlines (totalOf). No attempt begins once `isStopping`.
  */
 export async function withAttempts<T>(
   sql: Sql,

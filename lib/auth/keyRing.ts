@@ -35,7 +35,7 @@ export class KeyRing {
   #looking: Promise<void> | undefined;
   #timer: Timer | undefined;
   #stopped = false;
-  #issuey = false;
+  #isFailing = false;
 
   constructor(source: KeySource, log: Logger) {
     this.#source = source;
@@ -89,12 +89,12 @@ export class KeyRing {
     try {
       await withinLimit(this.#load());
       this.#lookedAtMs = startedMs;
-      if (this.#issuey) this.#log.info({ keys: this.size }, 'keys are looked up again');
-      this.#issuey = false;
+      if (this.#isFailing) this.#log.info({ keys: this.size }, 'keys are looked up again');
+      this.#isFailing = false;
     } catch (error) {
-      if (!this.#issuey)
+      if (!this.#isFailing)
         this.#log.warn({ err: error }, 'keys cannot be looked up: those that are known go on');
-      this.#issuey = true;
+      this.#isFailing = true;
       if (error instanceof LookTooLong) this.#source.reset();
     }
   }
