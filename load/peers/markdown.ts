@@ -20,6 +20,9 @@ const questionTitles: Record<string, string> = {
   subjectByMinute: 'one subject by minute, an hour',
 };
 
+const caption =
+  'The same events, spread over 30 days, into one system after the other; time for converting them into what a system takes is not counted. All answered alike.';
+
 /** One table: a column for each system, figures first, then what each does and doesn't do. */
 export function markdown(systems: readonly Measured[], leftOut: Record<string, string>): string {
   const row = (title: string, cell: (of: Measured) => string) =>
@@ -28,6 +31,7 @@ export function markdown(systems: readonly Measured[], leftOut: Record<string, s
     grouped(Math.round(bytesOf(of.disk) / of.written.events));
   const asked = systems[0] ? Object.keys(systems[0].asked) : [];
   return [
+    `${caption}\n`,
     row('', ({ facts }) => facts.name),
     `|---|${systems.map(() => '---|').join('')}`,
     row('events stored', ({ written }) => grouped(written.events)),

@@ -45,6 +45,7 @@ export const peers: Scenario = async (run) => {
 };
 
 async function measureAll(run: Run, own: string, material: Material) {
+  const startedMs = performance.now();
   const measured: Measured[] = [];
   const leftOut: Record<string, string> = {};
   const failed: string[] = [];
@@ -65,7 +66,8 @@ async function measureAll(run: Run, own: string, material: Material) {
   }
   const table = markdown(measured, leftOut);
   if (failed.length > 0) throw new Error(`${failed.join('\n')}\n\n${table}`);
-  return { name: 'peers', figures: figures(measured), markdown: table };
+  const minutes = round((performance.now() - startedMs) / 60_000, 1);
+  return { name: 'peers', figures: { minutes, ...figures(measured) }, markdown: table };
 }
 
 interface Material {
@@ -98,7 +100,7 @@ async function measure(
       if ([...answers.values()].every((rows) => rows.length === 0)) throw new Error('every answer is empty');
       if (wanted.size === 0) for (const [name, rows] of answers) wanted.set(name, rows);
       const differs = difference(wanted, answers);
-      if (differs) throw new Error(`answers otherwise than ${product.name}: ${differs}`);
+      if (differs) throw new Error(`answers otherwise than the first system: ${differs}`);
       const latencies = await askAll(peer, asked, run.seconds ?? defaultSeconds, progress);
       const all = asked.find(({ name }) => name === 'allTotal')!;
       const before = await totalOf(peer, all);
