@@ -3,6 +3,7 @@ import { prepareDriver } from '../driver.ts';
 import { cleanBatches } from '../events.ts';
 import { round } from '../measure.ts';
 import { type Scenario, withStack } from '../scenario.ts';
+import { isWatchIdle } from '../sql/rules.ts';
 import type { Stack } from '../stack.ts';
 
 const backgroundEventsPerSecond = 10_000;
@@ -142,6 +143,7 @@ async function prepare(stack: Stack): Promise<void> {
       channels: [channel.id],
     }),
   );
+  while (!(await isWatchIdle(stack.sql))) await Bun.sleep(pauseMs);
 }
 
 /** Every entitlement is used on some days since the month began. */

@@ -3,7 +3,7 @@ import { prepareDriver } from '../driver.ts';
 import { cleanBatches } from '../events.ts';
 import { median, round } from '../measure.ts';
 import { type Scenario, withStack } from '../scenario.ts';
-import { setRulesDisabled } from '../sql/rules.ts';
+import { isWatchIdle, setRulesDisabled } from '../sql/rules.ts';
 import type { Stack } from '../stack.ts';
 
 const backgroundEventsPerSecond = 10_000;
@@ -28,6 +28,7 @@ export const thresholds: Scenario = (run) =>
     const seconds = run.seconds ?? secondsDefault;
     run.progress(`${rules} rules`);
     await prepare(stack);
+    while (!(await isWatchIdle(stack.sql))) await Bun.sleep(pauseBetweenProbesMs);
     const workload = { ...cleanBatches, subjects };
     const plan = { url: `${stack.gatewayUrl}/api/v1/events`, headers: stack.headers, connections, workload };
     const driver = await prepareDriver({
