@@ -95,18 +95,24 @@ export function ownedRoutes(base: `/${string}`, listed: { entitlements: Listed; 
       body: { schema: ResetInput, example: { retainAnchor: true } },
       problems: [404, 409],
     }),
-    createGrant: route(`POST ${single}/grants`, writers, {
+    ...grantRoutes(`${single}/grants`, listed.grants),
+  } satisfies Record<string, ApiRoute>;
+}
+
+function grantRoutes<Path extends `/${string}`>(path: Path, listed: Listed) {
+  return {
+    createGrant: route(`POST ${path}`, writers, {
       tag,
       summary: 'Grant an amount',
       body: { schema: GrantInput, example: grantGiven },
       answer: { ...oneGrant, status: 201 },
       problems: [404],
     }),
-    listGrants: route(`GET ${single}/grants`, readers, {
+    listGrants: route(`GET ${path}`, readers, {
       tag,
       summary: 'List the grants of an entitlement',
       query: OwnedGrantListQuery,
-      answer: { description: 'The grants.', ...listed.grants },
+      answer: { description: 'The grants.', ...listed },
       problems: [400, 404],
     }),
   } satisfies Record<string, ApiRoute>;

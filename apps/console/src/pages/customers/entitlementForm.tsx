@@ -5,7 +5,7 @@ import { type Entitlement, useFeatures } from '../../api/queries.ts';
 import { jsonIssue } from '../../app/jsonText.ts';
 import { zone } from '../../app/settings.ts';
 import { CheckField, SelectField, TextArea, TextField } from '../../ui/form.tsx';
-import { FormDialog } from '../../ui/formDialog.tsx';
+import { type FaultOf, FormDialog } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { toast } from '../../ui/parts.tsx';
 import { FeatureForm } from './featureForm.tsx';
@@ -29,24 +29,16 @@ export function EntitlementForm({ customerId, onClose }: { customerId: string; o
   const [isCreating, setCreating] = useState(false);
   const [chosen, setFeature] = useState<string>();
   const [type, setType] = useState<Entitlement['type']>('metered');
-  const [amount, setAmount] = useState('1000');
-  const [interval, setInterval] = useState<(typeof intervals)[number]['value']>('MONTH');
-  const [isSoft, setSoft] = useState(false);
+  const [metered, setMetered] = useState<MeteredDraft>({ amount: '1000', interval: 'MONTH', isSoft: false });
   const [config, setConfig] = useState('{}');
   const keys = (features.data ?? []).map(({ key }) => key);
   const featureKey = chosen ?? keys[0] ?? '';
   const fault = type === 'static' ? jsonIssue(config) : undefined;
   const save = async () => {
-    const metered = {
-      usagePeriod: { interval, timeZone: zone.value },
-      ...(amount.trim() && { issueAfterReset: amount.trim() }),
-      isSoftLimit: isSoft,
-      measureUsageFrom: 'CURRENT_PERIOD_START',
-    };
     const body = {
       type,
       featureKey,
-      ...(type === 'metered' && metered),
+      ...(type === 'metered' && meteredBody(metered)),
       ...(type === 'static' && { config }),
     };
     const params = { path: { customerIdOrKey: customerId } };
@@ -81,33 +73,7 @@ export function EntitlementForm({ customerId, onClose }: { customerId: string; o
             </button>
           </div>
           <SelectField label="Type" value={type} options={types} onValue={setType} fault={faultOf('type')} />
-          {type === 'metered' && (
-            <>
-              <div class="fields">
-                <TextField
-                  label="Amount in each period"
-                  hint="Empty: only what grants give"
-                  inputMode="decimal"
-                  value={amount}
-                  onValue={setAmount}
-                  fault={faultOf('issueAfterReset')}
-                />
-                <SelectField
-                  label="Period"
-                  hint="The first one begins now"
-                  value={interval}
-                  options={intervals}
-                  onValue={setInterval}
-                  fault={faultOf('usagePeriod')}
-                />
-              </div>
-              <CheckField
-                label="Soft limit: access goes on where nothing is left"
-                checked={isSoft}
-                onValue={setSoft}
-              />
-            </>
-          )}
+          {type === 'metered' && <Metered value={metered} onChange={setMetered} faultOf={faultOf} />}
           {type === 'static' && (
             <TextArea
               label="Configuration (JSON)"
@@ -122,5 +88,58 @@ export function EntitlementForm({ customerId, onClose }: { customerId: string; o
         </>
       )}
     </FormDialog>
+  );
+}
+
+interface MeteredDraft {
+  amount: string;
+  interval: (typeof intervals)[number]['value'];
+  isSoft: boolean;
+}
+
+function meteredBody({ amount, interval, isSoft }: MeteredDraft) {
+  return {
+    usagePeriod: { interval, timeZone: zone.value },
+    ...(amount.trim() && { issueAfterReset: amount.trim() }),
+    isSoftLimit: isSoft,
+    measureUsageFrom: 'CURRENT_PERIOD_START',
+  };
+}
+
+function Metered({
+  value,
+  onChange,
+  faultOf,
+}: {
+  value: MeteredDraft;
+  onChange: (value: MeteredDraft) => void;
+  faultOf: FaultOf;
+}) {
+  return (
+    <>
+      <div class="fields">
+        <TextField
+          label="Amount in each period"
+          hint="Empty: only what grants give"
+          inputMode="decimal"
+          value={value.amount}
+          onValue={(amount) => onChange({ ...value, amount })}
+          fault={faultOf('issueAfterReset')}
+        />
+        <SelectField
+          label="Period"
+          hint="The first one begins now"
+          value={value.interval}
+          options={intervals}
+          onValue={(interval) => onChange({ ...value, interval })}
+          fault={faultOf('usagePeriod')}
+        />
+      </div>
+      <CheckField
+        label="Soft limit: access goes on where nothing is left"
+        checked={value.isSoft}
+        onValue={(isSoft) => onChange({ ...value, isSoft })}
+      />
+    </>
   );
 }

@@ -30,7 +30,6 @@ type Recurrence = (typeof recurrences)[number]['value'];
 
 /** Grants an amount beyond those there are. */
 export function GrantForm(props: { customerId: string; entitlement: Entitlement; onClose: () => void }) {
-  const { customerId, entitlement } = props;
   const client = useQueryClient();
   const [amount, setAmount] = useState('');
   const [priority, setPriority] = useState('1');
@@ -39,15 +38,8 @@ export function GrantForm(props: { customerId: string; entitlement: Entitlement;
   const [duration, setDuration] = useState<Duration>('never');
   const [recurrence, setRecurrence] = useState<Recurrence>('once');
   const save = async () => {
-    const path = { customerIdOrKey: customerId, entitlementIdOrFeatureKey: entitlement.id };
-    const body = {
-      // As a text: not a digit is lost.
-      amount: amount.trim(),
-      priority: Number(priority),
-      effectiveAt: from || new Date().toISOString(),
-      ...(duration !== 'never' && { expiration: { duration, count: Number(count) } }),
-      ...(recurrence !== 'once' && { recurrence: { interval: recurrence } }),
-    };
+    const path = { customerIdOrKey: props.customerId, entitlementIdOrFeatureKey: props.entitlement.id };
+    const body = bodyOf({ amount, priority, from, count, duration, recurrence });
     const route = '/api/v2/customers/{customerIdOrKey}/entitlements/{entitlementIdOrFeatureKey}/grants';
     await api.POST(route, { params: { path }, body });
     await client.invalidateQueries();
@@ -55,7 +47,7 @@ export function GrantForm(props: { customerId: string; entitlement: Entitlement;
   };
   return (
     <FormDialog
-      title={`Add a grant to ${oneLine(entitlement.featureKey)}`}
+      title={`Add a grant to ${oneLine(props.entitlement.featureKey)}`}
       action="Add the grant"
       onClose={props.onClose}
       onSubmit={save}
@@ -92,21 +84,12 @@ export function GrantForm(props: { customerId: string; entitlement: Entitlement;
             fault={faultOf('effectiveAt')}
           />
           <div class="fields">
-            {duration !== 'never' && (
-              <TextField
-                label="Ends after"
-                type="number"
-                min="1"
-                value={count}
-                onValue={setCount}
-                fault={faultOf('expiration')}
-              />
-            )}
-            <SelectField
-              label={duration === 'never' ? 'Ends' : 'Unit'}
-              value={duration}
-              options={durations}
-              onValue={setDuration}
+            <End
+              count={count}
+              setCount={setCount}
+              duration={duration}
+              setDuration={setDuration}
+              fault={faultOf('expiration')}
             />
             <SelectField
               label="Granted"
@@ -120,4 +103,54 @@ export function GrantForm(props: { customerId: string; entitlement: Entitlement;
       )}
     </FormDialog>
   );
+}
+
+function End(props: {
+  count: string;
+  setCount: (count: string) => void;
+  duration: Duration;
+  setDuration: (duration: Duration) => void;
+  fault: string | undefined;
+}) {
+  const isEndless = props.duration === 'never';
+  return (
+    <>
+      {!isEndless && (
+        <TextField
+          label="Ends after"
+          type="number"
+          min="1"
+          value={props.count}
+          onValue={props.setCount}
+          fault={props.fault}
+        />
+      )}
+      <SelectField
+        label={isEndless ? 'Ends' : 'Unit'}
+        value={props.duration}
+        options={durations}
+        onValue={props.setDuration}
+      />
+    </>
+  );
+}
+
+interface GrantDraft {
+  amount: string;
+  priority: string;
+  from: string;
+  count: string;
+  duration: Duration;
+  recurrence: Recurrence;
+}
+
+function bodyOf({ amount, priority, from, count, duration, recurrence }: GrantDraft) {
+  return {
+    // As a text: not a digit is lost.
+    amount: amount.trim(),
+    priority: Number(priority),
+    effectiveAt: from || new Date().toISOString(),
+    ...(duration !== 'never' && { expiration: { duration, count: Number(count) } }),
+    ...(recurrence !== 'once' && { recurrence: { interval: recurrence } }),
+  };
 }

@@ -16,25 +16,7 @@ export function Filters({ meter, state, groups }: { meter: Meter; state: Explore
   const [value, setValue] = useState('');
   const id = useId();
   const field = groups.includes(name) ? name : 'subject';
-  const values = useQuery({
-    queryKey: ['values', meter.slug, field, state.range.from, state.range.to],
-    queryFn: ({ signal }) => {
-      const query = state.range;
-      return field === 'subject'
-        ? dataOf(
-            api.GET('/api/v1/meters/{meterIdOrSlug}/subjects', {
-              params: { path: { meterIdOrSlug: meter.slug }, query },
-              signal,
-            }),
-          )
-        : dataOf(
-            api.GET('/api/v1/meters/{meterIdOrSlug}/group-by/{groupByKey}/values', {
-              params: { path: { meterIdOrSlug: meter.slug, groupByKey: field }, query },
-              signal,
-            }),
-          );
-    },
-  });
+  const values = useValues(meter.slug, field, state.range);
   const add = (event: Event) => {
     event.preventDefault();
     if (value === '' && field === 'subject') return;
@@ -99,4 +81,25 @@ export function Filters({ meter, state, groups }: { meter: Meter; state: Explore
       />
     </form>
   );
+}
+
+/** The values that a field has in the range. */
+function useValues(meterIdOrSlug: string, field: string, range: ExploreState['range']) {
+  return useQuery({
+    queryKey: ['values', meterIdOrSlug, field, range.from, range.to],
+    queryFn: ({ signal }) =>
+      field === 'subject'
+        ? dataOf(
+            api.GET('/api/v1/meters/{meterIdOrSlug}/subjects', {
+              params: { path: { meterIdOrSlug }, query: range },
+              signal,
+            }),
+          )
+        : dataOf(
+            api.GET('/api/v1/meters/{meterIdOrSlug}/group-by/{groupByKey}/values', {
+              params: { path: { meterIdOrSlug, groupByKey: field }, query: range },
+              signal,
+            }),
+          ),
+  });
 }

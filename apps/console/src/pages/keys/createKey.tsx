@@ -33,8 +33,6 @@ export function CreateKey(props: {
     await client.invalidateQueries({ queryKey: ['keys'] });
     props.onMade(made);
   };
-  const toggle = (scope: Scope, on: boolean) =>
-    setChosen(on ? [...chosen, scope] : chosen.filter((one) => one !== scope));
   return (
     <FormDialog title="Create a key" action="Create the key" onClose={props.onClose} onSubmit={save}>
       {(faultOf) => (
@@ -46,18 +44,7 @@ export function CreateKey(props: {
             onValue={setName}
             fault={faultOf('name')}
           />
-          <fieldset class="field plain">
-            <legend class="label">Scopes</legend>
-            {scopes.map(({ value, about }) => (
-              <CheckField
-                key={value}
-                label={about}
-                checked={chosen.includes(value)}
-                onValue={(on) => toggle(value, on)}
-              />
-            ))}
-            {faultOf('scopes') && <span class="fault">{faultOf('scopes')}</span>}
-          </fieldset>
+          <Scopes chosen={chosen} onChange={setChosen} fault={faultOf('scopes')} />
           <div class="fields">
             <TextField
               label="Events a second at most"
@@ -91,5 +78,32 @@ export function CreateKey(props: {
         </>
       )}
     </FormDialog>
+  );
+}
+
+function Scopes({
+  chosen,
+  onChange,
+  fault,
+}: {
+  chosen: Scope[];
+  onChange: (chosen: Scope[]) => void;
+  fault: string | undefined;
+}) {
+  const toggle = (scope: Scope, on: boolean) =>
+    onChange(on ? [...chosen, scope] : chosen.filter((one) => one !== scope));
+  return (
+    <fieldset class="field plain">
+      <legend class="label">Scopes</legend>
+      {scopes.map(({ value, about }) => (
+        <CheckField
+          key={value}
+          label={about}
+          checked={chosen.includes(value)}
+          onValue={(on) => toggle(value, on)}
+        />
+      ))}
+      {fault && <span class="fault">{fault}</span>}
+    </fieldset>
   );
 }

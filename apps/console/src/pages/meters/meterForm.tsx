@@ -4,6 +4,7 @@ import { Link, useLocation } from 'wouter-preact';
 import { ApiError, api, dataOf } from '../../api/client.ts';
 import type { Meter } from '../../api/queries.ts';
 import { SelectField, TextField } from '../../ui/form.tsx';
+import type { FaultOf } from '../../ui/formDialog.tsx';
 import { Card, Fault, Notice, toast } from '../../ui/parts.tsx';
 import {
   aggregations,
@@ -59,78 +60,9 @@ export function MeterForm({ first, meter }: { first: Draft; meter?: Meter }) {
       <div class="stack">
         <Card title={meter ? 'What can change' : 'Definition'}>
           <div class="stack">
-            {!meter && (
-              <EventTypeField
-                value={draft.eventType}
-                onValue={(eventType) => change({ eventType })}
-                fault={faultOf('eventType')}
-              />
-            )}
-            {!meter && (
-              <div class="fields">
-                <SelectField
-                  label="Aggregation"
-                  value={draft.aggregation}
-                  options={aggregations}
-                  onValue={(aggregation) => change({ aggregation })}
-                  fault={faultOf('aggregation')}
-                />
-                {draft.aggregation !== 'COUNT' && (
-                  <TextField
-                    label="Value"
-                    placeholder="$.tokens"
-                    hint="JSONPath in the data, or arithmetic over several: ($.end - $.start) / 60"
-                    class="mono"
-                    value={draft.value}
-                    onValue={(value) => change({ value })}
-                    fault={faultOf('valueProperty') ?? faultOf('valueExpression')}
-                  />
-                )}
-                {isLevel(draft.aggregation) && (
-                  <SelectField
-                    label="Time unit"
-                    value={draft.timeUnit}
-                    options={timeUnitNames.map((value) => ({ value, label: `${value.toLowerCase()}s` }))}
-                    onValue={(timeUnit) => change({ timeUnit })}
-                    fault={faultOf('timeUnit')}
-                  />
-                )}
-              </div>
-            )}
-            {!meter && (
-              <MeterFilters
-                filters={draft.filters}
-                onChange={(filters) => change({ filters })}
-                faults={faultsOf('filters')}
-              />
-            )}
+            {!meter && <Definition draft={draft} change={change} faultOf={faultOf} faultsOf={faultsOf} />}
             <Groups draft={draft} onChange={(groupBy) => change({ groupBy })} faults={faultsOf('groupBy')} />
-            <div class="fields">
-              {!meter && (
-                <TextField
-                  label="Slug"
-                  placeholder={slugFor(draft) || 'tokens_total'}
-                  hint="Its name in queries and URLs"
-                  class="mono"
-                  value={draft.slug}
-                  onValue={(slug) => change({ slug })}
-                  fault={faultOf('slug')}
-                />
-              )}
-              <TextField
-                label="Name"
-                placeholder="for people"
-                value={draft.name}
-                onValue={(name) => change({ name })}
-                fault={faultOf('name')}
-              />
-            </div>
-            <TextField
-              label="Description"
-              value={draft.description}
-              onValue={(description) => change({ description })}
-              fault={faultOf('description')}
-            />
+            <Naming draft={draft} change={change} faultOf={faultOf} isNew={!meter} />
             {isRegrouped && (
               <Notice kind="warn" title="Another groupBy rebuilds the meter">
                 It is made anew from the events that are kept; usage older than the oldest of them is lost.
@@ -208,4 +140,95 @@ async function save(draft: Draft, meter: Meter | undefined): Promise<Meter> {
 function sameGroups(a: Record<string, string>, b: Record<string, string>): boolean {
   const text = (groups: Record<string, string>) => JSON.stringify(Object.entries(groups).sort());
   return text(a) === text(b);
+}
+
+interface FieldsProps {
+  draft: Draft;
+  change: (changes: Partial<Draft>) => void;
+  faultOf: FaultOf;
+}
+
+/** What never changes of a meter. */
+function Definition({
+  draft,
+  change,
+  faultOf,
+  faultsOf,
+}: FieldsProps & { faultsOf: (beginning: string) => string[] }) {
+  return (
+    <>
+      <EventTypeField
+        value={draft.eventType}
+        onValue={(eventType) => change({ eventType })}
+        fault={faultOf('eventType')}
+      />
+      <div class="fields">
+        <SelectField
+          label="Aggregation"
+          value={draft.aggregation}
+          options={aggregations}
+          onValue={(aggregation) => change({ aggregation })}
+          fault={faultOf('aggregation')}
+        />
+        {draft.aggregation !== 'COUNT' && (
+          <TextField
+            label="Value"
+            placeholder="$.tokens"
+            hint="JSONPath in the data, or arithmetic over several: ($.end - $.start) / 60"
+            class="mono"
+            value={draft.value}
+            onValue={(value) => change({ value })}
+            fault={faultOf('valueProperty') ?? faultOf('valueExpression')}
+          />
+        )}
+        {isLevel(draft.aggregation) && (
+          <SelectField
+            label="Time unit"
+            value={draft.timeUnit}
+            options={timeUnitNames.map((value) => ({ value, label: `${value.toLowerCase()}s` }))}
+            onValue={(timeUnit) => change({ timeUnit })}
+            fault={faultOf('timeUnit')}
+          />
+        )}
+      </div>
+      <MeterFilters
+        filters={draft.filters}
+        onChange={(filters) => change({ filters })}
+        faults={faultsOf('filters')}
+      />
+    </>
+  );
+}
+
+function Naming({ draft, change, faultOf, isNew }: FieldsProps & { isNew: boolean }) {
+  return (
+    <>
+      <div class="fields">
+        {isNew && (
+          <TextField
+            label="Slug"
+            placeholder={slugFor(draft) || 'tokens_total'}
+            hint="Its name in queries and URLs"
+            class="mono"
+            value={draft.slug}
+            onValue={(slug) => change({ slug })}
+            fault={faultOf('slug')}
+          />
+        )}
+        <TextField
+          label="Name"
+          placeholder="for people"
+          value={draft.name}
+          onValue={(name) => change({ name })}
+          fault={faultOf('name')}
+        />
+      </div>
+      <TextField
+        label="Description"
+        value={draft.description}
+        onValue={(description) => change({ description })}
+        fault={faultOf('description')}
+      />
+    </>
+  );
 }

@@ -27,6 +27,63 @@ const example: Omit<Draft, 'id'> = {
 };
 const newId = () => `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
 
+function EventFields({
+  draft,
+  set,
+  dataFault,
+}: {
+  draft: Draft;
+  set: (name: keyof Draft) => (value: string) => void;
+  dataFault: string | undefined;
+}) {
+  return (
+    <>
+      <div class="fields">
+        <TextField
+          label="Type"
+          hint="What happened; meters choose by it"
+          value={draft.type}
+          onValue={set('type')}
+          required
+        />
+        <TextField
+          label="Subject"
+          hint="Whose usage it is"
+          value={draft.subject}
+          onValue={set('subject')}
+          required
+        />
+      </div>
+      <TextArea
+        label="Data (JSON)"
+        code
+        rows={7}
+        value={draft.data}
+        onValue={set('data')}
+        fault={dataFault}
+      />
+      <div class="fields">
+        <TextField label="Source" value={draft.source} onValue={set('source')} required />
+        <TextField
+          label="Id"
+          hint="Sent again, it counts once"
+          class="mono"
+          value={draft.id}
+          onValue={set('id')}
+          required
+        />
+        <TextField
+          label="Time"
+          hint="RFC 3339; empty is now"
+          placeholder={new Date().toISOString().slice(0, 19).concat('Z')}
+          value={draft.time}
+          onValue={set('time')}
+        />
+      </div>
+    </>
+  );
+}
+
 /** One event, made by hand: to try things out, and to see at once what becomes of it. */
 export function Send() {
   const [draft, setDraft] = useState<Draft>({ ...example, id: newId() });
@@ -63,48 +120,7 @@ export function Send() {
       <div class="split even">
         <Card title="The event">
           <form class="stack" onSubmit={submit}>
-            <div class="fields">
-              <TextField
-                label="Type"
-                hint="What happened; meters choose by it"
-                value={draft.type}
-                onValue={set('type')}
-                required
-              />
-              <TextField
-                label="Subject"
-                hint="Whose usage it is"
-                value={draft.subject}
-                onValue={set('subject')}
-                required
-              />
-            </div>
-            <TextArea
-              label="Data (JSON)"
-              code
-              rows={7}
-              value={draft.data}
-              onValue={set('data')}
-              fault={dataFault}
-            />
-            <div class="fields">
-              <TextField label="Source" value={draft.source} onValue={set('source')} required />
-              <TextField
-                label="Id"
-                hint="Sent again, it counts once"
-                class="mono"
-                value={draft.id}
-                onValue={set('id')}
-                required
-              />
-              <TextField
-                label="Time"
-                hint="RFC 3339; empty is now"
-                placeholder={new Date().toISOString().slice(0, 19).concat('Z')}
-                value={draft.time}
-                onValue={set('time')}
-              />
-            </div>
+            <EventFields draft={draft} set={set} dataFault={dataFault} />
             {error !== undefined && <Fault error={error} />}
             <div>
               <button type="submit" class="button primary" disabled={isBusy}>
