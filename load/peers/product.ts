@@ -32,7 +32,7 @@ async function open(): Promise<Peer> {
       'in Redis (append-only file, synced each second), then committed and synced in PostgreSQL; the rate is of what is committed and rolled up',
     answersFrom:
       'sums by minute, hour and day of meters that are made beforehand (here three); a meter made later is first filled from the events',
-    writing: `over HTTP with an API key, validated, 500 events a request, ${connections} at once`,
+    writing: `over HTTP with an API key, validated, 500 events a request, ${connections} at once; nearly every event of a month of them is another minute of its subject, which is the most work for rollups (\`batch\` has the rate of events as they happen)`,
     asking: 'over HTTP with an API key',
     settings: `${await storageOf(stack)}, Redis; settings of \`npm start\``,
   };

@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { stopWithParent } from '../../scripts/local/server.ts';
 import { round } from '../measure.ts';
 import { answersOf, askAll, difference, totalOf } from '../peers/asking.ts';
 import { clickhouse } from '../peers/clickhouse.ts';
@@ -30,6 +31,8 @@ export const peers: Scenario = async (run) => {
   if (run.urls) throw new Error('peers measures disk and starts its own stack: leave out --url.');
   const own = join(folder, `${process.pid}-peers`);
   await mkdir(own, { recursive: true });
+  // Gigabytes, which are removed also when this process is ended by a signal.
+  const keepAfterExit = stopWithParent(process.pid, 'TERM', own);
   try {
     const toMs = Date.now();
     const file = await writeEventFile(
@@ -40,6 +43,7 @@ export const peers: Scenario = async (run) => {
     const resend = await writeResend(join(own, 'again.jsonl'), file);
     return await measureAll(run, own, { file, resend, toMs, wanted: new Map() });
   } finally {
+    keepAfterExit();
     await rm(own, { recursive: true, force: true });
   }
 };
