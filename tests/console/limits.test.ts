@@ -169,6 +169,7 @@ describeInBrowser('customers and notifications', () => {
       await button('Test').click();
       await page.getByText('good: delivered').waitFor();
       await receiver.wait('/bad', 1);
+      await page.getByText('bad: failed, retried later').waitFor();
       await send(100, 9);
       await receiver.wait('/good', 2, 60_000);
       const fired = receiver.received.find(({ path, body }) => path === '/good' && !body.isTest);

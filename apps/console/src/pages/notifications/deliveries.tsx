@@ -10,15 +10,23 @@ import type { NamesOfChannels } from './channels.tsx';
 
 type Delivery = NotificationEvent['deliveryStatus'][number];
 
-/** How a delivery stands. */
+const stateNames: Readonly<Record<string, string>> = {
+  SUCCESS: 'delivered',
+  FAILED: 'failed',
+  SENDING: 'sending',
+  PENDING: 'waiting',
+  RESENDING: 'sending again',
+};
+
+/** How a delivery stands: one that has failed and has a next attempt says so. */
 export function DeliveryState({ delivery, name }: { delivery: Delivery; name: string | undefined }) {
-  const { state } = delivery;
+  const { state, attempts, nextAttempt } = delivery;
+  const isRetried = attempts.length > 0 && nextAttempt !== undefined;
   const kind = state === 'SUCCESS' ? 'good' : state === 'FAILED' ? 'bad' : 'warn';
-  const text = { SUCCESS: 'delivered', FAILED: 'failed', SENDING: 'sending', PENDING: 'waiting' }[state];
   return (
     <Badge kind={kind}>
       {name !== undefined && `${oneLine(name)}: `}
-      {text ?? state.toLowerCase()}
+      {kind === 'warn' && isRetried ? 'failed, retried later' : (stateNames[state] ?? state.toLowerCase())}
     </Badge>
   );
 }
