@@ -200,7 +200,7 @@ describeInBrowser('pages', () => {
       for (const { slug } of sampleMeters.filter(({ eventType }) => eventType === 'prompt'))
         await counted.getByRole('link', { name: slug }).waitFor();
       await page.getByText('Arrived').last().waitFor();
-      await page.getByLabel('Show', { exact: true }).selectOption('faulty');
+      await page.getByLabel('Show', { exact: true }).selectOption('invalid');
       await page.getByText(/shown, of/).waitFor();
       await go('/events?mode=live');
       const event = { specversion: '1.0', id: 'tail-1', source: 'test', type: 'seen_live', subject: 'live' };
@@ -222,7 +222,7 @@ describeInBrowser('pages', () => {
       await go('/keys');
       await page.getByRole('button', { name: 'Create a key' }).click();
       await page.getByRole('button', { name: 'Create the key' }).click();
-      await page.getByText('must have at least').or(page.locator('.fault')).first().waitFor();
+      await page.getByText('must have at least').or(page.locator('.issue')).first().waitFor();
       await page.getByLabel('Name', { exact: true }).fill('chat service');
       await page.getByLabel('read: usage').check();
       await page.getByRole('button', { name: 'Create the key' }).click();

@@ -85,7 +85,7 @@ test('a preview says exactly what a meter would make of stored events, and which
   expect(grouped.body.items[0].meters[0].groupBy).toEqual({ plan: 'pro' });
 });
 
-test('an event is explained by all meters of its type; a faulty preview names its faults', async () => {
+test('an event is explained by all meters of its type; an invalid preview names its issues', async () => {
   const meters = [
     { slug: 'explained_sum', aggregation: 'SUM', valueProperty: '$.n' },
     { slug: 'explained_late', aggregation: 'COUNT', eventFrom: '2199-01-01T00:00:00Z' },
@@ -105,10 +105,10 @@ test('an event is explained by all meters of its type; a faulty preview names it
     ['explained_late', false, undefined],
     ['explained_sum', true, '7'],
   ]);
-  const faulty = await call('POST', '/api/v1/meters/evaluate', {
+  const invalid = await call('POST', '/api/v1/meters/evaluate', {
     meter: { eventType: 'x', aggregation: 'SUM', groupBy: { 'a b': '$.a' } },
   });
-  expect(faulty.status).toBe(400);
+  expect(invalid.status).toBe(400);
   expect((await call('POST', '/api/v1/meters/evaluate', {})).status).toBe(400);
 });
 

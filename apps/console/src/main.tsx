@@ -3,10 +3,10 @@ import { render } from 'preact';
 import { Router } from 'wouter-preact';
 import { shouldRetry } from './api/client.ts';
 import { Pages } from './app/pages.tsx';
-import { loadSession, session, sessionFault } from './app/session.ts';
+import { loadSession, session, sessionError } from './app/session.ts';
 import { Shell } from './app/shell.tsx';
 import { SignIn } from './app/signIn.tsx';
-import { Fault, Toasts } from './ui/parts.tsx';
+import { Failure, Toasts } from './ui/parts.tsx';
 
 const staleMs = 10_000;
 const client = new QueryClient({
@@ -19,10 +19,10 @@ session.subscribe((who) => {
 });
 
 function App() {
-  if (sessionFault.value) {
+  if (sessionError.value) {
     return (
       <main class="sign-in">
-        <Fault error={sessionFault.value} retry={() => void loadSession()} />
+        <Failure error={sessionError.value} retry={() => void loadSession()} />
       </main>
     );
   }

@@ -11,7 +11,7 @@ export class ApiError extends Error {
     /** Stays the same when the words change; '' where the answer was no problem. */
     readonly code: string,
     detail: string,
-    readonly faults: readonly { field: string; reason: string }[] = [],
+    readonly issues: readonly { field: string; reason: string }[] = [],
     readonly retryAfterSeconds: number | undefined = undefined,
   ) {
     super(detail);
@@ -56,8 +56,8 @@ async function problemOf(response: Response): Promise<ApiError> {
   const seconds = Number.isFinite(retryAfter) ? retryAfter : undefined;
   try {
     const { code, detail, extensions } = JSON.parse(text);
-    const faults = extensions?.validationErrors ?? [];
-    return new ApiError(response.status, String(code), String(detail), faults, seconds);
+    const issues = extensions?.validationErrors ?? [];
+    return new ApiError(response.status, String(code), String(detail), issues, seconds);
   } catch {
     return new ApiError(response.status, '', `The server answered ${response.status}.`, [], seconds);
   }

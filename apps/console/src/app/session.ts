@@ -7,7 +7,7 @@ export type Scope = Session['scopes'][number];
 /** undefined = not asked yet; null = nobody is signed in. */
 export const session = signal<Session | null | undefined>(undefined);
 /** Why the session is not known, where the gateway cannot say. */
-export const sessionFault = signal<Error | undefined>(undefined);
+export const sessionError = signal<Error | undefined>(undefined);
 
 export const may = {
   read: computed(() => session.value?.scopes.includes('read') ?? false),
@@ -22,10 +22,10 @@ onSignedOut.call = () => {
 export async function loadSession(): Promise<void> {
   try {
     session.value = await dataOf(api.GET('/api/v1/session'));
-    sessionFault.value = undefined;
+    sessionError.value = undefined;
   } catch (error) {
     if ((error as ApiError).status === 401) session.value = null;
-    else sessionFault.value = error as Error;
+    else sessionError.value = error as Error;
   }
 }
 

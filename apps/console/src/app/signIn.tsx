@@ -7,17 +7,17 @@ import { signIn } from './session.ts';
 /** AUTH=keys: an API key becomes a session; the page keeps nothing of it. */
 export function SignIn() {
   const [key, setKey] = useState('');
-  const [fault, setFault] = useState<string>();
+  const [issue, setIssue] = useState<string>();
   const [busy, setBusy] = useState(false);
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (key.trim() === '') return setFault('Paste an API key.');
+    if (key.trim() === '') return setIssue('Paste an API key.');
     setBusy(true);
-    setFault(undefined);
+    setIssue(undefined);
     try {
       await signIn(key.trim());
     } catch (error) {
-      setFault(faultOf(error as Error));
+      setIssue(issueOf(error as Error));
     } finally {
       setBusy(false);
     }
@@ -41,7 +41,7 @@ export function SignIn() {
             placeholder="usage_…"
             value={key}
             onValue={setKey}
-            fault={fault}
+            issue={issue}
             autofocus
           />
           <button type="submit" class="button primary" disabled={busy}>
@@ -57,7 +57,7 @@ export function SignIn() {
   );
 }
 
-function faultOf(error: Error): string {
+function issueOf(error: Error): string {
   if (error instanceof ApiError && error.status === 401)
     return 'This key is not known here: it is wrong, or was revoked.';
   return error.message;

@@ -6,7 +6,7 @@ import type { Children } from './parts.tsx';
 interface FieldProps {
   label: string;
   hint?: Children;
-  fault?: string | undefined;
+  issue?: string | undefined;
   hideLabel?: boolean;
 }
 
@@ -17,9 +17,9 @@ function Field(props: FieldProps & { id: string; children: Children }) {
         {props.label}
       </label>
       {props.children}
-      {props.fault ? (
-        <span class="fault" id={`${props.id}-fault`} role="alert">
-          {props.fault}
+      {props.issue ? (
+        <span class="issue" id={`${props.id}-issue`} role="alert">
+          {props.issue}
         </span>
       ) : (
         props.hint && (
@@ -32,15 +32,15 @@ function Field(props: FieldProps & { id: string; children: Children }) {
   );
 }
 
-const describedBy = (id: string, { fault, hint }: FieldProps) =>
-  fault ? `${id}-fault` : hint ? `${id}-hint` : undefined;
+const describedBy = (id: string, { issue, hint }: FieldProps) =>
+  issue ? `${id}-issue` : hint ? `${id}-hint` : undefined;
 
 type InputProps = Omit<JSX.IntrinsicElements['input'], 'onInput' | 'value' | 'label'> &
   FieldProps & { value: string; onValue: (value: string) => void };
 
-export function TextField({ label, hint, fault, hideLabel, onValue, ...input }: InputProps) {
+export function TextField({ label, hint, issue, hideLabel, onValue, ...input }: InputProps) {
   const id = useId();
-  const field = { label, hint, fault, hideLabel };
+  const field = { label, hint, issue, hideLabel };
   return (
     <Field id={id} {...field}>
       <input
@@ -50,7 +50,7 @@ export function TextField({ label, hint, fault, hideLabel, onValue, ...input }: 
         {...input}
         id={id}
         class={`input ${input.class ?? ''}`}
-        aria-invalid={fault ? 'true' : undefined}
+        aria-invalid={issue ? 'true' : undefined}
         aria-describedby={describedBy(id, field)}
         onInput={(event) => onValue(event.currentTarget.value)}
       />
@@ -70,7 +70,7 @@ export function TextArea(
         rows={props.rows ?? 5}
         spellcheck={false}
         value={props.value}
-        aria-invalid={props.fault ? 'true' : undefined}
+        aria-invalid={props.issue ? 'true' : undefined}
         aria-describedby={describedBy(id, props)}
         onInput={(event) => props.onValue(event.currentTarget.value)}
       />

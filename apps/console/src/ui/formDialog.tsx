@@ -2,14 +2,14 @@ import { useState } from 'preact/hooks';
 import { ApiError } from '../api/client.ts';
 import { Dialog } from './form.tsx';
 import type { Children } from './parts.tsx';
-import { Fault } from './parts.tsx';
+import { Failure } from './parts.tsx';
 
 /** What the API found wrong with a field (or a part of it), for the field to show. */
-export type FaultOf = (field: string) => string | undefined;
+export type IssueOf = (field: string) => string | undefined;
 
 /**
  * A dialog that does one thing. It closes once that is done; where the API refuses it, it stays and says why: beside the
- * fields that ask for their faults, and below them for all others.
+ * fields that ask for their issues, and below them for all others.
  */
 export function FormDialog(props: {
   title: string;
@@ -19,7 +19,7 @@ export function FormDialog(props: {
   disabled?: boolean;
   onClose: () => void;
   onSubmit: () => Promise<unknown>;
-  children: Children | ((faultOf: FaultOf) => Children);
+  children: Children | ((issueOf: IssueOf) => Children);
 }) {
   const { children, onClose } = props;
   const [error, setError] = useState<unknown>();
@@ -31,19 +31,19 @@ export function FormDialog(props: {
     try {
       await props.onSubmit();
       onClose();
-    } catch (fault) {
-      setError(fault);
+    } catch (thrown) {
+      setError(thrown);
       setBusy(false);
     }
   };
-  const { faultOf, isAllShown } = faultsBesideFields(error);
-  const body = typeof children === 'function' ? children(faultOf) : children;
+  const { issueOf, isAllShown } = issuesBesideFields(error);
+  const body = typeof children === 'function' ? children(issueOf) : children;
   return (
     <Dialog title={props.title} wide={props.wide} onClose={onClose}>
       <form onSubmit={submit}>
         <div class="body">
           {body}
-          {error !== undefined && !isAllShown() && <Fault error={error} />}
+          {error !== undefined && !isAllShown() && <Failure error={error} />}
         </div>
         <footer>
           <button type="button" class="button" onClick={onClose}>
@@ -62,19 +62,19 @@ export function FormDialog(props: {
   );
 }
 
-/** Faults go to the fields that ask for them; what no field asks for is left to be shown below. */
-export function faultsBesideFields(error: unknown) {
-  const faults = error instanceof ApiError ? error.faults : [];
+/** Issues go to the fields that ask for them; what no field asks for is left to be shown below. */
+export function issuesBesideFields(error: unknown) {
+  const issues = error instanceof ApiError ? error.issues : [];
   const shown = new Set<object>();
   return {
-    faultOf(field: string): string | undefined {
-      const found = faults.find(
-        (fault) =>
-          fault.field === field || fault.field.startsWith(`${field}.`) || fault.field.startsWith(`${field}[`),
+    issueOf(field: string): string | undefined {
+      const found = issues.find(
+        (issue) =>
+          issue.field === field || issue.field.startsWith(`${field}.`) || issue.field.startsWith(`${field}[`),
       );
       if (found) shown.add(found);
       return found?.reason;
     },
-    isAllShown: () => faults.length > 0 && shown.size === faults.length,
+    isAllShown: () => issues.length > 0 && shown.size === issues.length,
   };
 }

@@ -69,14 +69,14 @@ export function Notice(props: {
 }
 
 /** An answer that was a problem: what happened, and what to do. */
-export function Fault({ error, retry }: { error: unknown; retry?: (() => void) | undefined }) {
+export function Failure({ error, retry }: { error: unknown; retry?: (() => void) | undefined }) {
   const problem = error instanceof ApiError ? error : undefined;
   return (
     <Notice kind="bad" title={problem ? titleOf(problem) : 'Something went wrong in this page'}>
       <span>{(error as Error)?.message}</span>
-      {problem && problem.faults.length > 0 && (
+      {problem && problem.issues.length > 0 && (
         <ul>
-          {problem.faults.slice(0, 10).map(({ field, reason }) => (
+          {problem.issues.slice(0, 10).map(({ field, reason }) => (
             <li key={field + reason}>
               <code>{field || 'body'}</code> {reason}
             </li>

@@ -5,7 +5,7 @@ import { useUrlState } from '../../app/search.ts';
 import { Dialog, TextField } from '../../ui/form.tsx';
 import { JsonView, oneLine } from '../../ui/json.tsx';
 import { MoreButton, pageSize, useChunks } from '../../ui/lists.tsx';
-import { Badge, Card, Empty, Fault, PageHead, SkeletonRows, Time } from '../../ui/parts.tsx';
+import { Badge, Card, Empty, Failure, PageHead, SkeletonRows, Time } from '../../ui/parts.tsx';
 
 /** Who changed what, the newest first. */
 export function Audit() {
@@ -21,7 +21,7 @@ export function Audit() {
   return (
     <>
       <PageHead title="Audit" about="Who changed what. Entries are never changed or deleted." />
-      {entries.error && <Fault error={entries.error} retry={() => void entries.refetch()} />}
+      {entries.error && <Failure error={entries.error} retry={() => void entries.refetch()} />}
       <Card flush>
         <div class="filters">
           <TextField

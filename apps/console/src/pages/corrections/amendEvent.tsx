@@ -29,8 +29,8 @@ export function AmendEvent(props: {
   const [version, setVersion] = useState(first);
   const [reason, setReason] = useState('');
   const client = useQueryClient();
-  const fault = jsonIssue(version.data);
-  const body = fault === undefined ? bodyOf(event, first, version) : undefined;
+  const issue = jsonIssue(version.data);
+  const body = issue === undefined ? bodyOf(event, first, version) : undefined;
   const settled = useSettled(body, body ?? '');
   const dryRun = useDryRun(settled);
   const set = (name: keyof Version) => (value: string) => setVersion({ ...version, [name]: value });
@@ -48,7 +48,7 @@ export function AmendEvent(props: {
       onClose={props.onClose}
       onSubmit={save}
     >
-      {(faultOf) => (
+      {(issueOf) => (
         <>
           <div class="fields">
             <TextField
@@ -56,13 +56,13 @@ export function AmendEvent(props: {
               hint="RFC 3339"
               value={version.time}
               onValue={set('time')}
-              fault={faultOf('time')}
+              issue={issueOf('time')}
             />
             <TextField
               label="Subject"
               value={version.subject}
               onValue={set('subject')}
-              fault={faultOf('subject')}
+              issue={issueOf('subject')}
             />
           </div>
           <TextArea
@@ -71,7 +71,7 @@ export function AmendEvent(props: {
             rows={8}
             value={version.data}
             onValue={set('data')}
-            fault={fault ?? faultOf('data')}
+            issue={issue ?? issueOf('data')}
           />
           {body !== undefined && <Effects dryRun={dryRun} />}
           <TextField
@@ -80,7 +80,7 @@ export function AmendEvent(props: {
             value={reason}
             onValue={setReason}
             required
-            fault={faultOf('reason')}
+            issue={issueOf('reason')}
           />
         </>
       )}

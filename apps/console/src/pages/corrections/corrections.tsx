@@ -7,7 +7,7 @@ import { may } from '../../app/session.ts';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
 import { chunkOf, MoreButton, pageSize, useChunks } from '../../ui/lists.tsx';
-import { Card, Empty, Fault, PageHead, SkeletonRows } from '../../ui/parts.tsx';
+import { Card, Empty, Failure, PageHead, SkeletonRows } from '../../ui/parts.tsx';
 import { CorrectionItem } from './correctionItem.tsx';
 import { VoidMany } from './voidEvents.tsx';
 
@@ -31,7 +31,7 @@ export function Corrections() {
           </button>
         )}
       </PageHead>
-      {corrections.error && <Fault error={corrections.error} retry={() => void corrections.refetch()} />}
+      {corrections.error && <Failure error={corrections.error} retry={() => void corrections.refetch()} />}
       <Card flush>
         {corrections.isPending ? (
           <SkeletonRows rows={5} />

@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from '@tanstack/preact-query';
 import { api, dataOf } from '../../api/client.ts';
 import type { Corrected } from '../../api/queries.ts';
 import { exactNumber, wholeNumber } from '../../app/format.ts';
-import { Fault, Notice, SkeletonRows } from '../../ui/parts.tsx';
+import { Failure, Notice, SkeletonRows } from '../../ui/parts.tsx';
 
 /** JSON text of a request to /api/v1/corrections, without its reason: data stay as they were typed. */
 export type CorrectionText = string;
@@ -38,7 +38,7 @@ export function useDryRun(body: CorrectionText | undefined) {
 
 /** How many events a correction is about, and what each meter loses or gains. */
 export function Effects({ dryRun }: { dryRun: ReturnType<typeof useDryRun> }) {
-  if (dryRun.error) return <Fault error={dryRun.error} />;
+  if (dryRun.error) return <Failure error={dryRun.error} />;
   if (!dryRun.data) return dryRun.fetchStatus === 'fetching' ? <SkeletonRows rows={2} /> : null;
   const { events, unchanged, effects } = dryRun.data;
   return (

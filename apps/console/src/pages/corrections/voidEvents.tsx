@@ -115,7 +115,7 @@ function VoidDialog(props: {
       onClose={props.onClose}
       onSubmit={save}
     >
-      {(faultOf) => (
+      {(issueOf) => (
         <>
           {props.children}
           {body !== undefined && <Effects dryRun={dryRun} />}
@@ -125,7 +125,7 @@ function VoidDialog(props: {
             value={reason}
             onValue={setReason}
             required
-            fault={faultOf('reason')}
+            issue={issueOf('reason')}
           />
         </>
       )}

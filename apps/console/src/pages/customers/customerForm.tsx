@@ -42,30 +42,30 @@ export function CustomerForm({ customer, onClose }: { customer?: Customer; onClo
       onClose={onClose}
       onSubmit={save}
     >
-      {(faultOf) => (
+      {(issueOf) => (
         <>
-          <TextField label="Name" value={name} onValue={setName} fault={faultOf('name')} />
+          <TextField label="Name" value={name} onValue={setName} issue={issueOf('name')} />
           <TextField
             label="Key"
             hint="Your own id of the customer; may be left out"
             class="mono"
             value={key}
             onValue={setKey}
-            fault={faultOf('key')}
+            issue={issueOf('key')}
           />
           <TextField
             label="Subjects"
             hint="Keys of the subjects whose usage is the customer’s, separated by commas"
             value={subjects}
             onValue={setSubjects}
-            fault={faultOf('usageAttribution')}
+            issue={issueOf('usageAttribution')}
           />
           <TextField
             label="E-mail"
             hint="May be left out"
             value={email}
             onValue={setEmail}
-            fault={faultOf('primaryEmail')}
+            issue={issueOf('primaryEmail')}
           />
         </>
       )}

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/preact-query';
 import { api, dataOf } from '../../api/client.ts';
 import { wholeNumber } from '../../app/format.ts';
-import { Card, Fault, SkeletonRows } from '../../ui/parts.tsx';
+import { Card, Failure, SkeletonRows } from '../../ui/parts.tsx';
 import { namesOf, useChannels } from '../notifications/channels.tsx';
 import { Fired } from '../notifications/fired.tsx';
 
@@ -32,7 +32,7 @@ export function CustomerNotifications({ subjects }: { subjects: string[] }) {
     >
       {events.error ? (
         <div style={{ padding: '16px' }}>
-          <Fault error={events.error} retry={() => void events.refetch()} />
+          <Failure error={events.error} retry={() => void events.refetch()} />
         </div>
       ) : data ? (
         <Fired events={data.items} names={names} isNarrowed={false} />

@@ -9,7 +9,7 @@ import { seriesColor } from '../../chart/colors.ts';
 import { FormDialog } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { Card, Empty, Fault, PageHead, SkeletonRows, Time, toast } from '../../ui/parts.tsx';
+import { Card, Empty, Failure, PageHead, SkeletonRows, Time, toast } from '../../ui/parts.tsx';
 import { UsageCard } from '../explore/usageCard.tsx';
 import { CustomerForm } from './customerForm.tsx';
 import { CustomerNotifications } from './customerNotifications.tsx';
@@ -50,7 +50,7 @@ export function CustomerPage({ id }: { id: string }) {
           </>
         )}
       </PageHead>
-      {customer.error && <Fault error={customer.error} retry={() => void customer.refetch()} />}
+      {customer.error && <Failure error={customer.error} retry={() => void customer.refetch()} />}
       {data ? (
         <>
           <Card title="Subjects">

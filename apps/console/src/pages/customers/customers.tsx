@@ -10,7 +10,7 @@ import { TextField } from '../../ui/form.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
 import { PageTurner, pageIn, pageSize } from '../../ui/lists.tsx';
-import { Badge, Card, Empty, Fault, PageHead, SkeletonRows, Time } from '../../ui/parts.tsx';
+import { Badge, Card, Empty, Failure, PageHead, SkeletonRows, Time } from '../../ui/parts.tsx';
 import { CustomerForm } from './customerForm.tsx';
 
 const subjectsShown = 4;
@@ -45,7 +45,7 @@ export function Customers() {
           </button>
         )}
       </PageHead>
-      {customers.error && <Fault error={customers.error} retry={() => void customers.refetch()} />}
+      {customers.error && <Failure error={customers.error} retry={() => void customers.refetch()} />}
       <Card flush footer={data && `${wholeNumber(data.totalCount)} customers`}>
         <div class="filters">
           <TextField

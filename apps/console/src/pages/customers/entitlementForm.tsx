@@ -5,7 +5,7 @@ import { type Entitlement, useFeatures } from '../../api/queries.ts';
 import { jsonIssue } from '../../app/jsonText.ts';
 import { zone } from '../../app/settings.ts';
 import { CheckField, SelectField, TextArea, TextField } from '../../ui/form.tsx';
-import { type FaultOf, FormDialog } from '../../ui/formDialog.tsx';
+import { FormDialog, type IssueOf } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { toast } from '../../ui/parts.tsx';
 import { FeatureForm } from './featureForm.tsx';
@@ -33,7 +33,7 @@ export function EntitlementForm({ customerId, onClose }: { customerId: string; o
   const [config, setConfig] = useState('{}');
   const keys = (features.data ?? []).map(({ key }) => key);
   const featureKey = chosen ?? keys[0] ?? '';
-  const fault = type === 'static' ? jsonIssue(config) : undefined;
+  const issue = type === 'static' ? jsonIssue(config) : undefined;
   const save = async () => {
     const body = {
       type,
@@ -50,11 +50,11 @@ export function EntitlementForm({ customerId, onClose }: { customerId: string; o
     <FormDialog
       title="Give an entitlement"
       action="Give the entitlement"
-      disabled={featureKey === '' || fault !== undefined}
+      disabled={featureKey === '' || issue !== undefined}
       onClose={onClose}
       onSubmit={save}
     >
-      {(faultOf) => (
+      {(issueOf) => (
         <>
           <div class="row nowrap bottom">
             <SelectField
@@ -66,14 +66,14 @@ export function EntitlementForm({ customerId, onClose }: { customerId: string; o
                   : [{ value: '', label: 'none yet: create one' }]
               }
               onValue={setFeature}
-              fault={faultOf('featureKey')}
+              issue={issueOf('featureKey')}
             />
             <button type="button" class="button" onClick={() => setCreating(true)}>
               <Icon name="plus" /> New feature
             </button>
           </div>
-          <SelectField label="Type" value={type} options={types} onValue={setType} fault={faultOf('type')} />
-          {type === 'metered' && <Metered value={metered} onChange={setMetered} faultOf={faultOf} />}
+          <SelectField label="Type" value={type} options={types} onValue={setType} issue={issueOf('type')} />
+          {type === 'metered' && <Metered value={metered} onChange={setMetered} issueOf={issueOf} />}
           {type === 'static' && (
             <TextArea
               label="Configuration (JSON)"
@@ -81,7 +81,7 @@ export function EntitlementForm({ customerId, onClose }: { customerId: string; o
               rows={5}
               value={config}
               onValue={setConfig}
-              fault={fault ?? faultOf('config')}
+              issue={issue ?? issueOf('config')}
             />
           )}
           {isCreating && <FeatureForm onCreated={setFeature} onClose={() => setCreating(false)} />}
@@ -109,11 +109,11 @@ function meteredBody({ amount, interval, isSoft }: MeteredDraft) {
 function Metered({
   value,
   onChange,
-  faultOf,
+  issueOf,
 }: {
   value: MeteredDraft;
   onChange: (value: MeteredDraft) => void;
-  faultOf: FaultOf;
+  issueOf: IssueOf;
 }) {
   return (
     <>
@@ -124,7 +124,7 @@ function Metered({
           inputMode="decimal"
           value={value.amount}
           onValue={(amount) => onChange({ ...value, amount })}
-          fault={faultOf('issueAfterReset')}
+          issue={issueOf('issueAfterReset')}
         />
         <SelectField
           label="Period"
@@ -132,7 +132,7 @@ function Metered({
           value={value.interval}
           options={intervals}
           onValue={(interval) => onChange({ ...value, interval })}
-          fault={faultOf('usagePeriod')}
+          issue={issueOf('usagePeriod')}
         />
       </div>
       <CheckField

@@ -6,7 +6,7 @@ import { exactNumber } from '../../app/format.ts';
 import { may } from '../../app/session.ts';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { Badge, Card, Empty, Fault, SkeletonRows, Time } from '../../ui/parts.tsx';
+import { Badge, Card, Empty, Failure, SkeletonRows, Time } from '../../ui/parts.tsx';
 import { ChangeEntitlement, type EntitlementChange } from './changeEntitlement.tsx';
 import { EntitlementForm } from './entitlementForm.tsx';
 import { Grants } from './grants.tsx';
@@ -44,7 +44,7 @@ export function Entitlements({ customerId }: { customerId: string }) {
     >
       {error ? (
         <div style={{ padding: '16px' }}>
-          <Fault error={error} retry={() => void access.refetch()} />
+          <Failure error={error} retry={() => void access.refetch()} />
         </div>
       ) : !entitlements.data || !access.data ? (
         <SkeletonRows rows={3} />

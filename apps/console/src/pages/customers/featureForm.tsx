@@ -23,7 +23,7 @@ export function FeatureForm(props: { onCreated: (key: string) => void; onClose: 
   };
   return (
     <FormDialog title="Create a feature" action="Create the feature" onClose={props.onClose} onSubmit={save}>
-      {(faultOf) => (
+      {(issueOf) => (
         <>
           <TextField
             label="Key of the feature"
@@ -32,16 +32,16 @@ export function FeatureForm(props: { onCreated: (key: string) => void; onClose: 
             value={key}
             onValue={setKey}
             required
-            fault={faultOf('key')}
+            issue={issueOf('key')}
           />
-          <TextField label="Name of the feature" value={name} onValue={setName} fault={faultOf('name')} />
+          <TextField label="Name of the feature" value={name} onValue={setName} issue={issueOf('name')} />
           <SelectField
             label="Measured by"
             hint="A metered entitlement needs a meter"
             value={meterSlug}
             options={['', ...slugs].map((value) => ({ value, label: value || 'no meter' }))}
             onValue={setMeter}
-            fault={faultOf('meterSlug')}
+            issue={issueOf('meterSlug')}
           />
         </>
       )}

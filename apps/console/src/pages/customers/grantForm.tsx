@@ -52,7 +52,7 @@ export function GrantForm(props: { customerId: string; entitlement: Entitlement;
       onClose={props.onClose}
       onSubmit={save}
     >
-      {(faultOf) => (
+      {(issueOf) => (
         <>
           <div class="fields">
             <TextField
@@ -61,7 +61,7 @@ export function GrantForm(props: { customerId: string; entitlement: Entitlement;
               value={amount}
               onValue={setAmount}
               required
-              fault={faultOf('amount')}
+              issue={issueOf('amount')}
             />
             <TextField
               label="Priority"
@@ -71,7 +71,7 @@ export function GrantForm(props: { customerId: string; entitlement: Entitlement;
               max="255"
               value={priority}
               onValue={setPriority}
-              fault={faultOf('priority')}
+              issue={issueOf('priority')}
             />
           </div>
           <TextField
@@ -81,7 +81,7 @@ export function GrantForm(props: { customerId: string; entitlement: Entitlement;
             step="1"
             value={localTime(from)}
             onValue={(value) => setFrom(instantOf(value))}
-            fault={faultOf('effectiveAt')}
+            issue={issueOf('effectiveAt')}
           />
           <div class="fields">
             <End
@@ -89,14 +89,14 @@ export function GrantForm(props: { customerId: string; entitlement: Entitlement;
               setCount={setCount}
               duration={duration}
               setDuration={setDuration}
-              fault={faultOf('expiration')}
+              issue={issueOf('expiration')}
             />
             <SelectField
               label="Granted"
               value={recurrence}
               options={recurrences}
               onValue={setRecurrence}
-              fault={faultOf('recurrence')}
+              issue={issueOf('recurrence')}
             />
           </div>
         </>
@@ -110,7 +110,7 @@ function End(props: {
   setCount: (count: string) => void;
   duration: Duration;
   setDuration: (duration: Duration) => void;
-  fault: string | undefined;
+  issue: string | undefined;
 }) {
   const isEndless = props.duration === 'never';
   return (
@@ -122,7 +122,7 @@ function End(props: {
           min="1"
           value={props.count}
           onValue={props.setCount}
-          fault={props.fault}
+          issue={props.issue}
         />
       )}
       <SelectField

@@ -8,7 +8,7 @@ import { Dialog } from '../../ui/form.tsx';
 import { FormDialog } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { Badge, Empty, Fault, SkeletonRows, Time, toast } from '../../ui/parts.tsx';
+import { Badge, Empty, Failure, SkeletonRows, Time, toast } from '../../ui/parts.tsx';
 import { GrantForm } from './grantForm.tsx';
 
 const shownMax = 1_000;
@@ -32,7 +32,7 @@ export function Grants(props: { customerId: string; entitlement: Entitlement; on
     <Dialog title={`Grants of ${oneLine(entitlement.featureKey)}`} wide onClose={props.onClose}>
       <div class="body">
         {grants.error ? (
-          <Fault error={grants.error} retry={() => void grants.refetch()} />
+          <Failure error={grants.error} retry={() => void grants.refetch()} />
         ) : !list ? (
           <SkeletonRows rows={3} />
         ) : list.length === 0 ? (

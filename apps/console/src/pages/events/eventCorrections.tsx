@@ -4,7 +4,7 @@ import { api, dataOf } from '../../api/client.ts';
 import type { IngestedEvent } from '../../api/queries.ts';
 import { may } from '../../app/session.ts';
 import { Icon } from '../../ui/icons.tsx';
-import { Fault } from '../../ui/parts.tsx';
+import { Failure } from '../../ui/parts.tsx';
 import { AmendEvent } from '../corrections/amendEvent.tsx';
 import { CorrectionItem } from '../corrections/correctionItem.tsx';
 import { VoidEvent } from '../corrections/voidEvents.tsx';
@@ -23,7 +23,7 @@ export function EventCorrections({ item }: { item: IngestedEvent }) {
   const corrections = history.data?.items ?? [];
   return (
     <div class="stack tight">
-      {history.error && <Fault error={history.error} />}
+      {history.error && <Failure error={history.error} />}
       {corrections.length > 0 && (
         <>
           <h3>Corrections</h3>

@@ -5,7 +5,7 @@ import type { Evaluation, IngestedEvent } from '../../api/queries.ts';
 import { exactNumber, fullTime } from '../../app/format.ts';
 import { linkTo } from '../../app/search.ts';
 import { JsonView, oneLine } from '../../ui/json.tsx';
-import { Badge, Fault, SkeletonRows } from '../../ui/parts.tsx';
+import { Badge, Failure, SkeletonRows } from '../../ui/parts.tsx';
 import { EventCorrections } from './eventCorrections.tsx';
 
 /** An event with its times, what each meter made of it, and how it was corrected. */
@@ -46,7 +46,7 @@ function Counted({ item: { event, correction } }: { item: IngestedEvent }) {
     queryFn: ({ signal }) =>
       dataOf(api.POST('/api/v1/meters/evaluate', { body: { event: { source, id } }, signal })),
   });
-  if (evaluation.error) return <Fault error={evaluation.error} />;
+  if (evaluation.error) return <Failure error={evaluation.error} />;
   if (!evaluation.data) return <SkeletonRows rows={2} />;
   const meters = evaluation.data.items[0]?.meters ?? [];
   if (meters.length === 0) {

@@ -7,7 +7,7 @@ import { useUrlState } from '../../app/search.ts';
 import { may } from '../../app/session.ts';
 import { Icon } from '../../ui/icons.tsx';
 import { MoreButton, pageSize, useChunks } from '../../ui/lists.tsx';
-import { Badge, Card, Empty, Fault, PageHead, Segmented, SkeletonRows } from '../../ui/parts.tsx';
+import { Badge, Card, Empty, Failure, PageHead, Segmented, SkeletonRows } from '../../ui/parts.tsx';
 import { EventRow, keyOf } from './eventRow.tsx';
 import { apiFilter, type EventFilter, FilterBar, filterIn } from './filters.tsx';
 import { useTail } from './tail.ts';
@@ -119,7 +119,7 @@ function Search({ filter }: { filter: EventFilter }) {
 }
 
 function passes({ validationError }: IngestedEvent, { show }: EventFilter): boolean {
-  return show === 'all' || (show === 'faulty') === (validationError !== undefined);
+  return show === 'all' || (show === 'invalid') === (validationError !== undefined);
 }
 
 function List(props: {
@@ -139,7 +139,7 @@ function List(props: {
   if (props.error) {
     return (
       <div style={{ padding: '16px' }}>
-        <Fault error={props.error} retry={props.retry} />
+        <Failure error={props.error} retry={props.retry} />
       </div>
     );
   }

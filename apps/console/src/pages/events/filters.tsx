@@ -18,13 +18,13 @@ export interface EventFilter {
   /** Times of the event, RFC 3339. */
   from?: string | undefined;
   to?: string | undefined;
-  show: 'all' | 'faulty' | 'counted';
+  show: 'all' | 'invalid' | 'counted';
 }
 
 const texts = ['type', 'subject', 'source', 'id'] as const;
 const shows = [
   { value: 'all', label: 'All events' },
-  { value: 'faulty', label: 'With a validation error' },
+  { value: 'invalid', label: 'With a validation error' },
   { value: 'counted', label: 'Without one' },
 ] as const;
 

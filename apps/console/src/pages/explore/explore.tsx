@@ -7,7 +7,7 @@ import { may } from '../../app/session.ts';
 import { TimeChart } from '../../chart/timeChart.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { Card, Empty, Fault, PageHead, Segmented, Skeleton, SkeletonRows } from '../../ui/parts.tsx';
+import { Card, Empty, Failure, PageHead, Segmented, Skeleton, SkeletonRows } from '../../ui/parts.tsx';
 import { AsCode } from './asCode.tsx';
 import { chartData, withBefore } from './chartData.ts';
 import { downloadCsv } from './download.ts';
@@ -29,7 +29,7 @@ export function Explore() {
   const meters = useMeters();
   const url = useUrlState();
   const { busiest, isPending } = useBusiestMeter(url.get('meter') === undefined, meters.data);
-  if (meters.error) return <Fault error={meters.error} retry={() => void meters.refetch()} />;
+  if (meters.error) return <Failure error={meters.error} retry={() => void meters.refetch()} />;
   if (!meters.data || isPending) return <SkeletonRows rows={8} height={26} />;
   const asked = url.get('meter');
   const meter = meters.data.find(({ slug }) => slug === asked) ?? busiest ?? meters.data[0];
@@ -96,7 +96,7 @@ function ExploreMeter({ meter, meters }: { meter: Meter; meters: Meter[] }) {
       <Card flush>
         <ExploreBar meter={meter} meters={meters} state={state} />
       </Card>
-      {error && <Fault error={error} retry={() => void explored.windows.refetch()} />}
+      {error && <Failure error={error} retry={() => void explored.windows.refetch()} />}
       <div class="stack">
         <Total meter={meter} state={state} explored={explored} />
         <ChartCard meter={meter} state={state} explored={explored} />

@@ -8,7 +8,7 @@ import { may } from '../../app/session.ts';
 import { zone } from '../../app/settings.ts';
 import { TimeChart } from '../../chart/timeChart.tsx';
 import { Icon } from '../../ui/icons.tsx';
-import { Card, Empty, Fault, Notice, PageHead, Segmented, Skeleton } from '../../ui/parts.tsx';
+import { Card, Empty, Failure, Notice, PageHead, Segmented, Skeleton } from '../../ui/parts.tsx';
 import { Busiest } from './busiest.tsx';
 import { FirstSteps } from './firstSteps.tsx';
 
@@ -52,7 +52,7 @@ function Overview() {
           </Link>
         )}
       </PageHead>
-      {activity.error && <Fault error={activity.error} />}
+      {activity.error && <Failure error={activity.error} />}
       {(isNew || lacksMeters) && newest.data && meters.data && (
         <FirstSteps newest={newest.data.items[0]} meters={meters.data} />
       )}

@@ -35,16 +35,16 @@ export function CreateKey(props: {
   };
   return (
     <FormDialog title="Create a key" action="Create the key" onClose={props.onClose} onSubmit={save}>
-      {(faultOf) => (
+      {(issueOf) => (
         <>
           <TextField
             label="Name"
             hint="Who uses it, like “chat service”."
             value={name}
             onValue={setName}
-            fault={faultOf('name')}
+            issue={issueOf('name')}
           />
-          <Scopes chosen={chosen} onChange={setChosen} fault={faultOf('scopes')} />
+          <Scopes chosen={chosen} onChange={setChosen} issue={issueOf('scopes')} />
           <div class="fields">
             <TextField
               label="Events a second at most"
@@ -53,7 +53,7 @@ export function CreateKey(props: {
               placeholder="no limit"
               value={events}
               onValue={setEvents}
-              fault={faultOf('eventsPerSecond')}
+              issue={issueOf('eventsPerSecond')}
             />
             <TextField
               label="Requests a second at most"
@@ -62,7 +62,7 @@ export function CreateKey(props: {
               placeholder="no limit"
               value={requests}
               onValue={setRequests}
-              fault={faultOf('requestsPerSecond')}
+              issue={issueOf('requestsPerSecond')}
             />
           </div>
           {session.value?.isOperator && session.value.auth === 'keys' && (
@@ -72,7 +72,7 @@ export function CreateKey(props: {
               hint="The operator may make keys for other namespaces."
               value={namespace}
               onValue={setNamespace}
-              fault={faultOf('namespace')}
+              issue={issueOf('namespace')}
             />
           )}
         </>
@@ -84,11 +84,11 @@ export function CreateKey(props: {
 function Scopes({
   chosen,
   onChange,
-  fault,
+  issue,
 }: {
   chosen: Scope[];
   onChange: (chosen: Scope[]) => void;
-  fault: string | undefined;
+  issue: string | undefined;
 }) {
   const toggle = (scope: Scope, on: boolean) =>
     onChange(on ? [...chosen, scope] : chosen.filter((one) => one !== scope));
@@ -103,7 +103,7 @@ function Scopes({
           onValue={(on) => toggle(value, on)}
         />
       ))}
-      {fault && <span class="fault">{fault}</span>}
+      {issue && <span class="issue">{issue}</span>}
     </fieldset>
   );
 }

@@ -12,7 +12,7 @@ import {
   Card,
   CopyButton,
   Empty,
-  Fault,
+  Failure,
   Notice,
   PageHead,
   SkeletonRows,
@@ -39,7 +39,7 @@ export function Keys() {
           <Icon name="plus" /> Create a key
         </button>
       </PageHead>
-      {keys.error && <Fault error={keys.error} retry={() => void keys.refetch()} />}
+      {keys.error && <Failure error={keys.error} retry={() => void keys.refetch()} />}
       <Card flush>
         {keys.isPending ? (
           <SkeletonRows rows={4} />

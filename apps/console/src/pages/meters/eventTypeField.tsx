@@ -8,7 +8,7 @@ const typesPollMs = 10_000;
 export function EventTypeField(props: {
   value: string;
   onValue: (value: string) => void;
-  fault: string | undefined;
+  issue: string | undefined;
 }) {
   const id = useId();
   const activity = useActivity(60, typesPollMs);

@@ -6,7 +6,7 @@ import { type FilterDraft, operators } from './draft.ts';
 export function MeterFilters(props: {
   filters: FilterDraft[];
   onChange: (filters: FilterDraft[]) => void;
-  faults: string[];
+  issues: string[];
 }) {
   const { filters, onChange } = props;
   const changeAt = (at: number, changes: Partial<FilterDraft>) =>
@@ -54,9 +54,9 @@ export function MeterFilters(props: {
           takes % for any text.
         </span>
       )}
-      {props.faults.map((fault) => (
-        <span class="fault" key={fault}>
-          {fault}
+      {props.issues.map((issue) => (
+        <span class="issue" key={issue}>
+          {issue}
         </span>
       ))}
       <div>

@@ -6,7 +6,7 @@ import type { Draft } from './draft.ts';
 export function Groups(props: {
   draft: Draft;
   onChange: (groupBy: Draft['groupBy']) => void;
-  faults: string[];
+  issues: string[];
 }) {
   const { groupBy } = props.draft;
   const changeAt = (at: number, changes: Partial<Draft['groupBy'][number]>) =>
@@ -41,9 +41,9 @@ export function Groups(props: {
           </button>
         </div>
       ))}
-      {props.faults.map((fault) => (
-        <span class="fault" key={fault}>
-          {fault}
+      {props.issues.map((issue) => (
+        <span class="issue" key={issue}>
+          {issue}
         </span>
       ))}
       <div>

@@ -4,8 +4,8 @@ import { Link, useLocation } from 'wouter-preact';
 import { ApiError, api, dataOf } from '../../api/client.ts';
 import type { Meter } from '../../api/queries.ts';
 import { SelectField, TextField } from '../../ui/form.tsx';
-import type { FaultOf } from '../../ui/formDialog.tsx';
-import { Card, Fault, Notice, toast } from '../../ui/parts.tsx';
+import type { IssueOf } from '../../ui/formDialog.tsx';
+import { Card, Failure, Notice, toast } from '../../ui/parts.tsx';
 import {
   aggregations,
   type Draft,
@@ -30,11 +30,11 @@ export function MeterForm({ first, meter }: { first: Draft; meter?: Meter }) {
   const [, navigate] = useLocation();
   const client = useQueryClient();
   const change = (changes: Partial<Draft>) => setDraft({ ...draft, ...changes });
-  const faultOf = (field: string) =>
-    error instanceof ApiError ? error.faults.find((fault) => fault.field === field)?.reason : undefined;
-  const faultsOf = (beginning: string) =>
+  const issueOf = (field: string) =>
+    error instanceof ApiError ? error.issues.find((issue) => issue.field === field)?.reason : undefined;
+  const issuesOf = (beginning: string) =>
     error instanceof ApiError
-      ? error.faults
+      ? error.issues
           .filter(({ field }) => field.startsWith(beginning))
           .map(({ field, reason }) => `${field} ${reason}`)
       : [];
@@ -50,8 +50,8 @@ export function MeterForm({ first, meter }: { first: Draft; meter?: Meter }) {
           : `${saved.slug} is created. It covers the events stored before it.`,
       );
       navigate(`/meters/${saved.slug}`);
-    } catch (fault) {
-      setError(fault);
+    } catch (thrown) {
+      setError(thrown);
     }
   };
   const isRegrouped = meter !== undefined && !sameGroups(groupByOf(draft), meter.groupBy ?? {});
@@ -60,16 +60,16 @@ export function MeterForm({ first, meter }: { first: Draft; meter?: Meter }) {
       <div class="stack">
         <Card title={meter ? 'What can change' : 'Definition'}>
           <div class="stack">
-            {!meter && <Definition draft={draft} change={change} faultOf={faultOf} faultsOf={faultsOf} />}
-            <Groups draft={draft} onChange={(groupBy) => change({ groupBy })} faults={faultsOf('groupBy')} />
-            <Naming draft={draft} change={change} faultOf={faultOf} isNew={!meter} />
+            {!meter && <Definition draft={draft} change={change} issueOf={issueOf} issuesOf={issuesOf} />}
+            <Groups draft={draft} onChange={(groupBy) => change({ groupBy })} issues={issuesOf('groupBy')} />
+            <Naming draft={draft} change={change} issueOf={issueOf} isNew={!meter} />
             {isRegrouped && (
               <Notice kind="warn" title="Another groupBy rebuilds the meter">
                 It is made anew from the events that are kept; usage older than the oldest of them is lost.
                 Queries stay exact meanwhile, and read the events until it is done.
               </Notice>
             )}
-            {error !== undefined && <Fault error={error} />}
+            {error !== undefined && <Failure error={error} />}
             <div class="row">
               <button type="submit" class="button primary">
                 {meter ? 'Save' : 'Create the meter'}
@@ -145,22 +145,22 @@ function sameGroups(a: Record<string, string>, b: Record<string, string>): boole
 interface FieldsProps {
   draft: Draft;
   change: (changes: Partial<Draft>) => void;
-  faultOf: FaultOf;
+  issueOf: IssueOf;
 }
 
 /** What never changes of a meter. */
 function Definition({
   draft,
   change,
-  faultOf,
-  faultsOf,
-}: FieldsProps & { faultsOf: (beginning: string) => string[] }) {
+  issueOf,
+  issuesOf,
+}: FieldsProps & { issuesOf: (beginning: string) => string[] }) {
   return (
     <>
       <EventTypeField
         value={draft.eventType}
         onValue={(eventType) => change({ eventType })}
-        fault={faultOf('eventType')}
+        issue={issueOf('eventType')}
       />
       <div class="fields">
         <SelectField
@@ -168,7 +168,7 @@ function Definition({
           value={draft.aggregation}
           options={aggregations}
           onValue={(aggregation) => change({ aggregation })}
-          fault={faultOf('aggregation')}
+          issue={issueOf('aggregation')}
         />
         {draft.aggregation !== 'COUNT' && (
           <TextField
@@ -178,7 +178,7 @@ function Definition({
             class="mono"
             value={draft.value}
             onValue={(value) => change({ value })}
-            fault={faultOf('valueProperty') ?? faultOf('valueExpression')}
+            issue={issueOf('valueProperty') ?? issueOf('valueExpression')}
           />
         )}
         {isLevel(draft.aggregation) && (
@@ -187,20 +187,20 @@ function Definition({
             value={draft.timeUnit}
             options={timeUnitNames.map((value) => ({ value, label: `${value.toLowerCase()}s` }))}
             onValue={(timeUnit) => change({ timeUnit })}
-            fault={faultOf('timeUnit')}
+            issue={issueOf('timeUnit')}
           />
         )}
       </div>
       <MeterFilters
         filters={draft.filters}
         onChange={(filters) => change({ filters })}
-        faults={faultsOf('filters')}
+        issues={issuesOf('filters')}
       />
     </>
   );
 }
 
-function Naming({ draft, change, faultOf, isNew }: FieldsProps & { isNew: boolean }) {
+function Naming({ draft, change, issueOf, isNew }: FieldsProps & { isNew: boolean }) {
   return (
     <>
       <div class="fields">
@@ -212,7 +212,7 @@ function Naming({ draft, change, faultOf, isNew }: FieldsProps & { isNew: boolea
             class="mono"
             value={draft.slug}
             onValue={(slug) => change({ slug })}
-            fault={faultOf('slug')}
+            issue={issueOf('slug')}
           />
         )}
         <TextField
@@ -220,14 +220,14 @@ function Naming({ draft, change, faultOf, isNew }: FieldsProps & { isNew: boolea
           placeholder="for people"
           value={draft.name}
           onValue={(name) => change({ name })}
-          fault={faultOf('name')}
+          issue={issueOf('name')}
         />
       </div>
       <TextField
         label="Description"
         value={draft.description}
         onValue={(description) => change({ description })}
-        fault={faultOf('description')}
+        issue={issueOf('description')}
       />
     </>
   );

@@ -9,7 +9,7 @@ import { may } from '../../app/session.ts';
 import { FormDialog } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { Badge, Card, Fault, Notice, PageHead, SkeletonRows, Time, toast } from '../../ui/parts.tsx';
+import { Badge, Card, Failure, Notice, PageHead, SkeletonRows, Time, toast } from '../../ui/parts.tsx';
 import { draftOf, emptyDraft, measured } from './draft.ts';
 import { MeterForm } from './meterForm.tsx';
 import { Preview } from './preview.tsx';
@@ -40,7 +40,7 @@ export function EditMeter({ slug }: { slug: string }) {
     <>
       <PageHead title={`Change ${slug}`} />
       {meter.error ? (
-        <Fault error={meter.error} />
+        <Failure error={meter.error} />
       ) : meter.data ? (
         <MeterForm first={draftOf(meter.data)} meter={meter.data} />
       ) : (
@@ -70,7 +70,7 @@ export function MeterPage({ slug }: { slug: string }) {
           </>
         )}
       </PageHead>
-      {meter.error && <Fault error={meter.error} retry={() => void meter.refetch()} />}
+      {meter.error && <Failure error={meter.error} retry={() => void meter.refetch()} />}
       <Rebuild slug={slug} />
       {meter.data ? (
         <div class="split even">

@@ -12,7 +12,7 @@ import { Sparkline } from '../../chart/sparkline.tsx';
 import { TextField } from '../../ui/form.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { Badge, Card, Empty, Fault, PageHead, Skeleton, SkeletonRows } from '../../ui/parts.tsx';
+import { Badge, Card, Empty, Failure, PageHead, Skeleton, SkeletonRows } from '../../ui/parts.tsx';
 
 import { measured } from './draft.ts';
 
@@ -37,7 +37,7 @@ export function Meters() {
           </Link>
         )}
       </PageHead>
-      {meters.error && <Fault error={meters.error} retry={() => void meters.refetch()} />}
+      {meters.error && <Failure error={meters.error} retry={() => void meters.refetch()} />}
       <Card flush>
         {(meters.data?.length ?? 0) > 8 && (
           <div class="filters">

@@ -5,7 +5,7 @@ import type { Evaluation } from '../../api/queries.ts';
 import { ago, exactNumber, wholeNumber } from '../../app/format.ts';
 import { useSettled } from '../../app/settled.ts';
 import { oneLine } from '../../ui/json.tsx';
-import { Badge, Card, Empty, Fault, SkeletonRows } from '../../ui/parts.tsx';
+import { Badge, Card, Empty, Failure, SkeletonRows } from '../../ui/parts.tsx';
 import { type Draft, previewOf } from './draft.ts';
 
 function useEvaluation(meter: ReturnType<typeof previewOf>) {
@@ -31,7 +31,7 @@ export function Preview({ draft }: { draft: Draft }) {
         </Empty>
       ) : preview.error ? (
         <div style={{ padding: '16px' }}>
-          <Fault error={preview.error} />
+          <Failure error={preview.error} />
         </div>
       ) : preview.data ? (
         <Outcomes evaluation={preview.data} meterType={meter.eventType} />

@@ -13,7 +13,7 @@ export function ChannelForm({ channel, onClose }: { channel: Channel | undefined
   const [url, setUrl] = useState(channel?.url ?? '');
   const [headers, setHeaders] = useState(() => linesOf(channel?.customHeaders ?? {}));
   const [isEnabled, setEnabled] = useState(!channel?.disabled);
-  const fault = headers.split('\n').find((line) => line.trim() !== '' && !line.includes(':'));
+  const issue = headers.split('\n').find((line) => line.trim() !== '' && !line.includes(':'));
   const save = async () => {
     const customHeaders = headersIn(headers);
     const body = {
@@ -35,13 +35,13 @@ export function ChannelForm({ channel, onClose }: { channel: Channel | undefined
     <FormDialog
       title={channel ? `Edit the channel ${channel.name}` : 'Create a channel'}
       action={channel ? 'Save' : 'Create the channel'}
-      disabled={fault !== undefined}
+      disabled={issue !== undefined}
       onClose={onClose}
       onSubmit={save}
     >
-      {(faultOf) => (
+      {(issueOf) => (
         <>
-          <TextField label="Name" value={name} onValue={setName} required fault={faultOf('name')} />
+          <TextField label="Name" value={name} onValue={setName} required issue={issueOf('name')} />
           <TextField
             label="URL"
             placeholder="https://example.com/hook"
@@ -50,7 +50,7 @@ export function ChannelForm({ channel, onClose }: { channel: Channel | undefined
             value={url}
             onValue={setUrl}
             required
-            fault={faultOf('url')}
+            issue={issueOf('url')}
           />
           <TextArea
             label="Headers to send with it"
@@ -59,7 +59,7 @@ export function ChannelForm({ channel, onClose }: { channel: Channel | undefined
             rows={3}
             value={headers}
             onValue={setHeaders}
-            fault={fault === undefined ? faultOf('customHeaders') : `“${fault.slice(0, 60)}” has no colon`}
+            issue={issue === undefined ? issueOf('customHeaders') : `“${issue.slice(0, 60)}” has no colon`}
           />
           <CheckField label="Enabled" checked={isEnabled} onValue={setEnabled} />
           {channel?.signingSecret && (

@@ -8,7 +8,7 @@ import { may } from '../../app/session.ts';
 import { FormDialog } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { Badge, Card, Empty, Fault, SkeletonRows, toast } from '../../ui/parts.tsx';
+import { Badge, Card, Empty, Failure, SkeletonRows, toast } from '../../ui/parts.tsx';
 import { ChannelForm } from './channelForm.tsx';
 
 const shownMax = 1_000;
@@ -36,7 +36,7 @@ export function Channels() {
   const channels = useChannels();
   const [editing, setEditing] = useState<Channel | 'new'>();
   const [deleting, setDeleting] = useState<Channel>();
-  if (channels.error) return <Fault error={channels.error} retry={() => void channels.refetch()} />;
+  if (channels.error) return <Failure error={channels.error} retry={() => void channels.refetch()} />;
   return (
     <Card
       title="Channels"

@@ -7,7 +7,7 @@ export function Choices(props: {
   chosen: string[];
   onChange: (chosen: string[]) => void;
   empty: string;
-  fault: string | undefined;
+  issue: string | undefined;
 }) {
   const { options, chosen, onChange } = props;
   return (
@@ -24,7 +24,7 @@ export function Choices(props: {
           />
         ))}
       </div>
-      {props.fault && <span class="fault">{props.fault}</span>}
+      {props.issue && <span class="issue">{props.issue}</span>}
     </fieldset>
   );
 }

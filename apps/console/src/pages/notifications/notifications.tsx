@@ -5,7 +5,7 @@ import { type UrlState, useUrlState } from '../../app/search.ts';
 import { may } from '../../app/session.ts';
 import { oneLine } from '../../ui/json.tsx';
 import { PageTurner, pageIn, pageSize } from '../../ui/lists.tsx';
-import { Card, Fault, PageHead, SkeletonRows } from '../../ui/parts.tsx';
+import { Card, Failure, PageHead, SkeletonRows } from '../../ui/parts.tsx';
 import { Channels, type NamesOfChannels, namesOf, useChannels } from './channels.tsx';
 import { Fired } from './fired.tsx';
 import { Rules, useRules } from './rules.tsx';
@@ -39,7 +39,7 @@ export function Notifications() {
         title="Notifications"
         about="What fired: thresholds that usage reached, and resets. Each event is delivered to the channels of its rule."
       />
-      {events.error && <Fault error={events.error} retry={() => void events.refetch()} />}
+      {events.error && <Failure error={events.error} retry={() => void events.refetch()} />}
       {isWaiting ? (
         <Card title="What fired" flush>
           <SkeletonRows rows={12} />

@@ -37,7 +37,7 @@ export function RuleForm({ rule, onClose }: { rule: NotificationRule | undefined
       onClose={onClose}
       onSubmit={save}
     >
-      {(faultOf) => (
+      {(issueOf) => (
         <>
           <div class="fields">
             <TextField
@@ -45,7 +45,7 @@ export function RuleForm({ rule, onClose }: { rule: NotificationRule | undefined
               value={draft.name}
               onValue={(name) => change({ name })}
               required
-              fault={faultOf('name')}
+              issue={issueOf('name')}
             />
             <SelectField
               label="Fires at a"
@@ -56,15 +56,15 @@ export function RuleForm({ rule, onClose }: { rule: NotificationRule | undefined
             />
           </div>
           {draft.type === 'usage.threshold' && (
-            <WatchedUsage draft={draft} onChange={change} faultOf={faultOf} />
+            <WatchedUsage draft={draft} onChange={change} issueOf={issueOf} />
           )}
           {draft.type !== 'entitlements.reset' && (
-            <Thresholds draft={draft} onChange={change} fault={faultOf('thresholds')} />
+            <Thresholds draft={draft} onChange={change} issue={issueOf('thresholds')} />
           )}
           {draft.type !== 'usage.threshold' && (
-            <Features draft={draft} onChange={change} fault={faultOf('features')} />
+            <Features draft={draft} onChange={change} issue={issueOf('features')} />
           )}
-          <ChosenChannels draft={draft} onChange={change} fault={faultOf('channels')} />
+          <ChosenChannels draft={draft} onChange={change} issue={issueOf('channels')} />
           <CheckField
             label="Enabled"
             checked={draft.isEnabled}
@@ -85,10 +85,10 @@ function thresholdsFor(type: RuleKind, thresholds: RuleDraft['thresholds']): Rul
 interface PartProps {
   draft: RuleDraft;
   onChange: (changes: Partial<RuleDraft>) => void;
-  fault: string | undefined;
+  issue: string | undefined;
 }
 
-function Features({ draft, onChange, fault }: PartProps) {
+function Features({ draft, onChange, issue }: PartProps) {
   const features = useFeatures();
   const keys = [...new Set([...(features.data ?? []).map(({ key }) => key), ...draft.features])];
   return (
@@ -98,12 +98,12 @@ function Features({ draft, onChange, fault }: PartProps) {
       chosen={draft.features}
       onChange={(chosen) => onChange({ features: chosen })}
       empty="There are no features yet."
-      fault={fault}
+      issue={issue}
     />
   );
 }
 
-function ChosenChannels({ draft, onChange, fault }: PartProps) {
+function ChosenChannels({ draft, onChange, issue }: PartProps) {
   const channels = useChannels();
   return (
     <Choices
@@ -112,7 +112,7 @@ function ChosenChannels({ draft, onChange, fault }: PartProps) {
       chosen={draft.channels}
       onChange={(chosen) => onChange({ channels: chosen })}
       empty="Create a channel first: a rule needs one."
-      fault={fault}
+      issue={issue}
     />
   );
 }

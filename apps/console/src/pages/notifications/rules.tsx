@@ -9,7 +9,7 @@ import { may } from '../../app/session.ts';
 import { FormDialog } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { Badge, Card, Empty, Fault, SkeletonRows, toast } from '../../ui/parts.tsx';
+import { Badge, Card, Empty, Failure, SkeletonRows, toast } from '../../ui/parts.tsx';
 import { kindNames, thresholdText } from './ruleDraft.ts';
 import { RuleForm } from './ruleForm.tsx';
 
@@ -30,7 +30,7 @@ export function Rules() {
   const rules = useRules();
   const [editing, setEditing] = useState<NotificationRule | 'new'>();
   const [deleting, setDeleting] = useState<NotificationRule>();
-  if (rules.error) return <Fault error={rules.error} retry={() => void rules.refetch()} />;
+  if (rules.error) return <Failure error={rules.error} retry={() => void rules.refetch()} />;
   return (
     <Card
       title="Rules"

@@ -10,7 +10,7 @@ const ofMeters = ['usage_value'] as const;
 export function Thresholds(props: {
   draft: RuleDraft;
   onChange: (changes: Partial<RuleDraft>) => void;
-  fault: string | undefined;
+  issue: string | undefined;
 }) {
   const { thresholds, type } = props.draft;
   const offered: readonly Threshold['type'][] = type === 'usage.threshold' ? ofMeters : ofEntitlements;
@@ -53,7 +53,7 @@ export function Thresholds(props: {
           </button>
         </div>
       ))}
-      {props.fault && <span class="fault">{props.fault}</span>}
+      {props.issue && <span class="issue">{props.issue}</span>}
       <div>
         <button
           type="button"

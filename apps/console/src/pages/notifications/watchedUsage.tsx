@@ -1,7 +1,7 @@
 import { useMeters } from '../../api/queries.ts';
 import { zoneNames } from '../../app/settings.ts';
 import { SelectField, TextArea, TextField } from '../../ui/form.tsx';
-import type { FaultOf } from '../../ui/formDialog.tsx';
+import type { IssueOf } from '../../ui/formDialog.tsx';
 import { Choices } from './choices.tsx';
 import type { RuleDraft } from './ruleDraft.ts';
 
@@ -21,9 +21,9 @@ const periods = [
 export function WatchedUsage(props: {
   draft: RuleDraft;
   onChange: (changes: Partial<RuleDraft>) => void;
-  faultOf: FaultOf;
+  issueOf: IssueOf;
 }) {
-  const { draft, onChange, faultOf } = props;
+  const { draft, onChange, issueOf } = props;
   const meters = useMeters();
   const slugs = (meters.data ?? []).map(({ slug }) => slug);
   const groups = Object.keys(meters.data?.find(({ slug }) => slug === draft.meterSlug)?.groupBy ?? {});
@@ -35,7 +35,7 @@ export function WatchedUsage(props: {
           value={draft.meterSlug}
           options={['', ...slugs].map((value) => ({ value, label: value || 'choose one' }))}
           onValue={(meterSlug) => onChange({ meterSlug, groupBy: [] })}
-          fault={faultOf('usage.meterSlug')}
+          issue={issueOf('usage.meterSlug')}
         />
         <SelectField label="Usage of" value={draft.of} options={owners} onValue={(of) => onChange({ of })} />
         <SelectField
@@ -52,7 +52,7 @@ export function WatchedUsage(props: {
             step="any"
             value={draft.hours}
             onValue={(hours) => onChange({ hours })}
-            fault={faultOf('usage.seconds')}
+            issue={issueOf('usage.seconds')}
           />
         ) : (
           <SelectField
@@ -73,7 +73,7 @@ export function WatchedUsage(props: {
           chosen={draft.groupBy}
           onChange={(groupBy) => onChange({ groupBy })}
           empty="The meter has no groups."
-          fault={faultOf('usage.groupBy')}
+          issue={issueOf('usage.groupBy')}
         />
       )}
       {groups.length > 0 && (
@@ -84,7 +84,7 @@ export function WatchedUsage(props: {
           rows={2}
           value={draft.only}
           onValue={(only) => onChange({ only })}
-          fault={faultOf('usage')}
+          issue={issueOf('usage')}
         />
       )}
     </>

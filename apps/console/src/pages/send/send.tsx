@@ -7,7 +7,7 @@ import { linkTo } from '../../app/search.ts';
 import { may } from '../../app/session.ts';
 import { TextArea, TextField } from '../../ui/form.tsx';
 import { Icon } from '../../ui/icons.tsx';
-import { Card, Fault, Notice, PageHead } from '../../ui/parts.tsx';
+import { Card, Failure, Notice, PageHead } from '../../ui/parts.tsx';
 
 interface Draft {
   type: string;
@@ -30,11 +30,11 @@ const newId = () => `${Date.now().toString(36)}-${Math.random().toString(36).sli
 function EventFields({
   draft,
   set,
-  dataFault,
+  dataIssue,
 }: {
   draft: Draft;
   set: (name: keyof Draft) => (value: string) => void;
-  dataFault: string | undefined;
+  dataIssue: string | undefined;
 }) {
   return (
     <>
@@ -60,7 +60,7 @@ function EventFields({
         rows={7}
         value={draft.data}
         onValue={set('data')}
-        fault={dataFault}
+        issue={dataIssue}
       />
       <div class="fields">
         <TextField label="Source" value={draft.source} onValue={set('source')} required />
@@ -88,7 +88,7 @@ function EventFields({
 export function Send() {
   const [draft, setDraft] = useState<Draft>({ ...example, id: newId() });
   const [error, setError] = useState<unknown>();
-  const [dataFault, setDataFault] = useState<string>();
+  const [dataIssue, setDataIssue] = useState<string>();
   const [isBusy, setBusy] = useState(false);
   const [sent, setSent] = useState<{ id: string; source: string; type: string; outcome: string }>();
   const client = useQueryClient();
@@ -96,9 +96,9 @@ export function Send() {
   const submit = async (event: Event) => {
     event.preventDefault();
     setError(undefined);
-    const fault = jsonIssue(draft.data);
-    setDataFault(fault);
-    if (fault) return;
+    const issue = jsonIssue(draft.data);
+    setDataIssue(issue);
+    if (issue) return;
     setBusy(true);
     try {
       const outcome = await send(draft);
@@ -120,8 +120,8 @@ export function Send() {
       <div class="split even">
         <Card title="The event">
           <form class="stack" onSubmit={submit}>
-            <EventFields draft={draft} set={set} dataFault={dataFault} />
-            {error !== undefined && <Fault error={error} />}
+            <EventFields draft={draft} set={set} dataIssue={dataIssue} />
+            {error !== undefined && <Failure error={error} />}
             <div>
               <button type="submit" class="button primary" disabled={isBusy}>
                 <Icon name="send" /> {isBusy ? 'Sending …' : 'Send the event'}

@@ -6,7 +6,7 @@ import { linkTo, useUrlState } from '../../app/search.ts';
 import { seriesColor } from '../../chart/colors.ts';
 import { Icon } from '../../ui/icons.tsx';
 import { JsonView, oneLine } from '../../ui/json.tsx';
-import { Card, Empty, Fault, PageHead, Segmented, SkeletonRows } from '../../ui/parts.tsx';
+import { Card, Empty, Failure, PageHead, Segmented, SkeletonRows } from '../../ui/parts.tsx';
 import { UsageCard } from '../explore/usageCard.tsx';
 
 const ranges = [
@@ -48,7 +48,7 @@ export function SubjectPage() {
           <Icon name="events" /> Events
         </Link>
       </PageHead>
-      {meters.error && <Fault error={meters.error} retry={() => void meters.refetch()} />}
+      {meters.error && <Failure error={meters.error} retry={() => void meters.refetch()} />}
       {!meters.data ? (
         !meters.error && <SkeletonRows rows={5} height={60} />
       ) : meters.data.length === 0 ? (

@@ -7,7 +7,7 @@ import { linkTo } from '../../app/search.ts';
 import { TextField } from '../../ui/form.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { Card, Empty, Fault, PageHead, SkeletonRows, Time } from '../../ui/parts.tsx';
+import { Card, Empty, Failure, PageHead, SkeletonRows, Time } from '../../ui/parts.tsx';
 import { type Column, VirtualTable } from '../../ui/virtualTable.tsx';
 
 const pollMs = 30_000;
@@ -64,7 +64,7 @@ export function Subjects() {
       <Card title="With a name or metadata" flush>
         {subjects.error ? (
           <div style={{ padding: '16px' }}>
-            <Fault error={subjects.error} retry={() => void subjects.refetch()} />
+            <Failure error={subjects.error} retry={() => void subjects.refetch()} />
           </div>
         ) : !subjects.data ? (
           <SkeletonRows rows={5} />

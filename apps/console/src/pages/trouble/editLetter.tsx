@@ -11,7 +11,7 @@ import { toast } from '../../ui/parts.tsx';
 export function EditLetter({ letter, onClose }: { letter: DeadLetter; onClose: () => void }) {
   const [text, setText] = useState(() => JSON.stringify(letter.event, undefined, 2));
   const client = useQueryClient();
-  const fault = jsonIssue(text);
+  const issue = jsonIssue(text);
   const save = async () => {
     // As the text that was typed: not a digit is lost.
     await api.POST('/api/v1/dead-letters/{deadLetterId}/redrive', {
@@ -28,12 +28,12 @@ export function EditLetter({ letter, onClose }: { letter: DeadLetter; onClose: (
       title={`Edit dead letter ${letter.id}`}
       wide
       action="Save and re-drive"
-      disabled={fault !== undefined}
+      disabled={issue !== undefined}
       onClose={onClose}
       onSubmit={save}
     >
       <p class="soft break">It could not be stored: {letter.reason}</p>
-      <TextArea label="The event (JSON)" code rows={16} value={text} onValue={setText} fault={fault} />
+      <TextArea label="The event (JSON)" code rows={16} value={text} onValue={setText} issue={issue} />
     </FormDialog>
   );
 }

@@ -11,7 +11,7 @@ import {
   Badge,
   Card,
   Empty,
-  Fault,
+  Failure,
   PageHead,
   Segmented,
   SkeletonRows,
@@ -68,7 +68,7 @@ export function Trouble() {
           </button>
         )}
       </PageHead>
-      {letters.error && <Fault error={letters.error} retry={() => void letters.refetch()} />}
+      {letters.error && <Failure error={letters.error} retry={() => void letters.refetch()} />}
       {letters.isPending ? (
         <Card flush>
           <SkeletonRows rows={6} />
