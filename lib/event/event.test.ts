@@ -51,7 +51,7 @@ describe('valid', () => {
   });
 });
 
-describe('at fault', () => {
+describe('not valid', () => {
   test.each([
     ['nothing', undefined],
     ['null', null],

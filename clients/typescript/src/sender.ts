@@ -111,7 +111,7 @@ export class Sender {
     });
     const report =
       this.options.onRejected ?? ((events) => console.error('usage events were refused', events));
-    // What the callback throws is its own fault, and no reason to send the events again.
+    // An error that the callback throws is no reason to send the events again.
     queueMicrotask(() => report(rejected));
   }
 
