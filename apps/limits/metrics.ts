@@ -1,9 +1,16 @@
+import { countedFromZero } from '@usage/lib/service/countedFromZero.ts';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 export type LimitsMetrics = ReturnType<typeof limitsMetrics>;
 
 export function limitsMetrics(registry: Registry) {
   const registers = [registry];
+  const attempts = new Counter({
+    name: 'usage_webhook_attempts_total',
+    help: 'Attempts to deliver an event to a webhook',
+    labelNames: ['outcome'],
+    registers,
+  });
   return {
     duration: new Histogram({
       name: 'usage_limits_check_duration_seconds',
@@ -33,12 +40,7 @@ export function limitsMetrics(registry: Registry) {
       help: 'Events of thresholds and resets',
       registers,
     }),
-    attempts: new Counter({
-      name: 'usage_webhook_attempts_total',
-      help: 'Attempts to deliver an event to a webhook',
-      labelNames: ['outcome'],
-      registers,
-    }),
+    attempts: countedFromZero(attempts, 'outcome', ['success', 'failure']),
     channelsDisabled: new Counter({
       name: 'usage_webhook_channels_disabled_total',
       help: 'Channels that were disabled because every attempt failed',

@@ -163,7 +163,7 @@ export interface ChangedMinutes {
   minutesUs: number[];
 }
 
-/** The minutes of a backfill's events, and of the corrections that its closing made. */
+/** The minutes of a backfill's events, as they came and as they were amended since, and of the corrections that its closing made. */
 export async function minutesOfBackfill(
   tx: Transaction,
   namespace: string,
@@ -181,7 +181,10 @@ export async function minutesOfBackfill(
       SELECT type, date_trunc('minute', old_time, 'UTC') FROM corrections WHERE backfill = ${backfill} AND undone_at IS NULL
       UNION
       SELECT a.type, date_trunc('minute', a.time, 'UTC')
-      FROM corrections c JOIN corrections a ON a.id = c.replaced WHERE c.backfill = ${backfill} AND c.undone_at IS NULL) m
+      FROM corrections c JOIN corrections a ON a.id = c.replaced WHERE c.backfill = ${backfill} AND c.undone_at IS NULL
+      UNION
+      SELECT c.type, date_trunc('minute', c.time, 'UTC') FROM corrections c
+      WHERE c.namespace = ${namespace} AND c.kind = 'amend' AND c.undone_at IS NULL AND c.batch_id = ANY(${ids.map(String)}::bigint[])) m
     GROUP BY type ORDER BY type`;
   return rows.map(({ type, minutes }) => ({ type, minutesUs: minutes }));
 }

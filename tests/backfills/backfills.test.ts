@@ -120,6 +120,28 @@ test('a backfill that replaces a range takes the events there out of count, and 
   expect(await ask()).toEqual([103, 2]);
 }, 60_000);
 
+test('an event of a backfill that was amended to another minute counts there no more after the revert', async () => {
+  const { type, events, send, ask } = await measured();
+  await call('POST', '/api/v1/backfills', { id: type, reason: 'lost' });
+  await send(events(['d'], 10), { 'Usage-Backfill': type, Prefer: 'wait=10' });
+  await call('POST', `/api/v1/backfills/${type}/close`);
+  const amended = { action: 'amend', reason: 'the day was wrong', time: '2026-03-05T10:00:00Z' };
+  expect(
+    await call('POST', '/api/v1/corrections', { ...amended, event: { source: type, id: 'd' } }),
+  ).toMatchObject({
+    status: 200,
+  });
+  // Until the minutes are made anew, queries read them from the events.
+  await withClient(apps.database.url, async (client) => {
+    const left = async () =>
+      (await client.query('SELECT count(*)::int AS count FROM stale_minutes')).rows[0].count;
+    while ((await left()) > 0) await Bun.sleep(20);
+  });
+  expect(await ask()).toEqual([13, 2]);
+  await call('POST', `/api/v1/backfills/${type}/revert`);
+  expect(await ask()).toEqual([3, 1]);
+}, 60_000);
+
 test('a dead letter of a backfill is driven again into it, and counts when it is closed', async () => {
   const { type, events, ask } = await measured();
   await call('POST', '/api/v1/backfills', { id: type, reason: 'test' });

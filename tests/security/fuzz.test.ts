@@ -69,7 +69,8 @@ test(
             const answer = await response.text();
             requests++;
             statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
-            expect(response.status).toBeLessThan(500);
+            // 501: what OpenMeter has and this system has not.
+            if (response.status !== 501) expect(response.status).toBeLessThan(500);
             expect(response.headers.get('set-cookie')).toBeNull();
             if (response.status < 400) return;
             expect(response.headers.get('content-type')).toBe('application/problem+json');
