@@ -53,6 +53,8 @@ export class Session {
       maxBytes: fetchBytesMax,
       highWaterMark: messagesHeldMax,
     });
+    // A failed rejoin is an event of the client alone, which would end the process without a listener. It ends the session.
+    this.#consumer.on('error', (error: Error) => this.#stream?.destroy(error));
   }
 
   /** Joins the group; throws where the brokers are away or a topic isn't there. */
