@@ -7,8 +7,8 @@ import { existsSync } from 'node:fs';
 type Method = (...args: unknown[]) => unknown;
 const app = process.argv[1] ?? '';
 if (app.includes('processor')) {
-  const path = '/app/apps/processor/frames.ts';
-  standStillIn((await import(path)).FrameSource.prototype, 'read');
+  const path = '/app/apps/processor/frameConsumer.ts';
+  standStillIn((await import(path)).FrameConsumer.prototype, 'read');
 } else {
   standStillIn((await import('@usage/lib/service/app.ts')).App.prototype, 'pause');
 }

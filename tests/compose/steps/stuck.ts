@@ -4,8 +4,8 @@ import { described } from './faults.ts';
 import { healthyAll, metricOf, seconds } from './start.ts';
 
 const loops = [
-  { service: 'event_processor', port: 8001 },
-  { service: 'aggregation_service', port: 8003 },
+  { service: 'event_processor', port: 8001, reason: 'the loop has stalled' },
+  { service: 'aggregation_service', port: 8003, reason: 'has had no answer' },
 ];
 const noticedMsMax = 240_000;
 
@@ -40,7 +40,7 @@ async function standingStill(stack: Stack): Promise<string> {
   }
   const startedMs = performance.now();
   const noticed = await Promise.all(
-    loops.map(({ service }) => unhealthy(stack, service, startedMs, 'the loop has stalled')),
+    loops.map(({ service, reason }) => unhealthy(stack, service, startedMs, reason)),
   );
   for (const { service, port } of loops)
     if ((await metricOf(stack, service, port, 'process_start_time_seconds')).some((time) => !(time > 0)))
