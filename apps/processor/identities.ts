@@ -1,7 +1,7 @@
-import type { Transaction } from '@usage/db/connection/connect.ts';
+import type { Executor, Transaction } from '@usage/db/connection/connect.ts';
 import { findIdentities, insertIdentities } from '@usage/db/events/identities.ts';
 import type { ClosedTable, IdentityTables } from '@usage/db/events/identityTables.ts';
-import { idsArrivedAt } from '@usage/db/events/storedIds.ts';
+import { idsArrivedAt, type StoredId } from '@usage/db/events/storedIds.ts';
 import { contentOf, keyOf, type Row } from './batch.ts';
 
 /** Keys from here on begin with no time (reading/identity.ts). */
@@ -47,27 +47,31 @@ async function storedBeforeDrop(
   tx: Transaction,
   { rows, extent }: { rows: readonly Row[]; extent: { fromMs: number } },
   droppedToMs: number,
-): Promise<Set<string>> {
-  const known = new Set<string>();
-  if (extent.fromMs > droppedToMs) return known;
-  const groups = Map.groupBy(
-    rows.filter(({ arrivedMs }) => arrivedMs <= droppedToMs),
-    (row) => `${row.arrivedMs} ${contentOf(row).namespace}`,
-  );
-  for (const group of groups.values()) {
-    const keys = new Map(group.map((row) => [nameOf(contentOf(row)), keyOf(row)]));
-    const ids = group.map((row) => contentOf(row).id);
-    const { arrivedMs } = group[0]!;
-    const { namespace } = contentOf(group[0]!);
-    for (const stored of await idsArrivedAt(tx, namespace, arrivedMs, ids)) {
-      const key = keys.get(nameOf(stored));
-      if (key !== undefined) known.add(key);
-    }
-  }
-  return known;
+): Promise<string[]> {
+  if (extent.fromMs > droppedToMs) return [];
+  const old = rows.filter(({ arrivedMs }) => arrivedMs <= droppedToMs);
+  return (await storedAtArrival(old, (find) => find(tx))).map(keyOf);
 }
 
-const nameOf = ({ source, id }: { source: string; id: string }) => JSON.stringify([source, id]);
+/** The rows of which an event with their identity and their very arrival is stored. `ask` runs each look into the database. */
+export async function storedAtArrival(
+  rows: readonly Row[],
+  ask: (find: (sql: Executor) => Promise<StoredId[]>) => Promise<StoredId[]>,
+): Promise<Row[]> {
+  const found: Row[] = [];
+  const groups = Map.groupBy(rows, (row) => `${row.arrivedMs} ${contentOf(row).namespace}`);
+  for (const group of groups.values()) {
+    const { arrivedMs } = group[0]!;
+    const { namespace } = contentOf(group[0]!);
+    const byName = Map.groupBy(group, (row) => nameOf(contentOf(row)));
+    const ids = group.map((row) => contentOf(row).id);
+    const stored = await ask((sql) => idsArrivedAt(sql, namespace, arrivedMs, ids));
+    found.push(...new Set(stored.flatMap((one) => byName.get(nameOf(one)) ?? [])));
+  }
+  return found;
+}
+
+const nameOf = ({ source, id }: StoredId) => JSON.stringify([source, id]);
 
 /** Adds the keys that are neither known nor in the table; returns the rows whose keys were added, the first of each. */
 export async function addIdentities(
