@@ -1,8 +1,9 @@
+import { type QueryKey, useQueryClient } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
 import { ApiError } from '../api/client.ts';
 import { Dialog } from './form.tsx';
 import type { Children } from './parts.tsx';
-import { Failure } from './parts.tsx';
+import { Failure, toast } from './parts.tsx';
 
 /** What the API found wrong with a field (or a part of it), for the field to show. */
 export type IssueOf = (field: string) => string | undefined;
@@ -59,6 +60,32 @@ export function FormDialog(props: {
         </footer>
       </form>
     </Dialog>
+  );
+}
+
+/** Asks before something is taken away. Once it is, says so, and what is shown is fetched anew: of `stale`, or all. */
+export function ConfirmDialog(props: {
+  title: string;
+  action: string;
+  done: string;
+  stale?: QueryKey;
+  onClose: () => void;
+  run: () => Promise<unknown>;
+  /** Where the page goes afterwards. */
+  leave?: () => void;
+  children: Children;
+}) {
+  const client = useQueryClient();
+  const confirm = async () => {
+    await props.run();
+    await client.invalidateQueries(props.stale && { queryKey: props.stale });
+    toast(props.done);
+    props.leave?.();
+  };
+  return (
+    <FormDialog title={props.title} action={props.action} danger onClose={props.onClose} onSubmit={confirm}>
+      {props.children}
+    </FormDialog>
   );
 }
 

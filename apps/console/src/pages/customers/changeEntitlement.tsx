@@ -1,9 +1,7 @@
-import { useQueryClient } from '@tanstack/preact-query';
 import { api } from '../../api/client.ts';
 import type { Entitlement } from '../../api/queries.ts';
-import { FormDialog } from '../../ui/formDialog.tsx';
+import { ConfirmDialog } from '../../ui/formDialog.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { toast } from '../../ui/parts.tsx';
 
 export interface EntitlementChange {
   kind: 'reset' | 'end';
@@ -17,33 +15,30 @@ export function ChangeEntitlement(props: {
   onClose: () => void;
 }) {
   const { kind, entitlement } = props.change;
-  const client = useQueryClient();
   const name = oneLine(entitlement.featureKey);
   const params = {
     path: { customerIdOrKey: props.customerId, entitlementIdOrFeatureKey: entitlement.id },
   };
   const one = '/api/v2/customers/{customerIdOrKey}/entitlements/{entitlementIdOrFeatureKey}' as const;
-  const save = async () => {
-    if (kind === 'end') await api.DELETE(one, { params });
-    else await api.POST(`${one}/reset`, { params, body: { retainAnchor: true } });
-    await client.invalidateQueries();
-    toast(
-      kind === 'end' ? `The entitlement to ${name} has ended.` : `A new usage period of ${name} has begun.`,
-    );
-  };
-  return (
-    <FormDialog
-      title={kind === 'end' ? `End the entitlement to ${name}?` : `Reset the usage of ${name}?`}
-      action={kind === 'end' ? 'End the entitlement' : 'Reset the usage'}
-      danger
+  return kind === 'end' ? (
+    <ConfirmDialog
+      title={`End the entitlement to ${name}?`}
+      action="End the entitlement"
+      done={`The entitlement to ${name} has ended.`}
       onClose={props.onClose}
-      onSubmit={save}
+      run={() => api.DELETE(one, { params })}
     >
-      <p>
-        {kind === 'end'
-          ? 'The customer may not use the feature from now on. Its usage and history stay.'
-          : 'A new usage period begins now: what was used so far no longer counts, and grants roll over.'}
-      </p>
-    </FormDialog>
+      <p>The customer may not use the feature from now on. Its usage and history stay.</p>
+    </ConfirmDialog>
+  ) : (
+    <ConfirmDialog
+      title={`Reset the usage of ${name}?`}
+      action="Reset the usage"
+      done={`A new usage period of ${name} has begun.`}
+      onClose={props.onClose}
+      run={() => api.POST(`${one}/reset`, { params, body: { retainAnchor: true } })}
+    >
+      <p>A new usage period begins now: what was used so far no longer counts, and grants roll over.</p>
+    </ConfirmDialog>
   );
 }

@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from '@tanstack/preact-query';
+import { useQuery } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
 import { Link, useLocation } from 'wouter-preact';
 import { api, dataOf } from '../../api/client.ts';
@@ -6,10 +6,10 @@ import { type Customer, useMeters } from '../../api/queries.ts';
 import { linkTo } from '../../app/search.ts';
 import { may } from '../../app/session.ts';
 import { seriesColor } from '../../chart/colors.ts';
-import { FormDialog } from '../../ui/formDialog.tsx';
+import { ConfirmDialog } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { Card, Empty, Failure, PageHead, SkeletonRows, Time, toast } from '../../ui/parts.tsx';
+import { Card, Empty, Failure, PageHead, SkeletonRows, Time } from '../../ui/parts.tsx';
 import { UsageCard } from '../explore/usageCard.tsx';
 import { CustomerForm } from './customerForm.tsx';
 import { CustomerNotifications } from './customerNotifications.tsx';
@@ -120,24 +120,19 @@ export function CustomerPage({ id }: { id: string }) {
 }
 
 function DeleteCustomer({ customer, onClose }: { customer: Customer; onClose: () => void }) {
-  const client = useQueryClient();
   const [, navigate] = useLocation();
-  const remove = async () => {
-    const params = { path: { customerIdOrKey: customer.id } };
-    await api.DELETE('/api/v1/customers/{customerIdOrKey}', { params });
-    await client.invalidateQueries({ queryKey: ['customers'] });
-    toast(`${customer.name} is deleted.`);
-    navigate('/customers');
-  };
+  const params = { path: { customerIdOrKey: customer.id } };
   return (
-    <FormDialog
+    <ConfirmDialog
       title={`Delete ${oneLine(customer.name)}?`}
       action="Delete the customer"
-      danger
+      done={`${customer.name} is deleted.`}
+      stale={['customers']}
       onClose={onClose}
-      onSubmit={remove}
+      run={() => api.DELETE('/api/v1/customers/{customerIdOrKey}', { params })}
+      leave={() => navigate('/customers')}
     >
       <p>The events and the usage of its subjects stay. Its entitlements must be ended first.</p>
-    </FormDialog>
+    </ConfirmDialog>
   );
 }

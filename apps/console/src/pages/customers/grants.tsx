@@ -1,14 +1,14 @@
-import { useQuery, useQueryClient } from '@tanstack/preact-query';
+import { useQuery } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
 import { api, dataOf } from '../../api/client.ts';
 import type { Entitlement, Grant } from '../../api/queries.ts';
 import { exactNumber } from '../../app/format.ts';
 import { may } from '../../app/session.ts';
 import { Dialog } from '../../ui/form.tsx';
-import { FormDialog } from '../../ui/formDialog.tsx';
+import { ConfirmDialog } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { Badge, Empty, Failure, SkeletonRows, Time, toast } from '../../ui/parts.tsx';
+import { Badge, Empty, Failure, SkeletonRows, Time } from '../../ui/parts.tsx';
 import { GrantForm } from './grantForm.tsx';
 
 const shownMax = 1_000;
@@ -104,22 +104,16 @@ function GrantTable({ grants, onVoid }: { grants: Grant[]; onVoid: (grant: Grant
 }
 
 function VoidGrant({ grant, onClose }: { grant: Grant; onClose: () => void }) {
-  const client = useQueryClient();
-  const remove = async () => {
-    await api.DELETE('/api/v1/grants/{grantId}', { params: { path: { grantId: grant.id } } });
-    await client.invalidateQueries();
-    toast('The grant is voided.');
-  };
   return (
-    <FormDialog
+    <ConfirmDialog
       title={`Void the grant of ${amountOf(grant)}?`}
       action="Void the grant"
-      danger
+      done="The grant is voided."
       onClose={onClose}
-      onSubmit={remove}
+      run={() => api.DELETE('/api/v1/grants/{grantId}', { params: { path: { grantId: grant.id } } })}
     >
       <p>What was used of it stays used; the rest is gone from now on. This cannot be undone.</p>
-    </FormDialog>
+    </ConfirmDialog>
   );
 }
 

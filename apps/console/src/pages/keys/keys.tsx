@@ -1,10 +1,10 @@
-import { useQuery, useQueryClient } from '@tanstack/preact-query';
+import { useQuery } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
 import { api, dataOf } from '../../api/client.ts';
 import type { ApiKey } from '../../api/queries.ts';
 import { wholeNumber } from '../../app/format.ts';
 import { Dialog } from '../../ui/form.tsx';
-import { FormDialog } from '../../ui/formDialog.tsx';
+import { ConfirmDialog } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
 import {
@@ -17,7 +17,6 @@ import {
   PageHead,
   SkeletonRows,
   Time,
-  toast,
 } from '../../ui/parts.tsx';
 import { CreateKey } from './createKey.tsx';
 
@@ -132,24 +131,20 @@ function limitsOf({ eventsPerSecond, requestsPerSecond }: ApiKey): string {
 }
 
 function Revoke({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void }) {
-  const client = useQueryClient();
-  const revoke = async () => {
-    await api.DELETE('/api/v1/keys/{keyIdOrPrefix}', { params: { path: { keyIdOrPrefix: apiKey.id } } });
-    await client.invalidateQueries({ queryKey: ['keys'] });
-    toast(`${apiKey.name} is revoked.`);
-  };
+  const params = { path: { keyIdOrPrefix: apiKey.id } };
   return (
-    <FormDialog
+    <ConfirmDialog
       title={`Revoke ${oneLine(apiKey.name)}?`}
       action="Revoke the key"
-      danger
+      done={`${apiKey.name} is revoked.`}
+      stale={['keys']}
       onClose={onClose}
-      onSubmit={revoke}
+      run={() => api.DELETE('/api/v1/keys/{keyIdOrPrefix}', { params })}
     >
       <p>
         Whatever uses <code>usage_{apiKey.prefix}_…</code> is refused within 5 seconds, and its portal tokens
         and sessions end. This cannot be undone.
       </p>
-    </FormDialog>
+    </ConfirmDialog>
   );
 }

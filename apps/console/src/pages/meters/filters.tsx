@@ -1,5 +1,5 @@
 import { SelectField, TextField } from '../../ui/form.tsx';
-import { Icon } from '../../ui/icons.tsx';
+import { RowsEditor } from '../../ui/rowsEditor.tsx';
 import { type FilterDraft, operators } from './draft.ts';
 
 /** Which events of the type the meter takes: conditions that must all pass. */
@@ -8,67 +8,45 @@ export function MeterFilters(props: {
   onChange: (filters: FilterDraft[]) => void;
   issues: string[];
 }) {
-  const { filters, onChange } = props;
-  const changeAt = (at: number, changes: Partial<FilterDraft>) =>
-    onChange(filters.map((one, n) => (n === at ? { ...one, ...changes } : one)));
   return (
-    <fieldset class="field plain">
-      <legend class="label">Only events where</legend>
-      {filters.map(({ name, operator, value }, at) => (
-        <div class="row nowrap" key={at}>
+    <RowsEditor
+      legend="Only events where"
+      kind="filter"
+      rows={props.filters}
+      empty={{ name: '', operator: '$eq', value: '' }}
+      onChange={props.onChange}
+      issues={props.issues}
+      hint={
+        props.filters.length > 0 &&
+        'A JSONPath in the data, or an attribute such as source. What an event lacks is an empty text; “like” takes % for any text.'
+      }
+      fieldsOf={({ name, operator, value }, n, change) => (
+        <>
           <TextField
-            label={`Path of filter ${at + 1}`}
+            label={`Path of filter ${n}`}
             hideLabel
             placeholder="$.status"
             class="mono"
             value={name}
-            onValue={(path) => changeAt(at, { name: path })}
+            onValue={(path) => change({ name: path })}
           />
           <SelectField
-            label={`Operator of filter ${at + 1}`}
+            label={`Operator of filter ${n}`}
             hideLabel
             value={operator}
             options={operators}
-            onValue={(chosen) => changeAt(at, { operator: chosen })}
+            onValue={(chosen) => change({ operator: chosen })}
           />
           <TextField
-            label={`Value of filter ${at + 1}`}
+            label={`Value of filter ${n}`}
             hideLabel
             placeholder={placeholders[operator] ?? 'ok'}
             value={value}
-            onValue={(text) => changeAt(at, { value: text })}
+            onValue={(text) => change({ value: text })}
           />
-          <button
-            type="button"
-            class="button quiet icon"
-            aria-label={`Remove filter ${at + 1}`}
-            onClick={() => onChange(filters.filter((_, n) => n !== at))}
-          >
-            <Icon name="close" />
-          </button>
-        </div>
-      ))}
-      {filters.length > 0 && (
-        <span class="hint">
-          A JSONPath in the data, or an attribute such as source. What an event lacks is an empty text; “like”
-          takes % for any text.
-        </span>
+        </>
       )}
-      {props.issues.map((issue) => (
-        <span class="issue" key={issue}>
-          {issue}
-        </span>
-      ))}
-      <div>
-        <button
-          type="button"
-          class="button small"
-          onClick={() => onChange([...filters, { name: '', operator: '$eq', value: '' }])}
-        >
-          <Icon name="plus" /> Add a filter
-        </button>
-      </div>
-    </fieldset>
+    />
   );
 }
 

@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from '@tanstack/preact-query';
+import { useQuery } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
 import { Link, useLocation } from 'wouter-preact';
 import { api, dataOf } from '../../api/client.ts';
@@ -6,10 +6,10 @@ import type { Meter } from '../../api/queries.ts';
 import { wholeNumber } from '../../app/format.ts';
 import { linkTo, useUrlState } from '../../app/search.ts';
 import { may } from '../../app/session.ts';
-import { FormDialog } from '../../ui/formDialog.tsx';
+import { ConfirmDialog } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { Badge, Card, Failure, Notice, PageHead, SkeletonRows, Time, toast } from '../../ui/parts.tsx';
+import { Badge, Card, Failure, Notice, PageHead, SkeletonRows, Time } from '../../ui/parts.tsx';
 import { draftOf, emptyDraft, measured } from './draft.ts';
 import { MeterForm } from './meterForm.tsx';
 import { Preview } from './preview.tsx';
@@ -177,24 +177,20 @@ function Rebuild({ slug }: { slug: string }) {
 
 function Delete({ slug, onClose }: { slug: string; onClose: () => void }) {
   const [, navigate] = useLocation();
-  const client = useQueryClient();
-  const remove = async () => {
-    await api.DELETE('/api/v1/meters/{meterIdOrSlug}', { params: { path: { meterIdOrSlug: slug } } });
-    await client.invalidateQueries({ queryKey: ['meters'] });
-    toast(`${slug} is deleted. Its events are kept.`);
-    navigate('/meters');
-  };
+  const params = { path: { meterIdOrSlug: slug } };
   return (
-    <FormDialog
+    <ConfirmDialog
       title={`Delete ${slug}?`}
       action="Delete the meter"
-      danger
+      done={`${slug} is deleted. Its events are kept.`}
+      stale={['meters']}
       onClose={onClose}
-      onSubmit={remove}
+      run={() => api.DELETE('/api/v1/meters/{meterIdOrSlug}', { params })}
+      leave={() => navigate('/meters')}
     >
       <p>
         Queries of this meter fail from now on. The events stay, so that a new meter can measure them again.
       </p>
-    </FormDialog>
+    </ConfirmDialog>
   );
 }

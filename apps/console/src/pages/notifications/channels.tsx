@@ -1,14 +1,14 @@
-import { useQuery, useQueryClient } from '@tanstack/preact-query';
+import { useQuery } from '@tanstack/preact-query';
 import { useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import { api, dataOf } from '../../api/client.ts';
 import type { Channel } from '../../api/queries.ts';
 import { linkTo } from '../../app/search.ts';
 import { may } from '../../app/session.ts';
-import { FormDialog } from '../../ui/formDialog.tsx';
+import { ConfirmDialog } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
-import { Badge, Card, Empty, Failure, SkeletonRows, toast } from '../../ui/parts.tsx';
+import { Badge, Card, Empty, Failure, SkeletonRows } from '../../ui/parts.tsx';
 import { ChannelForm } from './channelForm.tsx';
 
 const shownMax = 1_000;
@@ -115,22 +115,16 @@ function ChannelTable(props: {
 }
 
 function DeleteChannel({ channel, onClose }: { channel: Channel; onClose: () => void }) {
-  const client = useQueryClient();
-  const remove = async () => {
-    const params = { path: { channelId: channel.id } };
-    await api.DELETE('/api/v1/notification/channels/{channelId}', { params });
-    await client.invalidateQueries();
-    toast(`${channel.name} is deleted.`);
-  };
+  const params = { path: { channelId: channel.id } };
   return (
-    <FormDialog
+    <ConfirmDialog
       title={`Delete the channel ${oneLine(channel.name)}?`}
       action="Delete the channel"
-      danger
+      done={`${channel.name} is deleted.`}
       onClose={onClose}
-      onSubmit={remove}
+      run={() => api.DELETE('/api/v1/notification/channels/{channelId}', { params })}
     >
       <p>Nothing is sent to it from now on. Rules that name it send to their other channels.</p>
-    </FormDialog>
+    </ConfirmDialog>
   );
 }

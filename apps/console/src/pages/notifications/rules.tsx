@@ -6,7 +6,7 @@ import type { NotificationRule } from '../../api/queries.ts';
 import { exactNumber } from '../../app/format.ts';
 import { linkTo } from '../../app/search.ts';
 import { may } from '../../app/session.ts';
-import { FormDialog } from '../../ui/formDialog.tsx';
+import { ConfirmDialog } from '../../ui/formDialog.tsx';
 import { Icon } from '../../ui/icons.tsx';
 import { oneLine } from '../../ui/json.tsx';
 import { Badge, Card, Empty, Failure, SkeletonRows, toast } from '../../ui/parts.tsx';
@@ -158,22 +158,16 @@ function RuleActions(props: {
 }
 
 function DeleteRule({ rule, onClose }: { rule: NotificationRule; onClose: () => void }) {
-  const client = useQueryClient();
-  const remove = async () => {
-    const params = { path: { ruleId: rule.id } };
-    await api.DELETE('/api/v1/notification/rules/{ruleId}', { params });
-    await client.invalidateQueries();
-    toast(`${rule.name} is deleted.`);
-  };
+  const params = { path: { ruleId: rule.id } };
   return (
-    <FormDialog
+    <ConfirmDialog
       title={`Delete the rule ${oneLine(rule.name)}?`}
       action="Delete the rule"
-      danger
+      done={`${rule.name} is deleted.`}
       onClose={onClose}
-      onSubmit={remove}
+      run={() => api.DELETE('/api/v1/notification/rules/{ruleId}', { params })}
     >
       <p>It fires no more. What has fired stays in the list.</p>
-    </FormDialog>
+    </ConfirmDialog>
   );
 }
