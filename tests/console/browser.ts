@@ -1,4 +1,4 @@
-import { describe } from 'bun:test';
+import { describe, expect } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +25,9 @@ export interface ConsoleUnderTest {
   browser: Browser;
   /** A page in a browser profile of its own; what the browser finds wrong with it is collected. */
   open(path: string, options?: Parameters<Browser['newContext']>[0]): Promise<OpenPage>;
+  /** Calls the API past the pages; fails where that is refused. */
+  // biome-ignore lint/suspicious/noExplicitAny: whatever JSON the API answers
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<any>;
   stop(): Promise<void>;
 }
 
@@ -69,6 +72,16 @@ export async function startConsole(settings: Record<string, string> = {}): Promi
       });
       await page.goto(apps.url + path);
       return { page, context, faults };
+    },
+    async call(method, path, body, headers = {}) {
+      const response = await fetch(apps.url + path, {
+        method,
+        headers: { 'Content-Type': 'application/json', ...headers },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      });
+      expect(response.status).toBeLessThan(300);
+      const text = await response.text();
+      return text === '' ? undefined : JSON.parse(text);
     },
     async stop() {
       await browser.close();

@@ -41,14 +41,8 @@ describeInBrowser('what is put right', () => {
   }, startMsMax);
   afterAll(() => console_?.stop(), startMsMax);
 
-  async function post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<void> {
-    const response = await fetch(console_.apps.url + path, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', ...headers },
-      body: JSON.stringify(body),
-    });
-    expect(response.status).toBeLessThan(300);
-  }
+  const post = (path: string, body: unknown, headers?: Record<string, string>) =>
+    console_.call('POST', path, body, headers);
   const go = (path: string) => one.page.goto(`${console_.apps.url}/console${path}`);
   const total = async (parameters = '') => {
     const response = await fetch(`${console_.apps.url}/api/v1/meters/tokens/query?${parameters}`);

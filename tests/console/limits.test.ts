@@ -26,16 +26,8 @@ describeInBrowser('customers and notifications', () => {
     await receiver.stop();
   }, startMsMax);
 
-  // biome-ignore lint/suspicious/noExplicitAny: whatever JSON the API answers
-  async function call(method: string, path: string, body?: unknown): Promise<any> {
-    const response = await fetch(console_.apps.url + path, {
-      method,
-      headers: { 'Content-Type': 'application/json', Prefer: 'wait=20' },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    expect(response.status).toBeLessThan(300);
-    return response.status === 204 ? undefined : response.json();
-  }
+  const call = (method: string, path: string, body?: unknown) =>
+    console_.call(method, path, body, { Prefer: 'wait=20' });
   const go = (path: string) => one.page.goto(`${console_.apps.url}/console${path}`);
   const button = (name: string) => one.page.getByRole('button', { name, exact: true });
   const field = (label: string) => one.page.getByRole('dialog').last().getByLabel(label, { exact: true });

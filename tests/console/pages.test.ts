@@ -33,15 +33,7 @@ describeInBrowser('pages', () => {
   beforeAll(async () => {
     console_ = await startConsole();
     await sendSampleData({ url: console_.apps.url, days: 20, events: 3_000, nowMs: Date.now() });
-    const post = async (path: string, body: object) => {
-      const response = await fetch(console_.apps.url + path, {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify(body),
-      });
-      expect(response.status).toBeLessThan(300);
-      return (await response.json()) as { id: string };
-    };
+    const post = (path: string, body: object) => console_.call('POST', path, body);
     const usageAttribution = { subjectKeys: customers };
     customerId = (await post('/api/v1/customers', { name: 'Acme Inc.', usageAttribution })).id;
     await post('/api/v1/features', { key: 'tokens', name: 'Tokens', meterSlug: 'tokens' });
