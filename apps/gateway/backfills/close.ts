@@ -23,7 +23,7 @@ import { fromDatabase } from '../database.ts';
 import { notFound, rangeOf, stateOf, toWire, type Wire } from './wire.ts';
 
 /** Of one statement; a closing has some ten of them. */
-export const statementMsMax = 15_000;
+const statementMsMax = 15_000;
 /** Events that a closing may put out of count. */
 const replacedEventsMax = 200_000;
 /** What was accepted before the request is stored within this time, or the client tries again. */
@@ -77,12 +77,22 @@ export async function closeStored(sql: Sql, actor: Actor, id: string, dryRun: bo
   }
 }
 
-async function closeIn(tx: Transaction, actor: Actor, id: string, dryRun: boolean): Promise<Wire> {
-  const { namespace, name } = actor;
+/** Holds the namespace's corrections and then the backfill until the transaction ends. Problems: 404. */
+export async function holdForChange(
+  tx: Transaction,
+  { namespace }: Actor,
+  id: string,
+): Promise<StoredBackfill> {
   await limitStatement(tx, statementMsMax);
   await lockCorrections(tx, namespace);
   const stored = await lockBackfill(tx, namespace, id);
   if (!stored) throw notFound(id);
+  return stored;
+}
+
+async function closeIn(tx: Transaction, actor: Actor, id: string, dryRun: boolean): Promise<Wire> {
+  const { namespace, name } = actor;
+  const stored = await holdForChange(tx, actor, id);
   const state = stateOf(stored);
   if (state === 'closed') return toWire(stored);
   if (state === 'reverted')

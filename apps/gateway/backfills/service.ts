@@ -4,20 +4,17 @@ import {
   insertBackfill,
   laterReplacing,
   listBackfills,
-  lockBackfill,
   markReverted,
 } from '@usage/db/backfills/backfills.ts';
 import { giveIdentities, minutesOfBackfill, noteSubjects, undoClosing } from '@usage/db/backfills/closing.ts';
 import type { Sql, Transaction } from '@usage/db/connection/connect.ts';
-import { limitStatement } from '@usage/db/connection/statementLimit.ts';
-import { lockCorrections } from '@usage/db/corrections/corrections.ts';
 import { type Actor, insertAudit } from '@usage/db/limits/audit.ts';
 import { readRegistryShared } from '@usage/db/meters/registry.ts';
 import { readBodyAs } from '@usage/lib/http/invalid.ts';
 import { Problem } from '@usage/lib/http/problem.ts';
 import { markMinutes } from '../corrections/markMinutes.ts';
 import { fromDatabase } from '../database.ts';
-import { statementMsMax, timesOfTypes } from './close.ts';
+import { holdForChange, timesOfTypes } from './close.ts';
 import { idPattern, listMax, NewBackfill } from './model.ts';
 import { notFound, rangeOf, stateOf, toRow, toWire, type Wire } from './wire.ts';
 
@@ -69,10 +66,7 @@ export async function revert(sql: Sql, actor: Actor, id: string): Promise<Wire> 
   return fromDatabase(
     sql.begin(async (tx) => {
       const { namespace, name } = actor;
-      await limitStatement(tx, statementMsMax);
-      await lockCorrections(tx, namespace);
-      const stored = await lockBackfill(tx, namespace, id);
-      if (!stored) throw notFound(id);
+      const stored = await holdForChange(tx, actor, id);
       const state = stateOf(stored);
       if (state === 'reverted') return toWire(stored);
       if (state === 'closed') await takeBack(tx, actor, stored.number, stored.identity_table!);
