@@ -23,13 +23,19 @@ test('single events that came together share a part; namespace, arrival, order a
   const part = fc.record({
     namespace: fc.constantFrom('a', 'b'),
     receivedMs: fc.constantFrom(1, 2),
-    shape: fc.constantFrom('one', 'array', 'awaited'),
+    shape: fc.constantFrom('one', 'array', 'awaited', 'backfill'),
   });
   fc.assert(
     fc.property(fc.array(part, { minLength: 1, maxLength: 20 }), (shapes) => {
       const parts = shapes.map(({ shape, ...rest }, n) => {
         const events = shape === 'array' ? `[{"id":"${n}"}]` : `{"id":"${n}"}`;
-        return { ...rest, events, count: 1, ...(shape === 'awaited' ? { waitToken: `t${n}` } : {}) };
+        return {
+          ...rest,
+          events,
+          count: 1,
+          ...(shape === 'awaited' && { waitToken: `t${n}` }),
+          ...(shape === 'backfill' && { backfill: 'b' }),
+        };
       });
       const read = JSON.parse(unpackFrame(encodeFrame(parts)).toString()).flatMap(
         ({ events, ...rest }: { events: { id: string } | { id: string }[] }) =>
